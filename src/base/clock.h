@@ -1,0 +1,35 @@
+// The seam through which time comes in. Production code takes a Clock&; simulations and tests pass a ManualClock.
+#pragma once
+
+#include <cstdint>
+
+namespace finpipe {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Wall clock, ns since the UNIX epoch; may step when the host's clock is set.
+  [[nodiscard]] virtual std::int64_t wall_ns() = 0;
+  // Time since boot including suspend (CLOCK_BOOTTIME); never steps.
+  [[nodiscard]] virtual std::int64_t boot_ns() = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t wall_ns() override;
+  [[nodiscard]] std::int64_t boot_ns() override;
+};
+
+class ManualClock final : public Clock {
+ public:
+  explicit ManualClock(std::int64_t wall_ns) : wall_ns_(wall_ns) {}
+  [[nodiscard]] std::int64_t wall_ns() override { return wall_ns_; }
+  [[nodiscard]] std::int64_t boot_ns() override { return boot_ns_; }
+  void advance_ns(std::int64_t by) { wall_ns_ += by, boot_ns_ += by; }
+
+ private:
+  std::int64_t wall_ns_;
+  std::int64_t boot_ns_ = 0;
+};
+
+}  // namespace finpipe
