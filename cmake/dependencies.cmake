@@ -1,0 +1,26 @@
+# Vendors' libraries, all from Debian 12 packages (tools/packages.sh names them). RocksDB's CMake package asks for the
+# development files of libraries that only its static build needs, so it is linked by its plain name instead.
+
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(date REQUIRED)
+find_package(CLI11 REQUIRED)
+find_library(FINPIPE_ROCKSDB rocksdb REQUIRED)
+mark_as_advanced(FINPIPE_ROCKSDB)
+
+# The system's Python first: code generators and test scripts need only its standard library.
+if(NOT DEFINED Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
+  set(Python3_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Python for code generators and test scripts")
+endif()
+find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+
+if(FINPIPE_TESTS)
+  find_package(GTest REQUIRED)
+  enable_testing()
+endif()
+if(FINPIPE_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()

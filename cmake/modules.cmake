@@ -1,0 +1,149 @@
+# How a module, its tests and its benchmarks become targets. Sources are found by name, so adding a file needs no edit:
+#   src/<module>/*.cpp              finpipe_<module>      static library (or interface library without sources)
+#   src/<module>/tests/*_test.cpp   <module>_test         one GoogleTest program, one ctest entry
+#   src/<module>/bench/*_bench.cpp  <module>_bench        one Google Benchmark program
+#   tests/<dir>/*_test.cpp          <dir>_test            what crosses modules
+#   benchmarks/*_bench.cpp          comparison_bench      comparisons against other systems
+# Test files named *_long_test.cpp go to a program of their own, labelled `long`: sanitizer builds leave it out.
+# Every test and benchmark is compiled with FINPIPE_SOURCE_DIR, the root of the tree, to find data/ and policies/.
+
+# finpipe_module(<name> [DEPS <modules>] [LINK <vendor targets>] [TEST_LINK <targets>] [BENCH_LINK <targets>])
+function(finpipe_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPS;LINK;TEST_LINK;BENCH_LINK")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "finpipe_module(${name}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  set(dir "${PROJECT_SOURCE_DIR}/src/${name}")
+  set(target finpipe_${name})
+  list(TRANSFORM arg_DEPS PREPEND finpipe_ OUTPUT_VARIABLE deps)
+
+  file(GLOB sources CONFIGURE_DEPENDS "${dir}/*.cpp")
+  list(REMOVE_ITEM sources "${dir}/main.cpp")
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_link_libraries(${target} PUBLIC finpipe_options fmt::fmt ${deps} PRIVATE ${arg_LINK})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE finpipe_options fmt::fmt ${deps})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY FINPIPE_LIBRARIES ${target})
+
+  finpipe_test_program(${name} "${dir}/tests" LINK ${target} ${arg_LINK} ${arg_TEST_LINK})
+  file(GLOB benches CONFIGURE_DEPENDS "${dir}/bench/*_bench.cpp")
+  finpipe_bench_program(${name} SOURCES ${benches} LINK ${target} ${arg_LINK} ${arg_BENCH_LINK})
+endfunction()
+
+# The tests of one directory: <name>_test, and <name>_long_test for the long ones. Other .cpp files there are helpers
+# compiled into both.
+function(finpipe_test_program name dir)
+  if(NOT FINPIPE_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "LINK")
+  file(GLOB sources CONFIGURE_DEPENDS "${dir}/*.cpp")
+  set(short_tests ${sources})
+  list(FILTER short_tests INCLUDE REGEX "_test\\.cpp$")
+  set(long_tests ${short_tests})
+  list(FILTER short_tests EXCLUDE REGEX "_long_test\\.cpp$")
+  list(FILTER long_tests INCLUDE REGEX "_long_test\\.cpp$")
+  set(helpers ${sources})
+  list(FILTER helpers EXCLUDE REGEX "_test\\.cpp$")
+
+  if(short_tests)
+    finpipe_gtest(${name}_test SOURCES ${short_tests} ${helpers} LINK ${arg_LINK} LABELS hermetic TIMEOUT 300)
+  endif()
+  if(long_tests AND NOT FINPIPE_SANITIZE)
+    finpipe_gtest(${name}_long_test SOURCES ${long_tests} ${helpers} LINK ${arg_LINK} LABELS hermetic long TIMEOUT 900)
+  endif()
+endfunction()
+
+function(finpipe_gtest target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LINK;LABELS")
+  add_executable(${target} ${arg_SOURCES})
+  target_compile_definitions(${target} PRIVATE FINPIPE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE ${arg_LINK} finpipe_options GTest::gtest_main)
+  add_test(NAME ${target} COMMAND ${target} --gtest_brief=1)
+  set_tests_properties(${target} PROPERTIES
+    LABELS "${arg_LABELS}"
+    TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp;UBSAN_OPTIONS=print_stacktrace=1")
+endfunction()
+
+# A benchmark program; with tests on, a run of a millisecond each keeps it from rotting. FINPIPE_BENCH_SMALL=1 asks a
+# benchmark that prepares large input to prepare little.
+function(finpipe_bench_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  if(NOT FINPIPE_BENCHMARKS OR NOT arg_SOURCES)
+    return()
+  endif()
+  add_executable(${name}_bench ${arg_SOURCES})
+  target_compile_definitions(${name}_bench PRIVATE FINPIPE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name}_bench PRIVATE ${arg_LINK} finpipe_options benchmark::benchmark_main)
+  set_property(GLOBAL APPEND PROPERTY FINPIPE_BENCH_PROGRAMS ${name}_bench)
+  if(FINPIPE_TESTS)
+    add_test(NAME ${name}_bench COMMAND ${name}_bench --benchmark_min_time=0.001)
+    set_tests_properties(${name}_bench PROPERTIES
+      LABELS "hermetic;bench" TIMEOUT 300 ENVIRONMENT "FINPIPE_BENCH_SMALL=1")
+  endif()
+endfunction()
+
+# A test written as a Python script (standard library only): exits non-zero when it fails.
+function(finpipe_python_test name script)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "TIMEOUT" "LABELS")
+  add_test(NAME ${name} COMMAND Python3::Interpreter -B "${script}")
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
+  if(TARGET finpipe)
+    set_property(TEST ${name} PROPERTY ENVIRONMENT "FINPIPE=$<TARGET_FILE:finpipe>")
+  endif()
+endfunction()
+
+# tests/<dir>/*_test.cpp, and tests/<dir>/*_test.py run against the program (environment FINPIPE).
+function(finpipe_cross_module_tests)
+  if(NOT FINPIPE_TESTS)
+    return()
+  endif()
+  file(GLOB dirs CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/tests/*")
+  get_property(libraries GLOBAL PROPERTY FINPIPE_LIBRARIES)
+  foreach(dir IN LISTS dirs)
+    if(NOT IS_DIRECTORY "${dir}")
+      continue()
+    endif()
+    cmake_path(GET dir FILENAME name)
+    finpipe_test_program(${name} "${dir}" LINK ${libraries} rocksdb)
+    if(TARGET finpipe)
+      file(GLOB scripts CONFIGURE_DEPENDS "${dir}/*_test.py")
+      foreach(script IN LISTS scripts)
+        cmake_path(GET script STEM stem)
+        set(labels hermetic)
+        if(stem MATCHES "_long_test$")
+          list(APPEND labels long)
+        endif()
+        finpipe_python_test(${name}_${stem} "${script}" LABELS ${labels} TIMEOUT 900)
+      endforeach()
+    endif()
+  endforeach()
+
+  if(NOT FINPIPE_SANITIZE)
+    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/tests/*_test.py")
+    foreach(script IN LISTS scripts)
+      cmake_path(GET script STEM stem)
+      finpipe_python_test(tools_${stem} "${script}" LABELS hermetic TIMEOUT 120)
+    endforeach()
+    add_test(NAME layer_check COMMAND Python3::Interpreter -B "${PROJECT_SOURCE_DIR}/tools/layer_check.py")
+    set_tests_properties(layer_check PROPERTIES LABELS hermetic TIMEOUT 60)
+  endif()
+endfunction()
+
+# benchmarks/*_bench.cpp, and the target `bench_programs` that builds every benchmark of the tree.
+function(finpipe_cross_module_benchmarks)
+  if(NOT FINPIPE_BENCHMARKS)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/benchmarks/*_bench.cpp")
+  get_property(libraries GLOBAL PROPERTY FINPIPE_LIBRARIES)
+  finpipe_bench_program(comparison SOURCES ${sources} LINK ${libraries} rocksdb simdjson::simdjson)
+  get_property(programs GLOBAL PROPERTY FINPIPE_BENCH_PROGRAMS)
+  add_custom_target(bench_programs DEPENDS ${programs})
+  list(JOIN programs "\n" text)
+  file(WRITE "${PROJECT_BINARY_DIR}/bench_programs.txt" "${text}\n")
+endfunction()
