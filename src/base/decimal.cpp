@@ -57,7 +57,7 @@ std::optional<ParsedDecimal> parse_plain(std::string_view text, int digits) {
   const bool negative = !text.empty() && text[0] == '-';
   if (negative) ++at;
   const std::size_t begin = at;
-  if (text.size() - begin > 19) return std::nullopt;
+  if (text.size() - begin > 18) return std::nullopt;
   while (at < text.size() && is_digit(text[at])) value = value * 10 + (text[at++] - '0');
   const std::size_t whole = at - begin;
   if (whole == 0 || (whole > 1 && text[begin] == '0')) return std::nullopt;
