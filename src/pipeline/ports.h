@@ -1,0 +1,272 @@
+// The seams of the house: what the pipeline needs from feeds, logs and stores. Adapters implement these; the app gives
+// them threads and the simulation steps them under virtual time.
+//
+// All ports are poll-driven, start no visible thread, and are used by one thread at a time. Borrowed text and spans
+// live until the next call on the same port unless a line says otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "market/bar.h"
+#include "market/trade.h"
+
+namespace finpipe {
+
+// ---- Feed ----------------------------------------------------------------------------------------------------------
+
+struct FeedFrame {
+  std::string_view bytes;                   // one raw Finnhub frame
+  std::optional<std::int64_t> received_ns;  // recorded receive time; absent: the tape has none for it
+  std::int64_t position = 0;                // line of the tape, from 1
+  std::optional<ErrorCode> damage;          // the line is no frame: torn, too long or malformed; `bytes` is what there was
+};
+
+struct FeedBatch {
+  std::span<const FeedFrame> frames;
+  bool end = false;  // nothing will follow
+};
+
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  [[nodiscard]] virtual std::string_view origin() const = 0;     // "tape": a log takes sessions of one origin
+  [[nodiscard]] virtual std::string_view source_id() const = 0;  // identity of the tape's content; empty for others
+  [[nodiscard]] virtual Result<FeedBatch> poll(std::size_t max_frames) = 0;
+  // How far the feed is, in [0, 1]; nullopt where there is no end.
+  [[nodiscard]] virtual std::optional<double> progress() const = 0;
+};
+
+// ---- Log -----------------------------------------------------------------------------------------------------------
+
+enum class RecordType : std::uint8_t { kTrade = 0, kControl = 1 };
+
+// One record. `key` is the symbol of a trade and nullopt for a control record; `value` is Avro in Confluent framing.
+struct LogRecord {
+  RecordType type = RecordType::kTrade;
+  std::optional<std::string_view> key;
+  std::string_view value;
+};
+
+struct OffsetRange {
+  std::int64_t begin = 0;  // first retained offset
+  std::int64_t end = 0;    // one past the last readable record
+};
+
+class LogWriter {
+ public:
+  enum class Append : std::uint8_t { kAccepted, kFull };
+  struct Acknowledged {
+    std::int32_t partition;
+    std::int64_t end;  // every record below is durable and readable
+  };
+
+  virtual ~LogWriter() = default;
+  [[nodiscard]] virtual std::int32_t partitions() const = 0;
+  // Takes all records, in order, or (kFull: the byte bound is reached) none; then poll and try again. Copies them.
+  [[nodiscard]] virtual Append append(std::int32_t partition, std::span<const LogRecord> records) = 0;
+  // Makes what was appended durable, and tells what became so since the last call. An error is permanent: the session
+  // ends, and nothing after the last acknowledged record was or will be written.
+  [[nodiscard]] virtual Result<std::span<const Acknowledged>> poll() = 0;
+  [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
+};
+
+class LogReader {
+ public:
+  enum class Change : std::uint8_t { kAssigned, kRevoked };
+  struct Assignment {
+    std::int32_t partition;
+    Change change;
+  };
+  struct Batch {
+    std::int32_t partition;
+    std::int64_t first_offset;
+    std::span<const LogRecord> records;  // of consecutive offsets
+  };
+  struct Read {
+    std::span<const Assignment> assignments;  // to be handled before the batches
+    std::span<const Batch> batches;
+  };
+
+  virtual ~LogReader() = default;
+  [[nodiscard]] virtual const LogId& log_id() const = 0;
+  [[nodiscard]] virtual std::int32_t partitions() const = 0;
+  [[nodiscard]] virtual Result<OffsetRange> range(std::int32_t partition) = 0;
+  // An assigned partition is read from where seek puts it, and not before. kOffsetOutOfRange when the record at
+  // `offset` is not retained; the end of the range is a valid place.
+  [[nodiscard]] virtual Result<void> seek(std::int32_t partition, std::int64_t offset) = 0;
+  // At most about max_bytes of records (always at least one when there is one), of assigned, sought, unpaused
+  // partitions. Never blocks.
+  [[nodiscard]] virtual Result<Read> poll(std::size_t max_bytes) = 0;
+  virtual void pause(std::int32_t partition) = 0;
+  virtual void resume(std::int32_t partition) = 0;
+  // For tools that watch a consumer group; never used to start from.
+  virtual void commit_hint(std::int32_t partition, std::int64_t offset) = 0;
+};
+
+// ---- Dead letters --------------------------------------------------------------------------------------------------
+
+struct DeadLetter {
+  enum class Stage : std::uint8_t { kIngest, kProcess };
+
+  std::string id;  // made of the source position: the same input gives the same id, and is kept once
+  std::int64_t received_at_ns = 0;
+  ErrorCode reason = ErrorCode::kBadJson;
+  std::string detail;
+  Stage stage = Stage::kIngest;
+  std::string raw;  // the bytes as they came
+  Writer writer = Writer::kLive;
+  std::int64_t session = 0;
+  std::int32_t partition = 0;
+  std::int64_t offset = -1;  // of the log record, when there is one
+};
+[[nodiscard]] constexpr std::string_view to_string(DeadLetter::Stage stage) {
+  return stage == DeadLetter::Stage::kIngest ? "ingest" : "process";
+}
+
+class DeadLetters {
+ public:
+  virtual ~DeadLetters() = default;
+  virtual void put(DeadLetter letter) = 0;
+  // Makes all that was put durable before it returns.
+  [[nodiscard]] virtual Result<void> flush() = 0;
+};
+
+// ---- Store ---------------------------------------------------------------------------------------------------------
+
+// A stored trade. Key: (symbol, event_time, seq).
+struct Tick {
+  Trade trade;
+  std::int64_t offset = 0;
+  LogId log_id{};
+};
+
+struct SymbolRow {
+  std::string symbol;
+  std::int32_t partition = 0;
+  bool operator==(const SymbolRow&) const = default;
+};
+
+// A span of event time that matters to trust, as a control record gave it. Key: (partition, offset, index).
+struct SpanRow {
+  enum class Kind : std::uint8_t { kGap, kFilled, kUnsubscribed };
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;   // of the control record
+  std::int32_t index = 0;    // among the spans of that record
+  Kind kind = Kind::kGap;
+  std::string symbol;        // empty: every symbol of the partition
+  std::int64_t from_ms = 0;  // [from, to)
+  std::int64_t to_ms = 0;
+  std::string reason;
+  bool operator==(const SpanRow&) const = default;
+};
+
+// A closed version of a bar: final (revision 0) or revised. Key: (bar key, generation, revision).
+using RevisionRow = BarRow;
+
+struct PolicyRow {
+  std::string hash;
+  std::string market;
+  std::string text;
+  bool operator==(const PolicyRow&) const = default;
+};
+
+// A processor's snapshot of one partition at one offset; the store does not look inside.
+struct CheckpointRow {
+  std::int32_t partition = 0;
+  std::int64_t generation = 0;
+  std::int64_t offset = 0;  // next record to apply
+  std::string body;
+  bool operator==(const CheckpointRow&) const = default;
+};
+
+// Everything that one commit makes durable. The order in which it becomes visible: ticks, revisions, spans, symbols,
+// policies; then bars; then the checkpoint. A store that can does it all at once.
+struct Commit {
+  std::vector<Tick> ticks;
+  std::vector<RevisionRow> revisions;
+  std::vector<SpanRow> spans;
+  std::vector<SymbolRow> symbols;
+  std::vector<PolicyRow> policies;
+  std::vector<BarRow> bars;
+  std::vector<CheckpointRow> checkpoints;
+
+  // Copies a tick whose text is borrowed; `symbol` must outlive the commit.
+  void add_tick(const Trade& trade, std::string_view symbol, std::int64_t offset, const LogId& log_id) {
+    Tick& tick = ticks.emplace_back(Tick{trade, offset, log_id});
+    tick.trade.symbol = symbol;
+    if (!trade.conditions.codes.empty()) tick.trade.conditions.codes = text_.emplace_back(trade.conditions.codes);
+  }
+
+ private:
+  std::deque<std::string> text_;
+};
+
+// Rows of one symbol and interval with from <= start <= to, both ends included.
+struct BarRange {
+  std::string_view symbol;
+  Interval interval = Interval::k1s;
+  std::int64_t from_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
+};
+
+// Writes are idempotent upserts. A bar of a lower (generation, version), or a checkpoint of a lower (generation,
+// offset), than the stored one changes nothing: a writer that was replaced can do no harm.
+class Store {
+ public:
+  using Ticket = std::int64_t;
+
+  virtual ~Store() = default;
+  // Tickets rise. The commit is visible and durable when poll has returned its ticket.
+  [[nodiscard]] virtual Ticket submit(Commit commit) = 0;
+  // Highest ticket up to which every commit is done. An error is permanent for this object.
+  [[nodiscard]] virtual Result<Ticket> poll() = 0;
+
+  [[nodiscard]] virtual Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) = 0;
+  [[nodiscard]] virtual Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) = 0;
+  [[nodiscard]] virtual Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) = 0;
+  [[nodiscard]] virtual Result<std::vector<SpanRow>> load_spans(std::int32_t partition) = 0;
+  [[nodiscard]] virtual Result<std::optional<PolicyRow>> load_policy(std::string_view hash) = 0;
+};
+
+// ---- Query ---------------------------------------------------------------------------------------------------------
+
+// Half-open range of event time of one symbol's stored trades.
+struct TickRange {
+  std::string_view symbol;
+  std::int64_t from_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
+};
+
+// Visitors see rows in key order (start; event_time then seq; revisions by start, generation, revision) and return
+// false to stop. What they see of borrowed text ends with the call.
+class Query {
+ public:
+  virtual ~Query() = default;
+  [[nodiscard]] virtual Result<std::vector<SymbolRow>> symbols() = 0;  // ordered by symbol
+  [[nodiscard]] virtual Result<std::vector<CheckpointRow>> checkpoints() = 0;
+  [[nodiscard]] virtual Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) = 0;
+  [[nodiscard]] virtual Result<void> revisions(const BarRange& range,
+                                               const std::function<bool(const RevisionRow&)>& visit) = 0;
+  [[nodiscard]] virtual Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) = 0;
+  [[nodiscard]] virtual Result<std::vector<SpanRow>> spans() = 0;  // ordered by partition, offset, index
+  [[nodiscard]] virtual Result<std::optional<PolicyRow>> policy(std::string_view hash) = 0;
+};
+
+// Dead letters in the order of receipt.
+class DeadLetterQuery {
+ public:
+  virtual ~DeadLetterQuery() = default;
+  [[nodiscard]] virtual Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) = 0;
+};
+
+}  // namespace finpipe
