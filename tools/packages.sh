@@ -1,0 +1,89 @@
+#!/bin/sh
+# The one list of Debian packages this project needs, by purpose, and how the missing ones get installed.
+#
+#   tools/packages.sh install PURPOSE...   install what is missing, as root or through sudo; asks nothing
+#   tools/packages.sh list PURPOSE...      print the packages
+#
+# Purposes: run (build and start the program), test, lint, container (make test-bare).
+set -eu
+
+packages_of() {
+  case $1 in
+    run)
+      echo g++ cmake ninja-build python3 tzdata
+      echo libfmt-dev libspdlog-dev libsimdjson-dev libtomlplusplus-dev libcli11-dev libhowardhinnant-date-dev
+      echo librocksdb-dev
+      ;;
+    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev ;;
+    lint) echo clang-format-19 clang-tidy-19 ;;
+    container) echo podman runc mmdebstrap ;;
+    *)
+      echo "packages.sh: unknown purpose '$1' (run, test, lint, container)" >&2
+      return 2
+      ;;
+  esac
+}
+
+is_installed() {
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    env DEBIAN_FRONTEND=noninteractive "$@"
+  else
+    sudo env DEBIAN_FRONTEND=noninteractive "$@"
+  fi
+}
+
+install_missing() {
+  if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "This is not a Debian system: make sure that the equivalents of these are installed:" >&2
+    echo "  $*" >&2
+    return 0
+  fi
+  missing=
+  for package in "$@"; do
+    is_installed "$package" || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+
+  echo "Installing Debian packages (some minutes):$missing"
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null 2>&1; then
+    echo "This needs root, and there is no sudo. Run this as root, then try again:" >&2
+    echo "  apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+    return 1
+  fi
+  log=$(mktemp)
+  # shellcheck disable=SC2086 # one word a package
+  if as_root apt-get update -q >"$log" 2>&1 &&
+    as_root apt-get install -q -y --no-install-recommends $missing >>"$log" 2>&1; then
+    rm -f "$log"
+  else
+    tail -n 20 "$log" >&2
+    echo "apt-get failed; its whole output is in $log" >&2
+    return 1
+  fi
+}
+
+if [ $# -lt 2 ]; then
+  sed -n 's/^# \{0,1\}//; 2,7p' "$0" >&2
+  exit 2
+fi
+command=$1
+shift
+packages=
+for purpose in "$@"; do
+  found=$(packages_of "$purpose") || exit
+  packages="$packages $found"
+done
+case $command in
+  # shellcheck disable=SC2086 # one word a package
+  install) install_missing $packages ;;
+  # shellcheck disable=SC2086
+  list) printf '%s\n' $packages ;;
+  *)
+    echo "packages.sh: unknown command '$command' (install, list)" >&2
+    exit 2
+    ;;
+esac
