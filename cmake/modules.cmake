@@ -124,7 +124,8 @@ function(finpipe_cross_module_tests)
   endforeach()
 
   if(NOT FINPIPE_SANITIZE)
-    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/tests/*_test.py")
+    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/tests/*_test.py"
+      "${PROJECT_SOURCE_DIR}/tools/*/tests/*_test.py")
     foreach(script IN LISTS scripts)
       cmake_path(GET script STEM stem)
       finpipe_python_test(tools_${stem} "${script}" LABELS hermetic TIMEOUT 120)
