@@ -23,7 +23,7 @@ def load_script(path):
 
 
 def write_source(path, trades):
-    """A source file of (symbol, receive time ns, trade time ms, price, size) rows, spot unless a sixth names the market."""
+    """A source file; a row is (symbol, receive time ns, trade time ms, price, size) and perhaps a market, else spot."""
     with gzip.open(path, "wt", encoding="ascii", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(HEADER)
