@@ -3,8 +3,10 @@
 #   src/<module>/tests/*_test.cpp   <module>_test         one GoogleTest program, one ctest entry
 #   src/<module>/bench/*_bench.cpp  <module>_bench        one Google Benchmark program
 #   tests/<dir>/*_test.cpp          <dir>_test            what crosses modules
+#   **/test_*.py                    one ctest entry each  scripts that drive the program, or test other scripts
 #   benchmarks/*_bench.cpp          comparison_bench      comparisons against other systems
-# Test files named *_long_test.cpp go to a program of their own, labelled `long`: sanitizer builds leave it out.
+# Test files named *_long_test.cpp go to a program of their own; it and scripts named test_*_long.py are labelled
+# `long`: sanitizer builds leave them out.
 # Every test and benchmark is compiled with FINPIPE_SOURCE_DIR, the root of the tree, to find data/ and policies/.
 
 # finpipe_module(<name> [DEPS <modules>] [LINK <vendor targets>] [TEST_LINK <targets>] [BENCH_LINK <targets>])
@@ -87,23 +89,31 @@ function(finpipe_bench_program name)
   endif()
 endfunction()
 
-# A test written as a Python script (standard library only): exits non-zero when it fails.
-function(finpipe_python_test name script)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "TIMEOUT" "LABELS")
-  add_test(NAME ${name} COMMAND Python3::Interpreter -B "${script}")
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
-  if(TARGET finpipe)
-    set_property(TEST ${name} PROPERTY ENVIRONMENT "FINPIPE=$<TARGET_FILE:finpipe>")
-  endif()
+# Tests written as Python scripts (standard library only), which exit non-zero when they fail.
+function(finpipe_python_tests group)
+  foreach(script IN LISTS ARGN)
+    cmake_path(GET script STEM stem)
+    set(name ${group}_${stem})
+    set(labels hermetic)
+    if(stem MATCHES "_long$")
+      list(APPEND labels long)
+    endif()
+    add_test(NAME ${name} COMMAND Python3::Interpreter -B "${script}")
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
+    if(TARGET finpipe)
+      set_property(TEST ${name} PROPERTY ENVIRONMENT "FINPIPE=$<TARGET_FILE:finpipe>")
+    endif()
+  endforeach()
 endfunction()
 
-# tests/<dir>/*_test.cpp, and tests/<dir>/*_test.py run against the program (environment FINPIPE).
+# tests/<dir>/*_test.cpp; tests/<dir>/test_*.py, which drive the program (environment FINPIPE); and the unit tests of
+# scripts and data files, which need no build and so are left to the release build.
 function(finpipe_cross_module_tests)
   if(NOT FINPIPE_TESTS)
     return()
   endif()
-  file(GLOB dirs CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/tests/*")
   get_property(libraries GLOBAL PROPERTY FINPIPE_LIBRARIES)
+  file(GLOB dirs CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/tests/*")
   foreach(dir IN LISTS dirs)
     if(NOT IS_DIRECTORY "${dir}")
       continue()
@@ -111,26 +121,17 @@ function(finpipe_cross_module_tests)
     cmake_path(GET dir FILENAME name)
     finpipe_test_program(${name} "${dir}" LINK ${libraries} rocksdb)
     if(TARGET finpipe)
-      file(GLOB scripts CONFIGURE_DEPENDS "${dir}/*_test.py")
-      foreach(script IN LISTS scripts)
-        cmake_path(GET script STEM stem)
-        set(labels hermetic)
-        if(stem MATCHES "_long_test$")
-          list(APPEND labels long)
-        endif()
-        finpipe_python_test(${name}_${stem} "${script}" LABELS ${labels} TIMEOUT 900)
-      endforeach()
+      file(GLOB scripts CONFIGURE_DEPENDS "${dir}/test_*.py")
+      finpipe_python_tests(${name} ${scripts})
     endif()
   endforeach()
 
   if(NOT FINPIPE_SANITIZE)
-    file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/tests/*_test.py"
-      "${PROJECT_SOURCE_DIR}/tools/*/tests/*_test.py")
-    foreach(script IN LISTS scripts)
-      cmake_path(GET script STEM stem)
-      finpipe_python_test(tools_${stem} "${script}" LABELS hermetic TIMEOUT 120)
-    endforeach()
-    add_test(NAME layer_check COMMAND Python3::Interpreter -B "${PROJECT_SOURCE_DIR}/tools/layer_check.py")
+    set(root "${PROJECT_SOURCE_DIR}")
+    file(GLOB scripts CONFIGURE_DEPENDS
+      "${root}/tools/tests/test_*.py" "${root}/tools/*/tests/test_*.py" "${root}/policies/tests/test_*.py")
+    finpipe_python_tests(scripts ${scripts})
+    add_test(NAME layer_check COMMAND Python3::Interpreter -B "${root}/tools/layer_check.py")
     set_tests_properties(layer_check PROPERTIES LABELS hermetic TIMEOUT 60)
   endif()
 endfunction()

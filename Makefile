@@ -1,0 +1,40 @@
+# Short names for what the scripts do; ./run and ./test need no make.
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-quick test-bare bench lint lint-full format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the program: build/finpipe
+	@tools/packages.sh install run
+	@tools/build.sh finpipe
+
+run: ## the main job: the bundled tape becomes bars
+	@./run
+
+test: ## build and run all tests
+	@./test
+
+test-quick: ## build and run the hermetic tests only
+	@./test quick
+
+test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
+	@tools/test_bare.sh
+
+bench: ## build and run the benchmarks, each with its ratio to a rival
+	@tools/packages.sh install run test
+	@tools/build.sh bench_programs -DFINPIPE_BENCHMARKS=ON
+	@tools/bench.sh
+
+lint: ## layer check, clang-format, clang-tidy
+	@tools/lint.sh all
+
+lint-full: ## the same with the static analyzer
+	@tools/lint.sh full
+
+format: ## rewrite the sources with clang-format
+	@tools/packages.sh install lint
+	@tools/lint.sh sources | xargs clang-format-19 -i
+
+clean: ## remove every build directory
+	rm -rf build build-debug build-asan-ubsan build-tsan

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Style and static checks.
+#
+#   tools/lint.sh all       layers, format, tidy
+#   tools/lint.sh full      the same, tidy with the static analyzer
+#   tools/lint.sh layers    includes and banned calls
+#   tools/lint.sh format    clang-format
+#   tools/lint.sh tidy      clang-tidy on our own .cpp files that build/ compiles
+#   tools/lint.sh sources   print the C++ files
+set -eu
+cd "$(dirname "$0")/.."
+
+sources() {
+  for top in src tests benchmarks; do
+    [ ! -d "$top" ] || find "$top" -name '*.cpp' -o -name '*.h'
+  done | LC_ALL=C sort
+}
+
+layers() { tools/layer_check.py; }
+
+format() {
+  tools/packages.sh install lint
+  sources | xargs clang-format-19 --dry-run -Werror
+  echo "format: $(sources | wc -l) files"
+}
+
+tidy() {
+  tools/packages.sh install run test lint
+  tools/build.sh all -DFINPIPE_TESTS=ON -DFINPIPE_BENCHMARKS=ON
+  # Generated code is not in this list, and what build/ does not compile cannot be checked.
+  sources | grep '\.cpp$' | while read -r file; do
+    ! grep -q "\"file\": \"$PWD/$file\"" build/compile_commands.json || echo "$file"
+  done >build/tidy_sources.txt
+  xargs -P "$(nproc)" -n 4 clang-tidy-19 -p build --quiet "$@" <build/tidy_sources.txt >build/tidy.log 2>&1 || {
+    grep -E '(error|warning): ' build/tidy.log | LC_ALL=C sort -u >&2
+    echo "tidy: failed; the whole output is in build/tidy.log" >&2
+    return 1
+  }
+  echo "tidy: $(wc -l <build/tidy_sources.txt) files"
+}
+
+case ${1-} in
+  all) layers && format && tidy ;;
+  full) layers && format && tidy --checks=clang-analyzer-* ;;
+  layers | format | tidy | sources) "$1" ;;
+  *)
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
