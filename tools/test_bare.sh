@@ -1,0 +1,46 @@
+#!/bin/sh
+# Proves the README on a fresh machine: builds a bare Debian 12 root (nothing but apt), copies the committed tree into a
+# container of it, runs ./run, ./run again and ./test there, and prints what they said and how long each took.
+#
+# Needs root, Debian's archive, and 3 GB. Everything is kept in build-bare/ (or $FINPIPE_BARE_DIR), so that a second
+# call skips making the root; `podman system reset` is never needed elsewhere.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+dir=${FINPIPE_BARE_DIR:-$here/build-bare}
+mirror=${FINPIPE_DEBIAN_MIRROR:-http://deb.debian.org}
+image=localhost/finpipe-bare:bookworm
+
+if [ "$(id -u)" != 0 ]; then
+  echo "test_bare.sh: podman and mmdebstrap need root here; run it as root" >&2
+  exit 1
+fi
+"$here/tools/packages.sh" install container
+mkdir -p "$dir"
+dir=$(cd "$dir" && pwd)
+
+sed "s|@DIR@|$dir|" "$here/tools/bare/storage.conf.in" >"$dir/storage.conf"
+export CONTAINERS_CONF="$here/tools/bare/containers.conf" CONTAINERS_STORAGE_CONF="$dir/storage.conf"
+
+if ! podman image exists "$image"; then
+  echo "Making a bare Debian 12 root"
+  mmdebstrap --quiet --variant=minbase bookworm "$dir/bookworm.tar" \
+    "deb $mirror/debian bookworm main" \
+    "deb $mirror/debian bookworm-updates main" \
+    "deb $mirror/debian-security bookworm-security main"
+  podman import --quiet \
+    --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    --change 'CMD ["sh"]' \
+    "$dir/bookworm.tar" "$image"
+  rm -f "$dir/bookworm.tar"
+fi
+
+rm -rf "$dir/tree"
+mkdir "$dir/tree"
+git -C "$here" archive HEAD | tar -x -C "$dir/tree"
+
+# The host's certificates, read-only: behind a proxy that inspects TLS only the host knows whom to trust.
+set -- --volume "$dir/tree:/finpipe" --workdir /finpipe
+if [ -d /etc/ssl/certs ]; then
+  set -- "$@" --volume /etc/ssl/certs:/etc/ssl/certs:ro
+fi
+exec podman run --rm "$@" "$image" sh tools/bare/inside.sh
