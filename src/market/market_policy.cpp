@@ -7,8 +7,6 @@
 namespace finpipe {
 namespace {
 
-constexpr Effect kNothing{LastRule::kNo, false, false, false};
-
 TradingDay utc_day(std::int64_t label_ms) {
   const TimeSpan day{label_ms, label_ms + kMsPerDay};
   return {label_ms, day, day, day, 0};
@@ -107,7 +105,7 @@ MarketPolicy::TradeEffect MarketPolicy::effect_of(const Trade& trade) const {
       tighten(result.intraday, effect);
     }
   }
-  if (trade.volume_e8 == 0 && !zero_volume_moves_price) result.intraday = result.daily = kNothing;
+  if (trade.volume_e8 == 0 && !zero_volume_moves_price) result.intraday = result.daily = kNoEffect;
   return result;
 }
 

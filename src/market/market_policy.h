@@ -33,6 +33,8 @@ struct Effect {
   bool operator==(const Effect&) const = default;
 };
 
+constexpr Effect kNoEffect{LastRule::kNo, false, false, false};
+
 // One trading date: 24 hours or less around the sessions, labelled by 00:00 UTC of the date.
 struct TradingDay {
   std::int64_t label_ms;    // 00:00 UTC of the trading date
