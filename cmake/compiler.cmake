@@ -17,6 +17,10 @@ set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 add_library(finpipe_options INTERFACE)
 target_include_directories(finpipe_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(finpipe_options INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # g++'s -Wconversion leaves the signs of integers out, and libstdc++ 12 uses what it calls deprecated in stable_sort.
+  target_compile_options(finpipe_options INTERFACE -Wno-sign-conversion -Wno-deprecated-declarations)
+endif()
 
 if(FINPIPE_SANITIZE)
   target_compile_options(finpipe_options INTERFACE -fsanitize=${FINPIPE_SANITIZE} -fno-sanitize-recover=all)

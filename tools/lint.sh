@@ -2,7 +2,7 @@
 # Style and static checks.
 #
 #   tools/lint.sh all       layers, format, tidy
-#   tools/lint.sh full      the same, tidy with the static analyzer
+#   tools/lint.sh full      the same, tidy with all of bugprone and the static analyzer
 #   tools/lint.sh layers    includes and banned calls
 #   tools/lint.sh format    clang-format
 #   tools/lint.sh tidy      clang-tidy on our own .cpp files that build/ compiles
@@ -41,7 +41,10 @@ tidy() {
 
 case ${1-} in
   all) layers && format && tidy ;;
-  full) layers && format && tidy --checks=clang-analyzer-* ;;
+  full)
+    layers && format &&
+      tidy '--checks=bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-macro-parentheses,clang-analyzer-*'
+    ;;
   layers | format | tidy | sources) "$1" ;;
   *)
     sed -n '2,9s/^# \{0,1\}//p' "$0" >&2

@@ -3,7 +3,7 @@
 # container of it, runs ./run, ./run again and ./test there, and prints what they said and how long each took.
 #
 # Needs root, Debian's archive, and 3 GB. Everything is kept in build-bare/ (or $FINPIPE_BARE_DIR), so that a second
-# call skips making the root; `podman system reset` is never needed elsewhere.
+# call skips making the root; other containers of the machine are not touched.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=${FINPIPE_BARE_DIR:-$here/build-bare}
