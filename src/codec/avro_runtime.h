@@ -49,20 +49,19 @@ class Reader {
 
   // A zigzag varint. Refuses more than 64 bits, and padding that the value does not need.
   [[nodiscard]] bool take_long(std::int64_t& value) {
-    std::uint64_t raw = 0;
-    const std::size_t limit = std::min(remaining(), kMaxVarintBytes);
-    for (std::size_t i = 0; i < limit; ++i) {
-      const auto byte = static_cast<unsigned char>(next_[i]);
-      raw |= static_cast<std::uint64_t>(byte & 0x7FU) << (7 * i);
-      if (byte < 0x80U) {
-        if (i > 0 && byte == 0) return false;
-        if (i + 1 == kMaxVarintBytes && byte > 1) return false;
-        next_ += i + 1;
-        value = static_cast<std::int64_t>((raw >> 1) ^ (0 - (raw & 1)));
-        return true;
-      }
+    const char* next = next_;
+    if (next == end_) return false;
+    auto byte = static_cast<unsigned char>(*next++);
+    std::uint64_t raw = byte & 0x7FU;
+    for (unsigned shift = 7; byte >= 0x80U; shift += 7) {
+      if (next == end_ || shift > kMaxVarintShift) return false;
+      byte = static_cast<unsigned char>(*next++);
+      if (byte == 0 || (shift == kMaxVarintShift && byte > 1)) return false;
+      raw |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
     }
-    return false;
+    next_ = next;
+    value = static_cast<std::int64_t>((raw >> 1) ^ (0 - (raw & 1)));
+    return true;
   }
 
   // A length that prefixes bytes which are all still there.
@@ -74,7 +73,7 @@ class Reader {
   }
 
  private:
-  static constexpr std::size_t kMaxVarintBytes = 10;
+  static constexpr unsigned kMaxVarintShift = 63;  // of the tenth and last byte
 
   const char* next_;
   const char* end_;

@@ -1,0 +1,66 @@
+#include "codec/confluent.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "codec/dead_letter_avro.h"
+#include "codec/feed_status_avro.h"
+#include "codec/stock_tick_avro.h"
+
+namespace finpipe {
+namespace {
+
+TEST(ConfluentFraming, HeaderIsAZeroByteAndABigEndianId) {
+  std::string out = "before";
+  frame_header(0x01020384, out);
+  EXPECT_EQ(out, std::string("before\0\x01\x02\x03\x84", 11));
+}
+
+TEST(ConfluentFraming, WhatIsFramedIsUnframed) {
+  for (const std::uint32_t id : {0U, 1U, 255U, 256U, 0x80000000U, 0xffffffffU}) {
+    std::string bytes;
+    frame_header(id, bytes);
+    bytes += "payload";
+    const auto framed = unframe(std::as_bytes(std::span(bytes)));
+    ASSERT_TRUE(framed);
+    EXPECT_EQ(framed->id, id);
+    EXPECT_EQ(framed->payload.size(), 7U);
+    EXPECT_EQ(static_cast<const void*>(framed->payload.data()), bytes.data() + kFrameHeaderBytes);
+  }
+}
+
+TEST(ConfluentFraming, APayloadMayBeEmpty) {
+  std::string bytes;
+  frame_header(7, bytes);
+  const auto framed = unframe(std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(framed);
+  EXPECT_TRUE(framed->payload.empty());
+}
+
+TEST(ConfluentFraming, ShortOrForeignBytesAreRefused) {
+  const std::string whole("\0\0\0\0\1", 5);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto framed = unframe(std::as_bytes(std::span(whole.data(), size)));
+    ASSERT_FALSE(framed);
+    EXPECT_EQ(framed.error().code, ErrorCode::kAvroMalformed);
+  }
+  const std::string foreign = "{\"type\":\"ping\"}";
+  const auto framed = unframe(std::as_bytes(std::span(foreign)));
+  ASSERT_FALSE(framed);
+  EXPECT_EQ(framed.error().code, ErrorCode::kAvroMalformed);
+  EXPECT_EQ(framed.error().detail, "frame begins with byte 123, not 0");
+}
+
+// Whoever wants to change one of these numbers has changed what is on the wire: the schema needs a new id instead.
+TEST(SchemaIds, EachIdStandsForOneWireFormatForEver) {
+  EXPECT_EQ(avro::StockTick::kSchemaId, 1U);
+  EXPECT_EQ(avro::StockTick::kFingerprint, 0x644620a2b12f5b60U);
+  EXPECT_EQ(avro::FeedStatus::kSchemaId, 2U);
+  EXPECT_EQ(avro::FeedStatus::kFingerprint, 0xcbebbde4b5c5216bU);
+  EXPECT_EQ(avro::DeadLetter::kSchemaId, 3U);
+  EXPECT_EQ(avro::DeadLetter::kFingerprint, 0x3972a4d86c81de17U);
+}
+
+}  // namespace
+}  // namespace finpipe
