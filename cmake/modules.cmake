@@ -35,7 +35,7 @@ function(finpipe_module name)
   finpipe_bench_program(${name} SOURCES ${benches} LINK ${target} ${arg_LINK} ${arg_BENCH_LINK})
 endfunction()
 
-# The tests of one directory: <name>_test, and <name>_long_test for the long ones. Other .cpp files there are helpers
+# The tests of one directory: <name>_test, and <name>_long_test for the long ones. Other .cpp files there are support,
 # compiled into both.
 function(finpipe_test_program name dir)
   if(NOT FINPIPE_TESTS)
@@ -48,14 +48,14 @@ function(finpipe_test_program name dir)
   set(long_tests ${short_tests})
   list(FILTER short_tests EXCLUDE REGEX "_long_test\\.cpp$")
   list(FILTER long_tests INCLUDE REGEX "_long_test\\.cpp$")
-  set(helpers ${sources})
-  list(FILTER helpers EXCLUDE REGEX "_test\\.cpp$")
+  set(support ${sources})
+  list(FILTER support EXCLUDE REGEX "_test\\.cpp$")
 
   if(short_tests)
-    finpipe_gtest(${name}_test SOURCES ${short_tests} ${helpers} LINK ${arg_LINK} LABELS hermetic TIMEOUT 300)
+    finpipe_gtest(${name}_test SOURCES ${short_tests} ${support} LINK ${arg_LINK} LABELS hermetic TIMEOUT 300)
   endif()
   if(long_tests AND NOT FINPIPE_SANITIZE)
-    finpipe_gtest(${name}_long_test SOURCES ${long_tests} ${helpers} LINK ${arg_LINK} LABELS hermetic long TIMEOUT 900)
+    finpipe_gtest(${name}_long_test SOURCES ${long_tests} ${support} LINK ${arg_LINK} LABELS hermetic long TIMEOUT 900)
   endif()
 endfunction()
 
