@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted_fault.h"
+
 namespace finpipe {
 namespace {
 
@@ -13,6 +15,13 @@ bool holds(TimeSpan span, std::int64_t time_ms) { return time_ms >= span.from_ms
 std::int64_t to_ns(std::int64_t time_ms) {
   constexpr std::int64_t kLimit = std::numeric_limits<std::int64_t>::max() / kNsPerMs;
   return std::clamp(time_ms, -kLimit, kLimit) * kNsPerMs;
+}
+
+// A change that a record caused without being part of the window: the same record may still be merged into it.
+void stamp_transition(Bar& bar, std::int64_t offset) {
+  ++bar.version;
+  const std::int64_t through = planted(PlantedFault::kTransitionStampsOffset) ? offset : offset - 1;
+  bar.applied_through = std::max(bar.applied_through, through);
 }
 
 std::int64_t saturating_sub(std::int64_t a, std::int64_t b) {
@@ -76,12 +85,13 @@ BarEngine::Window* BarEngine::find(SymbolState& symbol, std::size_t interval, st
   return found == windows.end() || found->first != start_ms ? nullptr : found->second;
 }
 
-bool BarEngine::must_look_up(const SymbolState& symbol, std::size_t interval, std::int64_t start_ms,
+bool BarEngine::must_look_up(SymbolId id, std::size_t interval, std::int64_t start_ms,
                              Writer writer) const {
+  if (planted(PlantedFault::kRowsNotLookedUp)) return false;
   // Live trades cannot have opened a window beyond the bound before the checkpoint, nor here beyond the newest.
-  if (writer == Writer::kLive && start_ms > std::max(symbol.newest_start_ms[interval], lookup_bound_ms_)) return false;
+  if (writer == Writer::kLive && start_ms > std::max(symbols_[id].newest_start_ms[interval], lookup_bound_ms_)) return false;
   return std::ranges::none_of(known_absent_, [&](const RowRange& range) {
-    return index_of(range.interval) == interval && range.from_ms == start_ms && symbols_[range.symbol].name == symbol.name;
+    return index_of(range.interval) == interval && range.from_ms == start_ms && range.symbol == id;
   });
 }
 
@@ -149,7 +159,7 @@ BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::in
     if (windows[i] != nullptr && holds(windows[i]->span, trade.event_time_ms)) [[likely]] continue;
     const std::int64_t start_ms = symbol.policy->window_of(kIntervals[i], trade.event_time_ms).start_ms;
     windows[i] = find(symbol, i, start_ms);
-    if (windows[i] == nullptr && must_look_up(symbol, i, start_ms, trade.writer)) {
+    if (windows[i] == nullptr && must_look_up(id, i, start_ms, trade.writer)) {
       needed_.push_back({id, kIntervals[i], start_ms, start_ms});
     }
   }
@@ -287,8 +297,7 @@ void BarEngine::close(Window& window, std::int64_t offset) {
   bar.missing_ms = trust_.missing_ms(symbol.name, window.span, symbol.policy->calendar, true);
   bar.state = BarState::kFinal;
   bar.closed_at_ns = clock_ns_;
-  ++bar.version;
-  bar.applied_through = std::max(bar.applied_through, offset - 1);  // the record at hand may belong to the window
+  stamp_transition(bar, offset);
   touch(window);
   revisions_.push_back({{symbol.name, kIntervals[window.interval], window.start_ms}, bar});
 }
@@ -301,8 +310,7 @@ void BarEngine::close_revision(Window& window, std::int64_t offset) {
   bar.pending_reason = RevisionReason::kNone;
   bar.pending_deadline_ns = kNoDeadline;
   bar.closed_at_ns = clock_ns_;
-  ++bar.version;
-  bar.applied_through = std::max(bar.applied_through, offset - 1);
+  stamp_transition(bar, offset);
   touch(window);
   revisions_.push_back({{symbols_[window.symbol].name, kIntervals[window.interval], window.start_ms}, bar});
 }
@@ -384,8 +392,7 @@ void BarEngine::refresh_trust(Window& window, std::int64_t offset) {
   if (missing_ms == bar.missing_ms && partial == bar.partial) return;
   bar.missing_ms = missing_ms;
   bar.partial = partial;
-  ++bar.version;
-  bar.applied_through = std::max(bar.applied_through, offset - 1);
+  stamp_transition(bar, offset);
   touch(window);
   if (!open) gather(window, RevisionReason::kGap);
 }
@@ -472,6 +479,7 @@ void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector
   for (Window* window : dirty_) {
     window->dirty = false;
     window->commit = commit;
+    if (planted(PlantedFault::kVersionCountsWrites)) window->bar.version = ++writes_;
     rows.push_back({{symbols_[window->symbol].name, kIntervals[window->interval], window->start_ms}, window->bar});
     if (window->bar.state != BarState::kProvisional) leaving_.emplace_back(commit, window);
   }

@@ -145,8 +145,7 @@ class BarEngine {
   [[nodiscard]] std::int64_t deadline_ns(const Window& window) const;
 
   [[nodiscard]] Window* find(SymbolState& symbol, std::size_t interval, std::int64_t start_ms);
-  [[nodiscard]] bool must_look_up(const SymbolState& symbol, std::size_t interval, std::int64_t start_ms,
-                                  Writer writer) const;
+  [[nodiscard]] bool must_look_up(SymbolId id, std::size_t interval, std::int64_t start_ms, Writer writer) const;
   Window& open(SymbolId id, std::size_t interval, MarketPolicy::Window span, Writer writer);
   Window& insert(SymbolId id, std::size_t interval, std::int64_t start_ms, TimeSpan span);
   void remove(Window& window);
@@ -186,6 +185,7 @@ class BarEngine {
   std::deque<std::pair<std::int64_t, Window*>> leaving_;  // closed windows by the commit that took them
   std::vector<RowRange> needed_;
   std::vector<RowRange> known_absent_;  // looked up for the record at hand
+  std::int64_t writes_ = 0;             // read by a planted fault only
   bool overflowed_ = false;
 };
 

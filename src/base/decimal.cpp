@@ -9,7 +9,7 @@ namespace {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The parts of a JSON number. `digits` skips the point: text with its point at `point` digits from the left.
+// The parts of a JSON number.
 struct NumberText {
   bool negative = false;
   std::string_view whole;
@@ -113,6 +113,8 @@ std::optional<ParsedDecimal> parse_decimal(std::string_view text, int digits) {
   if (auto plain = parse_plain(text, digits)) return plain;
   return parse_general(text, digits);
 }
+
+bool is_json_number(std::string_view text) { return split_number(text).has_value(); }
 
 void append_decimal(std::string& out, int128 value, int digits) {
   uint128 magnitude = value < 0 ? -static_cast<uint128>(value) : static_cast<uint128>(value);

@@ -24,6 +24,9 @@ struct ParsedDecimal {
 // value does not fit 64 bits. Any length and any exponent are accepted in time linear in the text.
 [[nodiscard]] std::optional<ParsedDecimal> parse_decimal(std::string_view text, int digits);
 
+// Whether the whole text is one number by JSON's grammar.
+[[nodiscard]] bool is_json_number(std::string_view text);
+
 // Appends value / 10^digits in plain notation: no exponent, no trailing zeros, no point when whole ("0", "-1.5").
 void append_decimal(std::string& out, int128 value, int digits);
 

@@ -15,7 +15,8 @@ constexpr std::int64_t kMsPerHour = 60 * kMsPerMinute;
 constexpr std::int64_t kMsPerDay = 24 * kMsPerHour;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kNsPerSecond = 1'000 * kNsPerMs;
-constexpr std::int64_t kYear2000Ms = 946'684'800'000;  // 2000-01-01T00:00:00Z
+constexpr std::int64_t kYear2000Ms = 946'684'800'000;       // 2000-01-01T00:00:00Z
+constexpr std::int64_t kLatestEventMs = 7'258'118'400'000;  // 2200-01-01T00:00:00Z; no trade is accepted from then on
 // 9999-12-31T23:59:59.999Z is the last time that can be written; nanoseconds end earlier, in 2262.
 constexpr std::int64_t kMaxTimeMs = 253'402'300'799'999;
 

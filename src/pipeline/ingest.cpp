@@ -1,0 +1,314 @@
+#include "pipeline/ingest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/time.h"
+#include "codec/raw_trade.h"
+#include "codec/records.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
+constexpr std::int64_t kRepeatNs = 3'600 * kNsPerSecond;     // retention expires the first control records
+constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;
+constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
+
+}  // namespace
+
+Ingest::Ingest(Feed& feed, LogReader& tail, LogWriter& log, DeadLetters& dead_letters, IngestOptions options)
+    : feed_(feed), tail_reader_(tail), log_(log), dead_letters_(dead_letters), options_(std::move(options)),
+      source_id_(feed.source_id()), partitions_(static_cast<std::size_t>(log.partitions())) {
+  for (const MarketPolicy& policy : options_.policies) policies_.put(policy);
+  std::ranges::sort(options_.symbols);
+  if (!options_.symbols.empty()) {
+    // Other symbols of the same tape are another source: its trades get other numbers.
+    source_id_ += '#' + sha256_hex(fmt::format("{}", fmt::join(options_.symbols, "\n"))).substr(0, 16);
+  }
+}
+
+// ---- Session -------------------------------------------------------------------------------------------------------
+
+Result<void> Ingest::start() {
+  FINPIPE_TRY(tail_reader_.poll(0));
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    FINPIPE_TRY_ASSIGN(tail, read_tail(tail_reader_, static_cast<std::int32_t>(i)));
+    if (tail.origin && *tail.origin != feed_.origin()) {
+      return fail(ErrorCode::kOriginMismatch, fmt::format("the log holds {}, the feed is {}", *tail.origin, feed_.origin()));
+    }
+    session_ = std::max(session_, tail.session + 1);
+    partitions_[i].tail = std::move(tail);
+  }
+  return {};
+}
+
+Result<void> Ingest::check_source(std::int64_t first_stamp_ns) const {
+  for (const Partition& partition : partitions_) {
+    const LogTail& tail = partition.tail;
+    if (tail.empty() || tail.source_id == source_id_) continue;
+    if (first_stamp_ns <= std::max(tail.last_stamp_ns, tail.seq)) {
+      return fail(ErrorCode::kTapeOlderThanLog, fmt::format("the tape begins at {}, the log ends at {}",
+                                                            format_time_ns(first_stamp_ns), format_time_ns(tail.last_stamp_ns)));
+    }
+  }
+  return {};
+}
+
+Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
+  FINPIPE_TRY(check_source(first_stamp_ns));
+  started_ = true;
+  first_stamp_ns_ = last_heartbeat_ns_ = last_repeat_ns_ = first_stamp_ns;
+  const auto count = static_cast<std::int32_t>(partitions_.size());
+  for (std::int32_t p = 0; p < count; ++p) {
+    LogTail& tail = partitions_[static_cast<std::size_t>(p)].tail;
+    const bool resumed = !tail.empty() && tail.source_id == source_id_;
+    // A resumed tape must not move the clock: its session carries the last stamp that the partition has.
+    FINPIPE_TRY(write_session(p, resumed ? tail.last_stamp_ns : first_stamp_ns));
+    if (!resumed) {
+      LogTail fresh;
+      fresh.end = tail.end;
+      fresh.policies = std::move(tail.policies);
+      tail = std::move(fresh);
+    }
+  }
+  FINPIPE_TRY(flush());
+  for (std::int32_t p = 0; p < count; ++p) {
+    Partition& partition = partitions_[static_cast<std::size_t>(p)];
+    const bool resumed = !partition.tail.empty();
+    FINPIPE_TRY(read_on(tail_reader_, p, partition.tail));
+    if (partition.tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", partition.tail.session));
+    const std::int64_t stamp_ns = resumed ? partition.tail.last_stamp_ns : first_stamp_ns;
+    FINPIPE_TRY(write_policies(p, stamp_ns, false));
+    if (!partition.tail.subscribed) FINPIPE_TRY(write_subscribed(p, stamp_ns));
+  }
+  return {};
+}
+
+Result<void> Ingest::write_session(std::int32_t partition, std::int64_t stamp_ns) {
+  return append_control(partition, stamp_ns,
+                        avro::SessionStarted{.id = session_, .origin = feed_.origin(), .source_id = source_id_,
+                                             .start = first_stamp_ns_, .silent_since = std::nullopt,
+                                             .log_id = tail_reader_.log_id()});
+}
+
+Result<void> Ingest::write_policies(std::int32_t partition, std::int64_t stamp_ns, bool repeat) {
+  const auto& in_log = partitions_[static_cast<std::size_t>(partition)].tail.policies;
+  for (const MarketPolicy& policy : policies_.all()) {
+    const auto known = in_log.find(policy.market);
+    if (!repeat && known != in_log.end() && known->second == policy.hash) continue;
+    FINPIPE_TRY(append_control(partition, stamp_ns,
+                               avro::PolicyInForce{.market = policy.market, .hash = policy.hash, .text = policy.text}));
+  }
+  return {};
+}
+
+Result<void> Ingest::write_subscribed(std::int32_t partition, std::int64_t stamp_ns) {
+  avro::Subscribed subscribed;
+  if (!options_.symbols.empty()) subscribed.symbols.emplace(options_.symbols.begin(), options_.symbols.end());
+  return append_control(partition, stamp_ns, std::move(subscribed));
+}
+
+Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
+  last_heartbeat_ns_ = stamp_ns;
+  const std::int64_t ordinal = ++heartbeat_ordinal_;
+  const bool repeat = stamp_ns - last_repeat_ns_ >= kRepeatNs;
+  if (repeat) last_repeat_ns_ = stamp_ns;
+  avro::Heartbeat beat{.ordinal = ordinal, .feed_state = avro::ConnectionState::kConnected,
+                       .feed_since = floor_div(first_stamp_ns_, kNsPerMs), .last_frame_at = last_stamp_ns_, .lags = {},
+                       .counters = {}, .last_seq = 0, .log_id = tail_reader_.log_id(), .policies = {}};
+  for (Market& market : markets_) {
+    const auto lag_ms = market.lag.p99_ms(stamp_ns);
+    if (!lag_ms) continue;
+    market.lag_ms = lag_ms;
+    beat.lags.push_back({market.name, *lag_ms});
+  }
+  for (const MarketPolicy& policy : policies_.all()) beat.policies.push_back({policy.market, policy.hash});
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    const Partition& partition = partitions_[i];
+    const auto p = static_cast<std::int32_t>(i);
+    if (ordinal <= partition.tail.heartbeat) continue;
+    if (repeat) {
+      FINPIPE_TRY(write_session(p, stamp_ns));
+      FINPIPE_TRY(write_policies(p, stamp_ns, true));
+      FINPIPE_TRY(write_subscribed(p, stamp_ns));
+    }
+    beat.counters = partition.counters;
+    beat.last_seq = partition.last_seq;
+    FINPIPE_TRY(append_control(p, stamp_ns, beat));
+  }
+  return {};
+}
+
+Result<void> Ingest::write_end() {
+  // The last heartbeat closes the account of the session.
+  FINPIPE_TRY(write_heartbeats(last_stamp_ns_));
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    if (partitions_[i].tail.ended) continue;
+    FINPIPE_TRY(append_control(static_cast<std::int32_t>(i), last_stamp_ns_, avro::End{}));
+  }
+  return {};
+}
+
+// ---- Frames --------------------------------------------------------------------------------------------------------
+
+Result<bool> Ingest::step() {
+  if (ended_) return false;
+  FINPIPE_TRY_ASSIGN(batch, feed_.poll(options_.frames_per_step));
+  for (const FeedFrame& frame : batch.frames) FINPIPE_TRY(take_frame(frame));
+  if (batch.end) {
+    if (started_) FINPIPE_TRY(write_end());
+    ended_ = true;
+  }
+  if (batch.end || batch.frames.empty() || log_.pending_bytes() >= options_.flush_bytes) FINPIPE_TRY(flush());
+  return !ended_;
+}
+
+Result<void> Ingest::stop() {
+  if (ended_) return {};
+  ended_ = true;
+  return flush();
+}
+
+std::int64_t Ingest::stamp_of(const FeedFrame& frame, const ParsedFrame& parsed) const {
+  std::int64_t stamp_ns = last_stamp_ns_ + 1;
+  if (frame.received_ns) return std::max(stamp_ns, *frame.received_ns);
+  for (const Trade& trade : parsed.trades) {
+    if (trade.event_time_ms < kLatestEventMs) stamp_ns = std::max(stamp_ns, trade.event_time_ms * kNsPerMs);
+  }
+  return stamp_ns;
+}
+
+Result<void> Ingest::take_frame(const FeedFrame& frame) {
+  static const ParsedFrame kNothing;
+  const ParsedFrame& parsed = frame.damage ? kNothing : parser_.parse(frame.bytes);
+  const std::int64_t stamp_ns = stamp_of(frame, parsed);
+  if (!started_) FINPIPE_TRY(begin_session(stamp_ns));
+  if (stamp_ns - last_heartbeat_ns_ >= kHeartbeatNs) FINPIPE_TRY(write_heartbeats(stamp_ns));
+  last_stamp_ns_ = counts_.last_stamp_ns = stamp_ns;
+  ++counts_.frames;
+  if (frame.damage) {
+    dead_letter(frame, stamp_ns, 0, 0, Error{*frame.damage, fmt::format("line {}", frame.position)}, frame.bytes);
+    return {};
+  }
+  for (const BadElement& bad : parsed.bad) {
+    dead_letter(frame, stamp_ns, 0, bad.position, Error{bad.reason, bad.detail}, bad.raw);
+  }
+  if (parsed.kind == ParsedFrame::Kind::kError) {
+    ++counts_.vendor_errors;
+    last_vendor_error_ = parsed.message;
+  }
+  counts_.rounded += static_cast<std::int64_t>(parsed.rounded);
+  trades_.assign(parsed.trades.begin(), parsed.trades.end());
+  return take_trades(frame, stamp_ns, parsed.bad);
+}
+
+Result<void> Ingest::take_trades(const FeedFrame& frame, std::int64_t stamp_ns, std::span<const BadElement> bad) {
+  suspects_.mark(trades_);
+  std::size_t position = 0;  // in the frame's own list, where the bad ones stand between
+  auto next_bad = bad.begin();
+  for (Trade& trade : trades_) {
+    for (; next_bad != bad.end() && next_bad->position == position; ++next_bad) ++position;
+    trade.received_at_ns = stamp_ns;
+    FINPIPE_TRY(take_trade(trade, frame, position++));
+  }
+  return {};
+}
+
+Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_t position) {
+  const Symbol& symbol = symbol_of(trade.symbol);
+  if (!symbol.wanted) {
+    ++counts_.unsubscribed;
+    return {};
+  }
+  Market& market = markets_[symbol.market];
+  if (const auto error = refused(trade, market)) {
+    dead_letter(frame, trade.received_at_ns, symbol.partition, position, *error, raw_trade(frame.bytes, position));
+    return {};
+  }
+  Partition& partition = partitions_[static_cast<std::size_t>(symbol.partition)];
+  ++counts_.received;
+  ++partition.counters.received;
+  market.lag.add(trade.received_at_ns, trade.event_time_ms);
+  if (trade.suspect != Suspect::kNone) ++counts_.suspects;
+  trade.seq = last_seq_ = std::max(last_seq_ + 1, trade.received_at_ns);
+  trade.session = session_;
+  partition.last_seq = trade.seq;
+  if (trade.seq <= partition.tail.seq) {
+    ++counts_.already_in_log;
+    ++partition.counters.already_in_log;
+    return {};
+  }
+  ++counts_.appended;
+  ++partition.counters.appended;
+  scratch_.clear();
+  encode_trade(trade, scratch_);
+  return append(symbol.partition, {RecordType::kTrade, trade.symbol, scratch_});
+}
+
+std::optional<Error> Ingest::refused(const Trade& trade, const Market& market) const {
+  if (trade.event_time_ms < kYear2000Ms) return Error{ErrorCode::kTimeTooOld, fmt::to_string(trade.event_time_ms)};
+  // A host clock that is slow makes every trade look early by the market's (then negative) lag.
+  const std::int64_t tolerance_ms =
+      market.lag_ms ? kFutureToleranceMs + std::max<std::int64_t>(0, -*market.lag_ms) : kUnknownLagToleranceMs;
+  const std::int64_t ahead_ms = trade.event_time_ms - floor_div(trade.received_at_ns, kNsPerMs);
+  if (ahead_ms <= tolerance_ms) return std::nullopt;
+  return Error{ErrorCode::kTimeInFuture, fmt::format("{} ms ahead, tolerance {} ms", ahead_ms, tolerance_ms)};
+}
+
+Ingest::Symbol& Ingest::symbol_of(std::string_view name) {
+  const auto known = symbols_.find(name);
+  if (known != symbols_.end()) return known->second;
+  const std::string& market = policies_.policy_for(name).market;
+  auto found = std::ranges::find(markets_, market, &Market::name);
+  if (found == markets_.end()) {
+    markets_.emplace_back().name = market;
+    found = markets_.end() - 1;
+  }
+  const Symbol symbol{partition_of(name, static_cast<std::int32_t>(partitions_.size())),
+                      static_cast<std::size_t>(found - markets_.begin()),
+                      options_.symbols.empty() || std::ranges::binary_search(options_.symbols, name)};
+  return symbols_.emplace(symbol_names_.emplace_back(name), symbol).first->second;
+}
+
+void Ingest::dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
+                         const Error& error, std::string_view raw) {
+  avro::Counters& counters = partitions_[static_cast<std::size_t>(partition)].counters;
+  ++counts_.received, ++counters.received;
+  ++counts_.dead_lettered, ++counters.dead_lettered;
+  dead_letters_.put({.id = fmt::format("{}:{}:{}:{}:{}", feed_.origin(), source_id_.substr(0, 16), frame.position, index,
+                                       error_info(error.code).name),
+                     .received_at_ns = stamp_ns,
+                     .reason = error.code,
+                     .detail = error.detail,
+                     .stage = DeadLetter::Stage::kIngest,
+                     .raw = std::string(raw),
+                     .writer = Writer::kLive,
+                     .session = session_,
+                     .partition = partition,
+                     .offset = -1});
+}
+
+// ---- Log -----------------------------------------------------------------------------------------------------------
+
+Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body) {
+  scratch_.clear();
+  encode_control({.stamp = stamp_ns, .writer = avro::Writer::kLive, .session = session_, .body = std::move(body)}, scratch_);
+  return append(partition, {RecordType::kControl, std::nullopt, scratch_});
+}
+
+Result<void> Ingest::append(std::int32_t partition, const LogRecord& record) {
+  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(flush());
+  return {};
+}
+
+Result<void> Ingest::flush() {
+  // A dead letter is durable before the heartbeat that counts it.
+  FINPIPE_TRY(dead_letters_.flush());
+  FINPIPE_TRY(log_.poll());
+  return {};
+}
+
+}  // namespace finpipe

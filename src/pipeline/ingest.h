@@ -1,0 +1,128 @@
+// Feed to log: parses frames, stamps and numbers each trade, sets aside what cannot be used, marks suspected repeats,
+// and writes the control records that make the log complete by itself. One live ingest per log.
+//
+// From a tape, stamps, seqs, heartbeats and `end` are functions of the position in the tape. A tape that is resumed is
+// read from its start; what the log has of it already is recognised and not appended again.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "codec/finnhub_frame.h"
+#include "codec/feed_status_avro.h"
+#include "market/market_policy.h"
+#include "pipeline/lag_tracker.h"
+#include "pipeline/log_tail.h"
+#include "pipeline/ports.h"
+#include "pipeline/suspects.h"
+
+namespace finpipe {
+
+struct IngestOptions {
+  std::vector<std::string> symbols;  // empty: all that the feed has
+  std::vector<MarketPolicy> policies;
+  std::size_t frames_per_step = 256;
+  std::size_t flush_bytes = 1024 * 1024;  // appended records become durable when so many wait
+};
+
+// What one ingest has done so far, over all partitions.
+struct IngestCounts {
+  std::int64_t frames = 0;
+  std::int64_t received = 0;  // trades of subscribed symbols, good or bad; bad frames count as one
+  std::int64_t already_in_log = 0;
+  std::int64_t appended = 0;
+  std::int64_t dead_lettered = 0;
+  std::int64_t suspects = 0;
+  std::int64_t rounded = 0;      // numbers with more digits than fit
+  std::int64_t unsubscribed = 0;  // trades of symbols that were not asked for
+  std::int64_t vendor_errors = 0;
+  std::int64_t last_stamp_ns = 0;
+};
+
+class Ingest {
+ public:
+  Ingest(Feed& feed, LogReader& tail, LogWriter& log, DeadLetters& dead_letters, IngestOptions options);
+
+  // Reads the ends of the partitions and begins a session. Fails when this feed must not write to this log.
+  [[nodiscard]] Result<void> start();
+  // One bounded round; false when the feed has ended and everything is durable.
+  [[nodiscard]] Result<bool> step();
+  // Makes durable what was received, for an orderly stop before the end.
+  [[nodiscard]] Result<void> stop();
+
+  [[nodiscard]] const IngestCounts& counts() const { return counts_; }
+  [[nodiscard]] std::int64_t session() const { return session_; }
+  [[nodiscard]] std::string_view last_vendor_error() const { return last_vendor_error_; }
+
+ private:
+  struct Symbol {
+    std::int32_t partition = 0;
+    std::size_t market = 0;
+    bool wanted = true;
+  };
+  struct Market {
+    std::string name;
+    LagTracker lag;
+    std::optional<std::int64_t> lag_ms;  // of the last heartbeat that had one
+  };
+  struct Partition {
+    LogTail tail;                // as found at the start
+    avro::Counters counters{};   // of this session
+    std::int64_t last_seq = 0;
+  };
+
+  [[nodiscard]] Result<void> begin_session(std::int64_t first_stamp_ns);
+  [[nodiscard]] Result<void> check_source(std::int64_t first_stamp_ns) const;
+  [[nodiscard]] Result<void> write_session(std::int32_t partition, std::int64_t stamp_ns);
+  [[nodiscard]] Result<void> write_policies(std::int32_t partition, std::int64_t stamp_ns, bool repeat);
+  [[nodiscard]] Result<void> write_subscribed(std::int32_t partition, std::int64_t stamp_ns);
+  [[nodiscard]] Result<void> write_heartbeats(std::int64_t stamp_ns);
+  [[nodiscard]] Result<void> write_end();
+  [[nodiscard]] Result<void> take_frame(const FeedFrame& frame);
+  [[nodiscard]] Result<void> take_trades(const FeedFrame& frame, std::int64_t stamp_ns,
+                                         std::span<const BadElement> bad);
+  [[nodiscard]] Result<void> take_trade(Trade& trade, const FeedFrame& frame, std::size_t position);
+  [[nodiscard]] std::int64_t stamp_of(const FeedFrame& frame, const ParsedFrame& parsed) const;
+  [[nodiscard]] std::optional<Error> refused(const Trade& trade, const Market& market) const;
+  void dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
+                   const Error& error, std::string_view raw);
+  [[nodiscard]] Result<void> append(std::int32_t partition, const LogRecord& record);
+  [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body);
+  [[nodiscard]] Result<void> flush();
+  Symbol& symbol_of(std::string_view name);
+
+  Feed& feed_;
+  LogReader& tail_reader_;
+  LogWriter& log_;
+  DeadLetters& dead_letters_;
+  IngestOptions options_;
+  std::string source_id_;
+  PolicySet policies_;
+  FrameParser parser_;
+  SuspectFinder suspects_;
+  std::vector<Partition> partitions_;
+  std::deque<std::string> symbol_names_;
+  std::unordered_map<std::string_view, Symbol> symbols_;
+  std::deque<Market> markets_;
+  IngestCounts counts_;
+  std::string last_vendor_error_;
+  std::string scratch_;
+  std::vector<Trade> trades_;  // of the frame at hand
+  bool started_ = false;
+  bool ended_ = false;
+  std::int64_t session_ = 0;
+  std::int64_t first_stamp_ns_ = 0;
+  std::int64_t last_stamp_ns_ = 0;
+  std::int64_t last_heartbeat_ns_ = 0;
+  std::int64_t last_repeat_ns_ = 0;
+  std::int64_t heartbeat_ordinal_ = 0;
+  std::int64_t last_seq_ = 0;
+};
+
+}  // namespace finpipe

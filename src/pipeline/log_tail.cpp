@@ -1,0 +1,100 @@
+#include "pipeline/log_tail.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <variant>
+
+#include "codec/records.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::int64_t kFirstLookBack = 4'096;  // records; then four times as many
+constexpr std::size_t kReadBytes = 1024 * 1024;
+
+struct TailReader {
+  LogTail& tail;
+  bool found_session = false;
+  bool found_heartbeat = false;
+  TradeDecoder decoder;
+
+  void read(const LogRecord& record) {
+    if (record.type == RecordType::kTrade) {
+      read_trade(record);
+    } else if (const auto control = decode_control(record.value)) {
+      if (static_cast<Writer>(control->writer) == Writer::kLive && control->session >= tail.session) read_control(*control);
+    }
+  }
+
+  void read_trade(const LogRecord& record) {
+    Trade trade;
+    if (!decoder.decode(record.value, trade) || trade.writer != Writer::kLive || trade.session < tail.session) return;
+    tail.session = trade.session;
+    tail.seq = std::max(tail.seq, trade.seq);
+    tail.last_stamp_ns = std::max(tail.last_stamp_ns, trade.received_at_ns);
+    tail.ended = false;
+  }
+
+  void read_control(const avro::FeedStatus& control) {
+    tail.session = control.session;
+    tail.last_stamp_ns = std::max(tail.last_stamp_ns, control.stamp);
+    if (const auto* session = std::get_if<avro::SessionStarted>(&control.body)) {
+      found_session = true;
+      if (tail.origin != session->origin || tail.source_id != session->source_id) {
+        tail.heartbeat = 0;
+        tail.subscribed = tail.ended = false;
+      }
+      tail.origin = session->origin;
+      tail.source_id = session->source_id;
+    } else if (const auto* policy = std::get_if<avro::PolicyInForce>(&control.body)) {
+      tail.policies[std::string(policy->market)] = policy->hash;
+    } else if (const auto* beat = std::get_if<avro::Heartbeat>(&control.body)) {
+      found_heartbeat = true;
+      tail.heartbeat = std::max(tail.heartbeat, beat->ordinal);
+      tail.seq = std::max(tail.seq, beat->last_seq);
+      tail.subscribed = true;
+      for (const avro::PolicyHash& entry : beat->policies) tail.policies[std::string(entry.market)] = entry.hash;
+    } else if (std::holds_alternative<avro::Subscribed>(control.body)) {
+      tail.subscribed = true;
+    } else if (std::holds_alternative<avro::End>(control.body)) {
+      tail.ended = true;
+    }
+  }
+};
+
+Result<void> read_range(LogReader& log, std::int32_t partition, TailReader& reader) {
+  FINPIPE_TRY_ASSIGN(range, log.range(partition));
+  FINPIPE_TRY(log.seek(partition, reader.tail.end));
+  log.resume(partition);
+  while (reader.tail.end < range.end) {
+    FINPIPE_TRY_ASSIGN(read, log.poll(kReadBytes));
+    for (const LogReader::Batch& batch : read.batches) {
+      if (batch.partition != partition) continue;
+      for (const LogRecord& record : batch.records) reader.read(record);
+      reader.tail.end = batch.first_offset + static_cast<std::int64_t>(batch.records.size());
+    }
+  }
+  log.pause(partition);
+  return {};
+}
+
+}  // namespace
+
+Result<void> read_on(LogReader& log, std::int32_t partition, LogTail& tail) {
+  TailReader reader{.tail = tail, .decoder = {}};
+  return read_range(log, partition, reader);
+}
+
+Result<LogTail> read_tail(LogReader& log, std::int32_t partition) {
+  FINPIPE_TRY_ASSIGN(range, log.range(partition));
+  for (std::int64_t look_back = kFirstLookBack;; look_back *= 4) {
+    LogTail tail;
+    tail.end = std::max(range.begin, range.end - look_back);
+    const bool whole = tail.end == range.begin;
+    TailReader reader{.tail = tail, .decoder = {}};
+    FINPIPE_TRY(read_range(log, partition, reader));
+    if (whole || (reader.found_session && reader.found_heartbeat)) return tail;
+  }
+}
+
+}  // namespace finpipe

@@ -1,0 +1,329 @@
+#include "pipeline/partition_processor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <variant>
+
+#include "base/hash.h"
+#include "base/planted_fault.h"
+#include "base/time.h"
+#include "codec/policy_file.h"
+
+namespace finpipe {
+namespace {
+
+std::vector<std::string> names_of(const std::optional<std::vector<std::string_view>>& symbols) {
+  if (!symbols) return {""};
+  return {symbols->begin(), symbols->end()};
+}
+
+TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
+  switch (kind) {
+    case SpanRow::Kind::kGap: return TrustSpan::Kind::kGap;
+    case SpanRow::Kind::kFilled: return TrustSpan::Kind::kFilled;
+    case SpanRow::Kind::kUnsubscribed: break;
+  }
+  return TrustSpan::Kind::kUnsubscribed;
+}
+
+TrustSpan trust_span(const SpanRow& row) {
+  return {trust_kind(row.kind), row.symbol, {row.from_ms, row.to_ms}};
+}
+
+}  // namespace
+
+Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, LogReader& log, Store& store,
+                                                     DeadLetters& dead_letters) {
+  FINPIPE_TRY_ASSIGN(range, log.range(partition));
+  FINPIPE_TRY_ASSIGN(row, store.load_checkpoint(partition));
+  Checkpoint at;
+  if (row) {
+    FINPIPE_TRY_ASSIGN(loaded, decode_checkpoint(*row));
+    at = std::move(loaded);
+    if (at.log_id != log.log_id()) {
+      return fail(ErrorCode::kCheckpointMismatch, fmt::format("partition {}: the log is another one", partition));
+    }
+    if (at.partitions != log.partitions()) {
+      return fail(ErrorCode::kPartitionCountChanged,
+                  fmt::format("the log has {}, the checkpoint {}", log.partitions(), at.partitions));
+    }
+    if (at.fingerprint != engine_fingerprint()) {
+      return fail(ErrorCode::kFingerprintMismatch,
+                  fmt::format("the bars: {}; this program: {}", at.fingerprint, engine_fingerprint()));
+    }
+    if (at.offset > range.end) {
+      return fail(ErrorCode::kCheckpointMismatch, fmt::format("partition {}: the log ends at {}, the checkpoint is at {}",
+                                                              partition, range.end, at.offset));
+    }
+    if (at.offset < range.begin) {
+      return fail(ErrorCode::kOffsetOutOfRange, fmt::format("partition {}: the log begins at {}, the checkpoint is at {}",
+                                                            partition, range.begin, at.offset));
+    }
+  } else {
+    at.partition = partition;
+    at.offset = range.begin;
+    at.log_id = log.log_id();
+    at.partitions = log.partitions();
+    at.fingerprint = engine_fingerprint();
+  }
+  BarEngine engine({at.log_id, at.generation, at.floor_ms});
+  PartitionProcessor processor(std::move(at), std::move(engine), store, dead_letters);
+  processor.compare_previous_ = processor.at_.previous != 0 && processor.at_.offset > range.begin;
+  if (row) FINPIPE_TRY(processor.restore());
+  return processor;
+}
+
+Result<void> PartitionProcessor::restore() {
+  for (const auto& [market, hash] : at_.policies) {
+    FINPIPE_TRY_ASSIGN(policy, store_->load_policy(hash));
+    if (!policy) return fail(ErrorCode::kCorrupt, fmt::format("policy {} of {} is not in the store", hash, market));
+    FINPIPE_TRY_ASSIGN(parsed, parse_policy(policy->text, market));
+    engine_.set_policy(std::move(parsed));
+  }
+  FINPIPE_TRY_ASSIGN(symbols, store_->load_symbols(at_.partition));
+  for (const SymbolRow& row : symbols) (void)engine_.symbol(row.symbol);
+  FINPIPE_TRY_ASSIGN(span_rows, store_->load_spans(at_.partition));
+  std::vector<TrustSpan> spans;
+  for (const SpanRow& row : span_rows) {
+    if (row.offset < at_.offset) spans.push_back(trust_span(row));
+  }
+  engine_.restore(at_.engine, spans);
+  if (planted(PlantedFault::kOpenRowsNotLoaded)) return {};
+  std::vector<BarRange> ranges;
+  for (SymbolId id = 0; id < engine_.symbol_count(); ++id) {
+    for (const auto& range : engine_.restore_ranges(id)) {
+      ranges.push_back({engine_.symbol_name(id), range.interval, range.from_ms, range.to_ms});
+    }
+  }
+  for (const BarKey& key : at_.engine.unclosed) ranges.push_back({key.symbol, key.interval, key.start_ms, key.start_ms});
+  FINPIPE_TRY_ASSIGN(rows, store_->load_bars(ranges));
+  for (const BarRow& row : rows) engine_.admit(row);
+  return {};
+}
+
+SymbolId PartitionProcessor::symbol(std::string_view name) {
+  const std::size_t known = engine_.symbol_count();
+  const SymbolId id = engine_.symbol(name);
+  if (engine_.symbol_count() > known) commit_.symbols.push_back({std::string(name), at_.partition});
+  return id;
+}
+
+Result<void> PartitionProcessor::apply(std::int64_t offset, const LogRecord& record) {
+  if (compare_previous_) {
+    compare_previous_ = false;
+    if (record_mark(record) != at_.previous) {
+      return fail(ErrorCode::kCheckpointMismatch,
+                  fmt::format("partition {}, offset {}: another record than before", at_.partition, offset));
+    }
+    return {};
+  }
+  if (offset != at_.offset) {
+    return fail(ErrorCode::kLogIncomplete,
+                fmt::format("partition {}: offset {} follows {}", at_.partition, offset, at_.offset - 1));
+  }
+  at_.previous = 1;  // until the record says otherwise
+  FINPIPE_TRY(record.type == RecordType::kTrade ? apply_trade(offset, record) : apply_control(offset, record));
+  if (engine_.overflowed()) {
+    return fail(ErrorCode::kSumOverflow, fmt::format("partition {}, offset {}", at_.partition, offset));
+  }
+  at_.offset = offset + 1;
+  ++uncommitted_;
+  return {};
+}
+
+Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecord& record) {
+  Trade trade;
+  if (const auto decoded = decoder_.decode(record.value, trade); !decoded) {
+    refuse(offset, record, decoded.error(), nullptr);
+    return {};
+  }
+  at_.previous = trade.seq;
+  const auto refuse_as = [&](ErrorCode code, std::string detail) -> Result<void> {
+    refuse(offset, record, Error{code, std::move(detail)}, &trade);
+    return {};
+  };
+  if (record.key != trade.symbol) return refuse_as(ErrorCode::kKeyMismatch, std::string(trade.symbol));
+  if (partition_of(trade.symbol, at_.partitions) != at_.partition) {
+    return refuse_as(ErrorCode::kWrongPartition, fmt::format("belongs to {}", partition_of(trade.symbol, at_.partitions)));
+  }
+  if (trade.event_time_ms < kYear2000Ms) return refuse_as(ErrorCode::kTimeTooOld, fmt::to_string(trade.event_time_ms));
+  if (trade.event_time_ms >= kLatestEventMs) return refuse_as(ErrorCode::kTimeInFuture, fmt::to_string(trade.event_time_ms));
+  switch (at_.admission.trade(trade.writer, trade.session, trade.seq)) {
+    case Admission::Verdict::kOldSession:
+      return refuse_as(ErrorCode::kOldSession, fmt::format("session {} of writer {}", trade.session, to_string(trade.writer)));
+    case Admission::Verdict::kSeenBefore: {
+      LedgerRow& row = account(trade.writer, trade.session);
+      ++row.in_log, ++row.skipped;
+      return {};
+    }
+    case Admission::Verdict::kAdmitted: break;
+  }
+  const SymbolId id = symbol(trade.symbol);
+  while (engine_.apply_trade(id, trade, offset) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
+  commit_.add_tick(trade, engine_.symbol_name(id), offset, at_.log_id);
+  LedgerRow& row = account(trade.writer, trade.session);
+  ++row.in_log, ++row.stored;
+  return {};
+}
+
+Result<void> PartitionProcessor::provide_rows() {
+  std::vector<BarRange> ranges;
+  for (const auto& need : engine_.needed()) {
+    ranges.push_back({engine_.symbol_name(need.symbol), need.interval, need.from_ms, need.to_ms});
+  }
+  FINPIPE_TRY_ASSIGN(rows, store_->load_bars(ranges));
+  engine_.provide(rows);
+  return {};
+}
+
+Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRecord& record) {
+  const auto control = decode_control(record.value);
+  if (!control) {
+    refuse(offset, record, control.error(), nullptr);
+    return {};
+  }
+  at_.previous = control->stamp;
+  const auto writer = static_cast<Writer>(control->writer);
+  const bool is_new = control->session > at_.admission.of(writer).session;
+  if (at_.admission.control(writer, control->session) == Admission::Verdict::kOldSession) {
+    refuse(offset, record, Error{ErrorCode::kOldSession, fmt::format("session {} of writer {}", control->session, to_string(writer))},
+           nullptr);
+    return {};
+  }
+  const BarEngine::At at{offset, control->stamp, writer == Writer::kLive};
+  if (const auto* session = std::get_if<avro::SessionStarted>(&control->body)) {
+    engine_.apply_session(at, is_new, session->silent_since);
+    (void)account(writer, control->session);
+    return {};
+  }
+  if (const auto dispatched = dispatch(at, *control); !dispatched) {
+    const ErrorCode code = dispatched.error().code;
+    if (code != ErrorCode::kUnknownSchemaId && code != ErrorCode::kBadPolicy) return dispatched;
+    refuse(offset, record, dispatched.error(), nullptr);
+  }
+  return {};
+}
+
+Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::FeedStatus& control) {
+  const auto spans_of = [](const auto& names, std::int64_t from_ms, std::int64_t to_ms, std::string_view reason) {
+    std::vector<SpanRow> rows;
+    for (const std::string& name : names) {
+      rows.push_back({.symbol = name, .from_ms = from_ms, .to_ms = to_ms, .reason = std::string(reason)});
+    }
+    return rows;
+  };
+  return std::visit(
+      [&](const auto& body) -> Result<void> {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, avro::PolicyInForce>) {
+          return apply_policy(at, body);
+        } else if constexpr (std::is_same_v<Body, avro::Subscribed>) {
+          std::int32_t index = 0;
+          for (const TrustSpan& absence : engine_.apply_subscribed(at, names_of(body.symbols))) {
+            commit_.spans.push_back({at_.partition, at.offset, index++, SpanRow::Kind::kUnsubscribed, absence.symbol,
+                                     absence.span.from_ms, absence.span.to_ms, ""});
+          }
+        } else if constexpr (std::is_same_v<Body, avro::Unsubscribed>) {
+          engine_.apply_unsubscribed(at, names_of(body.symbols));
+        } else if constexpr (std::is_same_v<Body, avro::FeedState>) {
+          at_.feed_state = body.state;
+          at_.feed_since_ms = body.since;
+          if (body.state == avro::ConnectionState::kConnected) {
+            engine_.apply_clock(at);
+          } else {
+            engine_.apply_silence(at, body.since);
+          }
+        } else if constexpr (std::is_same_v<Body, avro::Gap>) {
+          return apply_spans(at, SpanRow::Kind::kGap, spans_of(names_of(body.symbols), body.from, body.to, body.reason));
+        } else if constexpr (std::is_same_v<Body, avro::Filled>) {
+          const std::array<std::string, 1> name = {std::string(body.symbol)};
+          return apply_spans(at, SpanRow::Kind::kFilled, spans_of(name, body.from, body.to, ""));
+        } else if constexpr (std::is_same_v<Body, avro::Heartbeat>) {
+          at_.feed_state = body.feed_state;
+          at_.feed_since_ms = body.feed_since;
+          LedgerRow& row = account(static_cast<Writer>(control.writer), control.session);
+          row.received = body.counters.received;
+          row.already_in_log = body.counters.already_in_log;
+          row.appended = body.counters.appended;
+          row.dead_lettered_before = body.counters.dead_lettered;
+          std::vector<std::pair<std::string, std::int64_t>> lags;
+          for (const avro::MarketLag& lag : body.lags) lags.emplace_back(lag.market, lag.lag_ms);
+          engine_.apply_lags(at, lags);
+        } else if constexpr (std::is_same_v<Body, avro::End>) {
+          engine_.apply_end(at);
+        } else if constexpr (std::is_same_v<Body, avro::VoidTrade> || std::is_same_v<Body, avro::UnvoidTrade>) {
+          return fail(ErrorCode::kUnknownSchemaId, "voiding needs a newer finpipe");
+        } else {
+          engine_.apply_clock(at);
+        }
+        return {};
+      },
+      control.body);
+}
+
+Result<void> PartitionProcessor::apply_spans(const BarEngine::At& at, SpanRow::Kind kind,
+                                             std::span<const SpanRow> spans) {
+  std::vector<TrustSpan> trust;
+  std::int32_t index = 0;
+  for (SpanRow row : spans) {
+    row.partition = at_.partition;
+    row.offset = at.offset;
+    row.index = index++;
+    row.kind = kind;
+    trust.push_back(trust_span(row));
+    commit_.spans.push_back(std::move(row));
+  }
+  while (engine_.apply_spans(at, trust) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
+  return {};
+}
+
+Result<void> PartitionProcessor::apply_policy(const BarEngine::At& at, const avro::PolicyInForce& policy) {
+  const std::string market(policy.market);
+  const auto in_force = at_.policies.find(market);
+  const bool unchanged = in_force != at_.policies.end() && in_force->second == policy.hash;
+  if (unchanged || at.offset < at_.policies_from) {
+    engine_.apply_clock(at);
+    return {};
+  }
+  auto parsed = parse_policy(std::string(policy.text), market);
+  if (!parsed) return fail(std::move(parsed).error());
+  if (parsed->hash != policy.hash) return fail(ErrorCode::kBadPolicy, fmt::format("{}: its hash is not its text's", market));
+  commit_.policies.push_back({parsed->hash, market, parsed->text});
+  at_.policies[market] = parsed->hash;
+  engine_.apply_policy(at, *std::move(parsed));
+  return {};
+}
+
+void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade) {
+  // What cannot be read names no session: it counts in the newest live one.
+  const Writer writer = trade == nullptr ? Writer::kLive : trade->writer;
+  const std::int64_t session = trade == nullptr ? at_.admission.of(Writer::kLive).session : trade->session;
+  if (record.type == RecordType::kTrade) {
+    LedgerRow& row = account(writer, session);
+    ++row.in_log, ++row.dead_lettered_after;
+  }
+  dead_letters_->put({.id = fmt::format("log:{:02x}:{}:{}", fmt::join(at_.log_id, ""), at_.partition, offset),
+                      .received_at_ns = trade == nullptr ? std::max(engine_.clock_ns(), std::int64_t{0}) : trade->received_at_ns,
+                      .reason = error.code,
+                      .detail = error.detail,
+                      .stage = DeadLetter::Stage::kProcess,
+                      .raw = std::string(record.value),
+                      .writer = writer,
+                      .session = session,
+                      .partition = at_.partition,
+                      .offset = offset});
+}
+
+Commit PartitionProcessor::take(std::int64_t number) {
+  Commit commit = std::move(commit_);
+  commit_ = {};
+  uncommitted_ = 0;
+  engine_.take(number, commit.bars, commit.revisions);
+  at_.engine = engine_.state();
+  commit.checkpoints.push_back(encode_checkpoint(at_));
+  return commit;
+}
+
+}  // namespace finpipe

@@ -1,0 +1,61 @@
+// One partition of the log on its way into the store: admits each record, drives the engine, keeps the account, and
+// gathers what the next commit makes durable. Everything in it is dropped when the partition is revoked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bars/engine.h"
+#include "codec/records.h"
+#include "pipeline/checkpoint.h"
+#include "pipeline/ports.h"
+
+namespace finpipe {
+
+class PartitionProcessor {
+ public:
+  // Loads the checkpoint and the rows it refers to; without one, begins at the log's first record.
+  [[nodiscard]] static Result<PartitionProcessor> start(std::int32_t partition, LogReader& log, Store& store,
+                                                        DeadLetters& dead_letters);
+
+  // Where reading must begin: the record before the checkpoint, when it is still there to be compared.
+  [[nodiscard]] std::int64_t first_offset() const { return compare_previous_ ? at_.offset - 1 : at_.offset; }
+  [[nodiscard]] Result<void> apply(std::int64_t offset, const LogRecord& record);
+
+  // Records since the last take.
+  [[nodiscard]] std::int64_t uncommitted() const { return uncommitted_; }
+  // Takes everything that is not durable yet and the checkpoint that covers it.
+  [[nodiscard]] Commit take(std::int64_t number);
+  void acknowledge(std::int64_t number) { engine_.acknowledge(number); }
+
+  [[nodiscard]] std::int64_t next_offset() const { return at_.offset; }
+  [[nodiscard]] const Ledger& ledger() const { return at_.ledger; }
+  [[nodiscard]] const BarEngine& engine() const { return engine_; }
+
+ private:
+  PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters)
+      : at_(std::move(at)), engine_(std::move(engine)), store_(&store), dead_letters_(&dead_letters) {}
+
+  [[nodiscard]] Result<void> restore();
+  [[nodiscard]] Result<void> apply_trade(std::int64_t offset, const LogRecord& record);
+  [[nodiscard]] Result<void> apply_control(std::int64_t offset, const LogRecord& record);
+  [[nodiscard]] Result<void> dispatch(const BarEngine::At& at, const avro::FeedStatus& control);
+  [[nodiscard]] Result<void> apply_spans(const BarEngine::At& at, SpanRow::Kind kind, std::span<const SpanRow> spans);
+  [[nodiscard]] Result<void> apply_policy(const BarEngine::At& at, const avro::PolicyInForce& policy);
+  [[nodiscard]] Result<void> provide_rows();
+  [[nodiscard]] SymbolId symbol(std::string_view name);
+  // Counts and keeps a record that cannot be applied. `trade`: it belongs to the account of trades.
+  void refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade);
+  [[nodiscard]] LedgerRow& account(Writer writer, std::int64_t session) { return at_.ledger[{writer, session}]; }
+
+  Checkpoint at_;  // kept current, but for the engine's part, which is read when a commit is taken
+  BarEngine engine_;
+  Store* store_;
+  DeadLetters* dead_letters_;
+  TradeDecoder decoder_;
+  Commit commit_;
+  std::int64_t uncommitted_ = 0;
+  bool compare_previous_ = false;
+};
+
+}  // namespace finpipe

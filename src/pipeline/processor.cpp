@@ -1,0 +1,93 @@
+#include "pipeline/processor.h"
+
+#include <algorithm>
+
+#include "base/time.h"
+
+namespace finpipe {
+
+Result<void> Processor::assign(const LogReader::Assignment& assignment) {
+  const std::int32_t partition = assignment.partition;
+  // Whatever an earlier assignment left in memory may be older than the store: it is always dropped.
+  partitions_.erase(partition);
+  std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
+  if (assignment.change == LogReader::Change::kRevoked) return {};
+  FINPIPE_TRY_ASSIGN(processor, PartitionProcessor::start(partition, log_, store_, dead_letters_));
+  FINPIPE_TRY(log_.seek(partition, processor.first_offset()));
+  partitions_.emplace(partition, std::move(processor));
+  return {};
+}
+
+std::size_t Processor::in_flight_of(std::int32_t partition) const {
+  return static_cast<std::size_t>(std::ranges::count(in_flight_, partition, &InFlight::partition));
+}
+
+Result<void> Processor::acknowledge() {
+  FINPIPE_TRY_ASSIGN(done, store_.poll());
+  while (!in_flight_.empty() && in_flight_.front().ticket <= done) {
+    const InFlight commit = in_flight_.front();
+    in_flight_.pop_front();
+    partitions_.at(commit.partition).acknowledge(commit.number);
+    log_.commit_hint(commit.partition, commit.offset);
+    if (in_flight_of(commit.partition) < kMaxInFlight) log_.resume(commit.partition);
+  }
+  return {};
+}
+
+Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& processor) {
+  FINPIPE_TRY(dead_letters_.flush());
+  const std::int64_t number = next_number_++;
+  const std::int64_t offset = processor.next_offset();
+  const Store::Ticket ticket = store_.submit(processor.take(number));
+  in_flight_.push_back({ticket, partition, number, offset});
+  if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
+  return {};
+}
+
+Result<void> Processor::commit_due() {
+  const std::int64_t now_ns = clock_.boot_ns();
+  const bool interval_over = now_ns - last_commit_ns_ >= options_.commit_interval_ms * kNsPerMs;
+  if (interval_over) last_commit_ns_ = now_ns;
+  for (auto& [partition, processor] : partitions_) {
+    const bool due = processor.uncommitted() >= options_.commit_records || (interval_over && processor.uncommitted() > 0);
+    if (due && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
+  }
+  return {};
+}
+
+Result<std::int64_t> Processor::step() {
+  FINPIPE_TRY(acknowledge());
+  FINPIPE_TRY_ASSIGN(read, log_.poll(options_.read_bytes));
+  for (const LogReader::Assignment& assignment : read.assignments) FINPIPE_TRY(assign(assignment));
+  std::int64_t applied = 0;
+  for (const LogReader::Batch& batch : read.batches) {
+    PartitionProcessor& processor = partitions_.at(batch.partition);
+    for (std::size_t i = 0; i < batch.records.size(); ++i) {
+      FINPIPE_TRY(processor.apply(batch.first_offset + static_cast<std::int64_t>(i), batch.records[i]));
+    }
+    applied += static_cast<std::int64_t>(batch.records.size());
+  }
+  records_applied_ += applied;
+  FINPIPE_TRY(commit_due());
+  return applied;
+}
+
+Result<bool> Processor::finish() {
+  for (auto& [partition, processor] : partitions_) {
+    if (processor.uncommitted() > 0 && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
+  }
+  FINPIPE_TRY(acknowledge());
+  return in_flight_.empty() &&
+         std::ranges::none_of(partitions_, [](const auto& entry) { return entry.second.uncommitted() > 0; });
+}
+
+Result<bool> Processor::caught_up() {
+  if (partitions_.empty()) return false;
+  for (const auto& [partition, processor] : partitions_) {
+    FINPIPE_TRY_ASSIGN(range, log_.range(partition));
+    if (processor.next_offset() < range.end) return false;
+  }
+  return true;
+}
+
+}  // namespace finpipe

@@ -1,0 +1,65 @@
+// Log to store: reads the assigned partitions, applies each record and commits by count and time. Poll-driven: `step`
+// does one bounded round and never waits. Memory is bounded: with two commits of a partition under way it reads no
+// further there.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "base/clock.h"
+#include "pipeline/partition_processor.h"
+#include "pipeline/ports.h"
+
+namespace finpipe {
+
+struct ProcessorOptions {
+  std::size_t read_bytes = 256 * 1024;       // at most in one round
+  std::int64_t commit_records = 20'000;      // a partition commits after so many,
+  std::int64_t commit_interval_ms = 250;     // or after so long
+};
+
+class Processor {
+ public:
+  Processor(LogReader& log, Store& store, DeadLetters& dead_letters, Clock& clock, ProcessorOptions options = {})
+      : log_(log), store_(store), dead_letters_(dead_letters), clock_(clock), options_(options) {}
+
+  // One round. Returns the number of records applied; 0 means that there was nothing to read.
+  [[nodiscard]] Result<std::int64_t> step();
+  // Commits what was applied and tells whether everything is durable; call again until it is.
+  [[nodiscard]] Result<bool> finish();
+
+  // Whether every record below the ends of the log has been applied.
+  [[nodiscard]] Result<bool> caught_up();
+  [[nodiscard]] std::int64_t records_applied() const { return records_applied_; }
+  [[nodiscard]] const std::map<std::int32_t, PartitionProcessor>& partitions() const { return partitions_; }
+
+ private:
+  struct InFlight {
+    Store::Ticket ticket;
+    std::int32_t partition;
+    std::int64_t number;
+    std::int64_t offset;
+  };
+  static constexpr std::size_t kMaxInFlight = 2;  // commits of one partition
+
+  [[nodiscard]] Result<void> assign(const LogReader::Assignment& assignment);
+  [[nodiscard]] Result<void> commit(std::int32_t partition, PartitionProcessor& processor);
+  [[nodiscard]] Result<void> commit_due();
+  [[nodiscard]] Result<void> acknowledge();
+  [[nodiscard]] std::size_t in_flight_of(std::int32_t partition) const;
+
+  LogReader& log_;
+  Store& store_;
+  DeadLetters& dead_letters_;
+  Clock& clock_;
+  ProcessorOptions options_;
+  std::map<std::int32_t, PartitionProcessor> partitions_;
+  std::deque<InFlight> in_flight_;
+  std::int64_t next_number_ = 1;
+  std::int64_t last_commit_ns_ = 0;
+  std::int64_t records_applied_ = 0;
+};
+
+}  // namespace finpipe
