@@ -7,7 +7,6 @@
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 dir=${FINPIPE_BARE_DIR:-$here/build-bare}
-mirror=${FINPIPE_DEBIAN_MIRROR:-http://deb.debian.org}
 image=localhost/finpipe-bare:bookworm
 
 if [ "$(id -u)" != 0 ]; then
@@ -23,10 +22,7 @@ export CONTAINERS_CONF="$here/tools/bare/containers.conf" CONTAINERS_STORAGE_CON
 
 if ! podman image exists "$image"; then
   echo "Making a bare Debian 12 root"
-  mmdebstrap --quiet --variant=minbase bookworm "$dir/bookworm.tar" \
-    "deb $mirror/debian bookworm main" \
-    "deb $mirror/debian bookworm-updates main" \
-    "deb $mirror/debian-security bookworm-security main"
+  mmdebstrap --quiet --variant=minbase bookworm "$dir/bookworm.tar"
   podman import --quiet \
     --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change 'CMD ["sh"]' \
@@ -38,9 +34,12 @@ rm -rf "$dir/tree"
 mkdir "$dir/tree"
 git -C "$here" archive HEAD | tar -x -C "$dir/tree"
 
-# The host's certificates, read-only: behind a proxy that inspects TLS only the host knows whom to trust.
+# The host's package sources and certificates, read-only: a minbase root lacks the security suite that every installed
+# Debian has, and behind a proxy that inspects TLS only the host knows whom to trust.
 set -- --volume "$dir/tree:/finpipe" --workdir /finpipe
-if [ -d /etc/ssl/certs ]; then
-  set -- "$@" --volume /etc/ssl/certs:/etc/ssl/certs:ro
-fi
+for shared in /etc/ssl/certs /etc/apt/sources.list.d /usr/share/keyrings; do
+  if [ -d "$shared" ]; then
+    set -- "$@" --volume "$shared:$shared:ro"
+  fi
+done
 exec podman run --rm "$@" "$image" sh tools/bare/inside.sh
