@@ -54,7 +54,7 @@ class Reader {
     auto byte = static_cast<unsigned char>(*next++);
     std::uint64_t raw = byte & 0x7FU;
     for (unsigned shift = 7; byte >= 0x80U; shift += 7) {
-      if (next == end_ || shift > kMaxVarintShift) return false;
+      if (next == end_) return false;
       byte = static_cast<unsigned char>(*next++);
       if (byte == 0 || (shift == kMaxVarintShift && byte > 1)) return false;
       raw |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
@@ -323,8 +323,8 @@ struct UnionCodec {
   }
   [[nodiscard]] static bool get(Reader& in, Value& value) {
     std::int64_t index = 0;
-    if (!in.take_long(index) || index < 0 || static_cast<std::uint64_t>(index) >= sizeof...(Items)) return false;
-    bool good = false;
+    if (!in.take_long(index)) return false;
+    bool good = false;  // and stays so for an index without an alternative
     visit_item(static_cast<std::size_t>(index),
                [&]<std::size_t I, typename Item>() { good = Item::get(in, value.template emplace<I>()); });
     return good;

@@ -101,7 +101,8 @@ class Refusals(unittest.TestCase):
         self.assert_refused('"two words" is no Avro name', thing=record(field("int", name="two words")))
         self.assert_refused("new is a reserved word of C++", thing=record(field("int", name="new")))
         self.assert_refused("the record has this field twice", thing=record(field("int"), field("long")))
-        self.assert_refused("test.Mood is defined twice", thing=record(field(enum("A")), field(enum("B"), name="other")))
+        twice = record(field(enum("A")), field(enum("B"), name="other"))
+        self.assert_refused("test.Mood is defined twice", thing=twice)
         self.assert_refused('"" is no namespace', thing=record(namespace=""))
 
     def test_enums(self):

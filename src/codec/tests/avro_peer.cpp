@@ -37,7 +37,7 @@ std::string decimal_bytes(std::int64_t value) {
 
 void fill_value(avro_value_t& value, std::string_view field, Random& random) {
   avro_value_t child;
-  switch (avro_value_get_type(&value)) {
+  switch (type_of(value)) {
     case AVRO_BOOLEAN: return must(avro_value_set_boolean(&value, random.chance(0.5) ? 1 : 0));
     case AVRO_INT32: return must(avro_value_set_int(&value, static_cast<std::int32_t>(any_long(random))));
     case AVRO_INT64: return must(avro_value_set_long(&value, any_long(random)));
@@ -87,6 +87,8 @@ void fill_value(avro_value_t& value, std::string_view field, Random& random) {
 
 }  // namespace
 
+avro_type_t type_of(const avro_value_t& value) { return value.iface->get_type(value.iface, value.self); }
+
 AvroPeer::AvroPeer(std::string_view schema) {
   must(avro_schema_from_json_length(schema.data(), schema.size(), &schema_));
   interface_ = avro_generic_class_from_schema(schema_);
@@ -127,7 +129,7 @@ bool AvroPeer::read(std::string_view bytes) {
 avro_value_t AvroPeer::at(std::string_view path) const {
   avro_value_t here = value_;
   for (;;) {
-    if (avro_value_get_type(&here) == AVRO_UNION) {
+    if (type_of(here) == AVRO_UNION) {
       avro_value_t branch;
       must(avro_value_get_current_branch(&here, &branch));
       here = branch;
@@ -138,7 +140,7 @@ avro_value_t AvroPeer::at(std::string_view path) const {
     const std::string step(path.substr(0, dot));
     path.remove_prefix(std::min(dot + 1, path.size()));
     avro_value_t child;
-    if (avro_value_get_type(&here) == AVRO_ARRAY) {
+    if (type_of(here) == AVRO_ARRAY) {
       must(avro_value_get_by_index(&here, std::stoul(step), &child, nullptr));
     } else {
       must(avro_value_get_by_name(&here, step.c_str(), &child, nullptr));

@@ -12,6 +12,9 @@
 
 namespace finpipe::avro {
 
+// What avro_value_get_type answers, without that macro's mix of signs.
+[[nodiscard]] avro_type_t type_of(const avro_value_t& value);
+
 class AvroPeer {
  public:
   explicit AvroPeer(std::string_view schema);

@@ -23,7 +23,7 @@ std::span<const std::byte> as_bytes(std::string_view text) { return std::as_byte
 void expect(const AvroPeer& peer, const std::string& path, std::int64_t ours) {
   const avro_value_t value = peer.at(path);
   std::int64_t theirs = 0;
-  if (avro_value_get_type(&value) == AVRO_BYTES) {  // the unscaled value of a decimal
+  if (type_of(value) == AVRO_BYTES) {  // the unscaled value of a decimal
     const void* bytes = nullptr;
     std::size_t size = 0;
     ASSERT_EQ(avro_value_get_bytes(&value, &bytes, &size), 0) << path;
@@ -53,7 +53,7 @@ void expect(const AvroPeer& peer, const std::string& path, bool ours) {
 void expect(const AvroPeer& peer, const std::string& path, std::string_view ours) {
   const avro_value_t value = peer.at(path);
   std::size_t size = 0;
-  if (avro_value_get_type(&value) == AVRO_BYTES) {
+  if (type_of(value) == AVRO_BYTES) {
     const void* bytes = nullptr;
     ASSERT_EQ(avro_value_get_bytes(&value, &bytes, &size), 0) << path;
     EXPECT_EQ(ours, std::string_view(static_cast<const char*>(bytes), size)) << path;
@@ -104,7 +104,7 @@ void expect(const AvroPeer& peer, const std::string& path, const std::vector<Ite
 template <typename Item>
 void expect(const AvroPeer& peer, const std::string& path, const std::optional<Item>& ours) {
   const avro_value_t value = peer.at(path);
-  ASSERT_EQ(ours.has_value(), avro_value_get_type(&value) != AVRO_NULL) << path;
+  ASSERT_EQ(ours.has_value(), type_of(value) != AVRO_NULL) << path;
   if (ours) expect(peer, path, *ours);
 }
 
