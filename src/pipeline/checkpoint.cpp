@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/calendar.h"
 #include "codec/checkpoint_avro.h"
 #include "codec/policy_file.h"
 #include "codec/records.h"

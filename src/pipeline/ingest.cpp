@@ -36,8 +36,8 @@ Result<void> Ingest::start() {
   FINPIPE_TRY(tail_reader_.poll(0));
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
     FINPIPE_TRY_ASSIGN(tail, read_tail(tail_reader_, static_cast<std::int32_t>(i)));
-    if (tail.origin && *tail.origin != feed_.origin()) {
-      return fail(ErrorCode::kOriginMismatch, fmt::format("the log holds {}, the feed is {}", *tail.origin, feed_.origin()));
+    if (!tail.origin.empty() && tail.origin != feed_.origin()) {
+      return fail(ErrorCode::kOriginMismatch, fmt::format("the log holds {}, the feed is {}", tail.origin, feed_.origin()));
     }
     session_ = std::max(session_, tail.session + 1);
     partitions_[i].tail = std::move(tail);

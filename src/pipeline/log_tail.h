@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -20,7 +19,7 @@ struct LogTail {
   std::int64_t heartbeat = 0;                    // highest ordinal of a heartbeat of this source
   bool subscribed = false;                       // by this source
   bool ended = false;                            // an `end` of this source, with nothing after it
-  std::optional<std::string> origin;             // of the newest session
+  std::string origin;                            // of the newest session; empty: none
   std::string source_id;                         // likewise
   std::map<std::string, std::string> policies;   // market to hash, as the newest records say
 

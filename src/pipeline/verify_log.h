@@ -1,0 +1,125 @@
+// One partition of the log, read up to its checkpoint: the trades that must be stored, under which policy each came,
+// the account, and the spans. The session and seq rules are applied with plain maps. Private to verify.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "codec/checkpoint_avro.h"
+#include "codec/records.h"
+#include "market/market_policy.h"
+#include "pipeline/ledger.h"
+#include "pipeline/ports.h"
+#include "pipeline/verify_findings.h"
+
+namespace finpipe {
+
+struct LoggedTrade {
+  std::int64_t event_time_ms;
+  std::int64_t seq;
+  std::int64_t price_e9;
+  std::int64_t volume_e8;
+  std::int64_t received_at_ns;
+  std::int64_t session;
+  std::int64_t offset;
+  std::uint32_t conditions;  // index into LoggedPartition::conditions
+  std::uint16_t epoch;       // index into LoggedPartition::policies
+  Writer writer;
+  Suspect suspect;
+};
+
+struct LoggedConditions {
+  Conditions::Form form = Conditions::Form::kAbsent;
+  std::string codes;
+
+  [[nodiscard]] Conditions view() const { return {form, codes}; }
+  auto operator<=>(const LoggedConditions&) const = default;
+};
+
+struct LoggedPartition {
+  std::int32_t partition = 0;
+  LogId log_id{};
+  std::int64_t begin = 0;  // first retained offset
+  std::int64_t end = 0;    // offset of the checkpoint
+  std::int64_t first_stamp_ns = std::numeric_limits<std::int64_t>::min();  // of the first record that has one
+  std::int64_t last_mark = 0;  // seq of the trade, or stamp of the control record, before the checkpoint
+
+  std::map<std::string, std::vector<LoggedTrade>> trades;  // by symbol, in the order of the log
+  std::vector<LoggedConditions> conditions;
+  std::vector<PolicySet> policies;  // by epoch: those that trades came under
+  PolicySet newest_policies;        // in force at the checkpoint
+  bool policies_replaced = false;   // a market had other policies before this generation
+  std::vector<SpanRow> spans;       // as the control records state them
+  Ledger ledger;
+};
+
+class PartitionScan {
+ public:
+  // (partition, offset) of the records that have a dead letter.
+  using DeadLetterPlaces = std::set<std::pair<std::int32_t, std::int64_t>>;
+
+  PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,
+                const DeadLetterPlaces& dead_letters, VerifyFindings& findings);
+
+  // Reads [range.begin, end) of the partition; calls `progress` with the number of records read since the last call.
+  [[nodiscard]] Result<void> read(LogReader& log, OffsetRange range, std::int64_t end,
+                                  const std::function<void(std::int64_t)>& progress);
+  // Completes the policies with those that the store must supply.
+  [[nodiscard]] Result<LoggedPartition> finish(Query& store);
+
+ private:
+  // What the heartbeats of a session are checked against.
+  struct Beats {
+    std::optional<std::int64_t> appended;  // by the last heartbeat; 0 at the session's first record
+    std::int64_t since_offset = 0;
+    std::int64_t trades = 0;  // since then
+  };
+  struct PolicyChange {
+    MarketPolicy policy;
+    std::size_t before_epoch;  // the first epoch it is in force
+  };
+
+  [[nodiscard]] Result<bool> skip_unreadable(LogReader& log, const Error& error, std::int64_t end);
+  void take(std::int64_t offset, const LogRecord& record);
+  void take_trade(std::int64_t offset, const LogRecord& record);
+  void take_control(std::int64_t offset, const LogRecord& record);
+  void take_heartbeat(std::int64_t offset, const SessionKey& key, const avro::Heartbeat& beat);
+  void take_policy(std::int64_t offset, const avro::PolicyInForce& policy);
+  void take_spans(std::int64_t offset, const avro::FeedStatus& control);
+  void refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade);
+  void keep(std::int64_t offset, const Trade& trade);
+  void note_stamp(std::int64_t stamp_ns);
+
+  std::int32_t partitions_;
+  const avro::StoredCheckpoint& checkpoint_;
+  const DeadLetterPlaces& dead_letters_;
+  VerifyFindings& findings_;
+  LoggedPartition result_;
+  TradeDecoder decoder_;
+  std::int64_t next_ = 0;
+
+  std::map<Writer, std::int64_t> newest_session_;
+  std::map<Writer, std::int64_t> highest_seq_;
+  std::map<SessionKey, Beats> beats_;
+  std::map<LoggedConditions, std::uint32_t> condition_ids_;
+
+  std::map<std::string, std::string> policy_hashes_;       // newest in the log, by market
+  std::map<std::string, MarketPolicy> superseded_;         // newest below policies_from, by market
+  std::vector<PolicyChange> changes_;
+  std::size_t epochs_ = 0;  // that have trades
+  std::size_t changes_at_epoch_ = 0;
+
+  std::map<std::string, std::int64_t> off_since_;  // who is not subscribed (empty: all), and since when
+  std::set<std::string> once_off_;                 // whose absence has ended before
+};
+
+}  // namespace finpipe
