@@ -154,8 +154,6 @@ class UsConditions(unittest.TestCase):
                     expected["until"] = "16:00:10"
                 if code == 24:
                     expected["extended_hours"] = True
-                if code in (24, 25):
-                    expected["not_regular"] = True
                 if code == 39:
                     expected["daily_only"] = True
                 row = dict(self.rows[str(code)])
