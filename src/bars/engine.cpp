@@ -59,6 +59,7 @@ void BarEngine::assign_market(SymbolState& symbol) {
 }
 
 void BarEngine::set_policy(MarketPolicy policy) {
+  end_runs();
   policies_.put(std::move(policy));
   // A symbol may have moved to another market and a market may close later or sooner: everything is filed anew.
   for (MarketState& market : markets_) market.open.clear();
@@ -154,6 +155,15 @@ void BarEngine::update_next_due() {
 
 BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::int64_t offset) {
   SymbolState& symbol = symbols_[id];
+  if (joins(symbol, trade)) [[likely]] {
+    move_clock(trade.received_at_ns, offset);
+    // The clock may have closed a window of the run; then it ended.
+    if (holds(symbol.run.span, trade.event_time_ms)) [[likely]] {
+      join(id, trade, offset);
+      return Apply::kApplied;
+    }
+  }
+  end_run(symbol);
   std::array<Window*, kIntervalCount> windows = symbol.current;
   for (std::size_t i = 0; i < kIntervalCount; ++i) {
     if (windows[i] != nullptr && holds(windows[i]->span, trade.event_time_ms)) [[likely]] continue;
@@ -178,7 +188,71 @@ BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::in
     merge(*windows[i], trade, kIntervals[i] == Interval::k1d ? effect.daily : effect.intraday, notional_e17, offset);
   }
   if (!known_absent_.empty()) [[unlikely]] known_absent_.clear();
+  start_run(symbol, offset);
   return Apply::kApplied;
+}
+
+// Whether a trade sets everything that a trade can set, in a second that its symbol is in the middle of.
+bool BarEngine::joins(const SymbolState& symbol, const Trade& trade) const {
+  return holds(symbol.run.span, trade.event_time_ms) && trade.volume_e8 != 0 && trade.suspect == Suspect::kNone &&
+         trade.writer == Writer::kLive && (!symbol.policy->has_rules || trade.conditions.codes.empty());
+}
+
+void BarEngine::start_run(SymbolState& symbol, std::int64_t offset) {
+  TimeSpan span = symbol.current[0]->span;
+  for (const Window* window : symbol.current) {
+    if (window->bar.state != BarState::kProvisional || window->bar.applied_through > offset) return;
+    span = {std::max(span.from_ms, window->span.from_ms), std::min(span.to_ms, window->span.to_ms)};
+  }
+  symbol.run.span = span;
+}
+
+void BarEngine::join(SymbolId id, const Trade& trade, std::int64_t offset) {
+  Run& run = symbols_[id].run;
+  const PricePoint point{trade.event_time_ms, trade.seq, trade.price_e9};
+  const int128 notional_e17 = notional_of(trade);
+  run.last_offset = offset;
+  if (run.trades++ == 0) {
+    run.first = run.last = point;
+    run.high_e9 = run.low_e9 = trade.price_e9;
+    run.volume_e8 = trade.volume_e8;
+    run.notional_e17 = notional_e17;
+    running_.push_back(id);
+    return;
+  }
+  if (point.before(run.first)) run.first = point;
+  if (run.last.before(point)) run.last = point;
+  run.high_e9 = std::max(run.high_e9, trade.price_e9);
+  run.low_e9 = std::min(run.low_e9, trade.price_e9);
+  run.volume_e8 += trade.volume_e8;
+  overflowed_ |= __builtin_add_overflow(run.notional_e17, notional_e17, &run.notional_e17);
+}
+
+void BarEngine::end_run(SymbolState& symbol) {
+  Run& run = symbol.run;
+  run.span = {0, 0};
+  if (run.trades == 0) return;
+  for (Window* window : symbol.current) {
+    Bar& bar = window->bar;
+    if (!bar.first.present() || run.first.before(bar.first)) bar.first = run.first;
+    if (!bar.last.present() || bar.last.before(run.last)) bar.last = run.last;
+    bar.high_e9 = bar.has_high_low ? std::max(bar.high_e9, run.high_e9) : run.high_e9;
+    bar.low_e9 = bar.has_high_low ? std::min(bar.low_e9, run.low_e9) : run.low_e9;
+    bar.has_high_low = true;
+    bar.volume_e8 += run.volume_e8;
+    bar.vwap_volume_e8 += run.volume_e8;
+    overflowed_ |= __builtin_add_overflow(bar.notional_e17, run.notional_e17, &bar.notional_e17);
+    bar.trades += run.trades;
+    bar.version += run.trades;
+    bar.applied_through = run.last_offset;
+    touch(*window);
+  }
+  run.trades = 0;
+}
+
+void BarEngine::end_runs() {
+  for (const SymbolId id : running_) end_run(symbols_[id]);
+  running_.clear();
 }
 
 void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17,
@@ -274,6 +348,7 @@ void BarEngine::judge(std::int64_t offset) {
 // A due window changes only at a record above the last one that is in it: a row from an owner that had read further
 // already knows what happened before.
 void BarEngine::judge_window(Window& window, std::int64_t offset) {
+  end_run(symbols_[window.symbol]);
   const Bar& bar = window.bar;
   const bool provisional = bar.state == BarState::kProvisional;
   if (clock_ns_ < (provisional ? deadline_ns(window) : bar.pending_deadline_ns)) {
@@ -340,6 +415,7 @@ std::vector<TrustSpan> BarEngine::apply_subscribed(const At& at, std::span<const
 
 void BarEngine::apply_unsubscribed(const At& at, std::span<const std::string> symbols) {
   advance(at);
+  end_runs();
   for (const std::string& name : symbols) trust_.unsubscribed(name, floor_div(at.stamp_ns, kNsPerMs));
   for (SymbolState& symbol : symbols_) {
     for (auto& windows : symbol.windows) {
@@ -368,6 +444,7 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
     if (!needed_.empty()) return Apply::kNeedsRows;
   }
   known_absent_.clear();
+  end_runs();
   for (const TrustSpan& span : spans) {
     trust_.add(span);
     if (span.kind == TrustSpan::Kind::kGap && span.symbol.empty()) trust_.end_silence();
@@ -475,6 +552,7 @@ void BarEngine::provide(std::span<const BarRow> rows) {
 }
 
 void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions) {
+  end_runs();
   rows.reserve(rows.size() + dirty_.size());
   for (Window* window : dirty_) {
     window->dirty = false;

@@ -5,6 +5,7 @@
 // the same offsets, every row has the same content at the same version, whatever was evicted, crashed or replayed.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -109,7 +110,10 @@ class BarEngine {
   [[nodiscard]] const PolicySet& policies() const { return policies_; }
   [[nodiscard]] std::int64_t clock_ns() const { return clock_ns_; }
   [[nodiscard]] std::size_t windows_in_memory() const { return window_count_; }
-  [[nodiscard]] std::size_t dirty_rows() const { return dirty_.size(); }
+  // About so many rows would be taken now, never fewer.
+  [[nodiscard]] std::size_t dirty_rows() const {
+    return dirty_.size() + std::min(running_.size(), symbols_.size()) * kIntervalCount;
+  }
   // A sum left its 128 bits: what came after it is not to be trusted or stored.
   [[nodiscard]] bool overflowed() const { return overflowed_; }
 
@@ -123,11 +127,23 @@ class BarEngine {
     bool dirty;
     std::int64_t commit;  // the newest that took it
   };
+  // Plain trades of one symbol and second that are not in its six windows yet. Merging is associative, so they go in
+  // together when anything else wants to know those windows: a row at version n is the same either way.
+  struct Run {
+    TimeSpan span{0, 0};  // where trades may join; empty: nowhere
+    std::int64_t trades = 0;
+    std::int64_t last_offset = 0;
+    PricePoint first, last;
+    std::int64_t high_e9 = 0, low_e9 = 0;
+    int128 volume_e8 = 0;
+    int128 notional_e17 = 0;
+  };
   struct SymbolState {
-    std::string name;
+    Run run;
+    std::array<Window*, kIntervalCount> current{};  // last used
     const MarketPolicy* policy = nullptr;
     std::size_t market = 0;
-    std::array<Window*, kIntervalCount> current{};  // last used
+    std::string name;
     std::array<std::int64_t, kIntervalCount> newest_start_ms;
     std::array<std::vector<std::pair<std::int64_t, Window*>>, kIntervalCount> windows;  // in memory, by start
   };
@@ -151,6 +167,11 @@ class BarEngine {
   void remove(Window& window);
   void watch(Window& window);
 
+  [[nodiscard]] bool joins(const SymbolState& symbol, const Trade& trade) const;
+  void start_run(SymbolState& symbol, std::int64_t offset);
+  void join(SymbolId id, const Trade& trade, std::int64_t offset);
+  void end_run(SymbolState& symbol);
+  void end_runs();
   void merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17, std::int64_t offset);
   void gather(Window& window, RevisionReason reason);
   void touch(Window& window);
@@ -180,6 +201,7 @@ class BarEngine {
   std::map<std::int64_t, std::vector<Window*>> pending_;  // gathered revisions by deadline
   std::vector<Window*> ahead_;  // due, but their row was written by an owner that had read further
 
+  std::vector<SymbolId> running_;  // symbols whose run may hold trades
   std::vector<Window*> dirty_;
   std::vector<BarRow> revisions_;
   std::deque<std::pair<std::int64_t, Window*>> leaving_;  // closed windows by the commit that took them

@@ -49,7 +49,9 @@ Result<void> Processor::commit_due() {
   const bool interval_over = now_ns - last_commit_ns_ >= options_.commit_interval_ms * kNsPerMs;
   if (interval_over) last_commit_ns_ = now_ns;
   for (auto& [partition, processor] : partitions_) {
-    const bool due = processor.uncommitted() >= options_.commit_records || (interval_over && processor.uncommitted() > 0);
+    const auto rows = static_cast<std::int64_t>(processor.engine().dirty_rows());
+    const std::int64_t enough = std::max(options_.commit_records, options_.records_per_row * rows);
+    const bool due = processor.uncommitted() >= enough || (interval_over && processor.uncommitted() > 0);
     if (due && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
   }
   return {};
