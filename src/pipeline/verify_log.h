@@ -23,26 +23,27 @@
 
 namespace finpipe {
 
+// What many trades have in common.
+struct LoggedContext {
+  std::int64_t session = 0;
+  Writer writer = Writer::kLive;
+  Suspect suspect = Suspect::kNone;
+  Conditions::Form form = Conditions::Form::kAbsent;
+  std::string codes;      // of the conditions
+  std::size_t epoch = 0;  // index into LoggedPartition::policies
+
+  auto operator<=>(const LoggedContext&) const = default;
+};
+
+// Kept for every trade of a partition, so it is small.
 struct LoggedTrade {
   std::int64_t event_time_ms;
   std::int64_t seq;
   std::int64_t price_e9;
   std::int64_t volume_e8;
   std::int64_t received_at_ns;
-  std::int64_t session;
   std::int64_t offset;
-  std::uint32_t conditions;  // index into LoggedPartition::conditions
-  std::uint16_t epoch;       // index into LoggedPartition::policies
-  Writer writer;
-  Suspect suspect;
-};
-
-struct LoggedConditions {
-  Conditions::Form form = Conditions::Form::kAbsent;
-  std::string codes;
-
-  [[nodiscard]] Conditions view() const { return {form, codes}; }
-  auto operator<=>(const LoggedConditions&) const = default;
+  std::uint32_t context;  // index into LoggedPartition::contexts
 };
 
 struct LoggedPartition {
@@ -54,7 +55,7 @@ struct LoggedPartition {
   std::int64_t last_mark = 0;  // seq of the trade, or stamp of the control record, before the checkpoint
 
   std::map<std::string, std::vector<LoggedTrade>> trades;  // by symbol, in the order of the log
-  std::vector<LoggedConditions> conditions;
+  std::vector<LoggedContext> contexts;
   std::vector<PolicySet> policies;  // by epoch: those that trades came under
   PolicySet newest_policies;        // in force at the checkpoint
   bool policies_replaced = false;   // a market had other policies before this generation
@@ -88,7 +89,7 @@ class PartitionScan {
     std::size_t before_epoch;  // the first epoch it is in force
   };
 
-  [[nodiscard]] Result<bool> skip_unreadable(LogReader& log, const Error& error, std::int64_t end);
+  [[nodiscard]] Result<void> skip_unreadable(LogReader& log, const Error& error);
   void take(std::int64_t offset, const LogRecord& record);
   void take_trade(std::int64_t offset, const LogRecord& record);
   void take_control(std::int64_t offset, const LogRecord& record);
@@ -97,6 +98,8 @@ class PartitionScan {
   void take_spans(std::int64_t offset, const avro::FeedStatus& control);
   void refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade);
   void keep(std::int64_t offset, const Trade& trade);
+  [[nodiscard]] std::uint32_t context_of(const Trade& trade);
+  [[nodiscard]] Result<std::map<std::string, MarketPolicy>> first_policies(Query& store);
   void note_stamp(std::int64_t stamp_ns);
 
   std::int32_t partitions_;
@@ -110,7 +113,8 @@ class PartitionScan {
   std::map<Writer, std::int64_t> newest_session_;
   std::map<Writer, std::int64_t> highest_seq_;
   std::map<SessionKey, Beats> beats_;
-  std::map<LoggedConditions, std::uint32_t> condition_ids_;
+  std::map<LoggedContext, std::uint32_t> context_ids_;
+  std::uint32_t last_context_ = 0;
 
   std::map<std::string, std::string> policy_hashes_;       // newest in the log, by market
   std::map<std::string, MarketPolicy> superseded_;         // newest below policies_from, by market
