@@ -1,0 +1,136 @@
+#include "stores/memory_store.h"
+
+#include <limits>
+
+namespace finpipe {
+namespace {
+
+constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
+
+BarKey first_key(const BarRange& range) { return {std::string(range.symbol), range.interval, range.from_ms}; }
+
+bool within(const BarKey& key, const BarRange& range) {
+  return key.symbol == range.symbol && key.interval == range.interval && key.start_ms <= range.to_ms;
+}
+
+}  // namespace
+
+Store::Ticket MemoryStore::submit(Commit commit) {
+  submitted_.push_back(std::move(commit));
+  return next_ticket_++;
+}
+
+Result<Store::Ticket> MemoryStore::poll() {
+  for (; !submitted_.empty(); submitted_.pop_front()) apply(std::move(submitted_.front()));
+  return next_ticket_ - 1;
+}
+
+void MemoryStore::apply(Commit commit) {
+  for (const Tick& tick : commit.ticks) {
+    StoredTick stored{tick, std::string(tick.trade.conditions.codes)};
+    stored.tick.trade.symbol = {};
+    stored.tick.trade.conditions.codes = {};
+    ticks_.insert_or_assign({std::string(tick.trade.symbol), tick.trade.event_time_ms, tick.trade.seq},
+                            std::move(stored));
+  }
+  for (RevisionRow& row : commit.revisions)
+    revisions_.insert_or_assign({std::move(row.key), row.bar.generation, row.bar.revision}, row.bar);
+  for (SpanRow& row : commit.spans) spans_.insert_or_assign({row.partition, row.offset, row.index}, std::move(row));
+  for (SymbolRow& row : commit.symbols) symbols_.insert_or_assign(std::move(row.symbol), row.partition);
+  for (PolicyRow& row : commit.policies) policies_.insert_or_assign(row.hash, std::move(row));
+  for (BarRow& row : commit.bars) {
+    const auto [at, inserted] = bars_.try_emplace(std::move(row.key), row.bar);
+    const bool older =
+        std::tie(row.bar.generation, row.bar.version) < std::tie(at->second.generation, at->second.version);
+    if (!inserted && !older) at->second = row.bar;
+  }
+  for (CheckpointRow& row : commit.checkpoints) {
+    const auto at = checkpoints_.find(row.partition);
+    if (at == checkpoints_.end())
+      checkpoints_.emplace(row.partition, std::move(row));
+    else if (std::tie(row.generation, row.offset) >= std::tie(at->second.generation, at->second.offset))
+      at->second = std::move(row);
+  }
+}
+
+Result<std::optional<CheckpointRow>> MemoryStore::load_checkpoint(std::int32_t partition) {
+  const auto at = checkpoints_.find(partition);
+  return at == checkpoints_.end() ? std::nullopt : std::optional(at->second);
+}
+
+Result<std::vector<SymbolRow>> MemoryStore::load_symbols(std::int32_t partition) {
+  std::vector<SymbolRow> rows;
+  for (const auto& [symbol, of] : symbols_)
+    if (of == partition) rows.push_back({symbol, of});
+  return rows;
+}
+
+Result<std::vector<BarRow>> MemoryStore::load_bars(std::span<const BarRange> ranges) {
+  std::vector<BarRow> rows;
+  for (const BarRange& range : ranges) {
+    FINPIPE_TRY(bars(range, [&rows](const BarRow& row) {
+      rows.push_back(row);
+      return true;
+    }));
+  }
+  return rows;
+}
+
+Result<std::vector<SpanRow>> MemoryStore::load_spans(std::int32_t partition) {
+  std::vector<SpanRow> rows;
+  for (const auto& [key, row] : spans_)
+    if (row.partition == partition) rows.push_back(row);
+  return rows;
+}
+
+Result<std::optional<PolicyRow>> MemoryStore::load_policy(std::string_view hash) { return policy(hash); }
+
+Result<std::vector<SymbolRow>> MemoryStore::symbols() {
+  std::vector<SymbolRow> rows;
+  for (const auto& [symbol, partition] : symbols_) rows.push_back({symbol, partition});
+  return rows;
+}
+
+Result<std::vector<CheckpointRow>> MemoryStore::checkpoints() {
+  std::vector<CheckpointRow> rows;
+  for (const auto& [partition, row] : checkpoints_) rows.push_back(row);
+  return rows;
+}
+
+Result<void> MemoryStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) {
+  for (auto at = bars_.lower_bound(first_key(range)); at != bars_.end() && within(at->first, range); ++at)
+    if (!visit({at->first, at->second})) break;
+  return {};
+}
+
+Result<void> MemoryStore::revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) {
+  auto at = revisions_.lower_bound({first_key(range), kLowest, std::numeric_limits<std::int32_t>::min()});
+  for (; at != revisions_.end() && within(std::get<BarKey>(at->first), range); ++at)
+    if (!visit({std::get<BarKey>(at->first), at->second})) break;
+  return {};
+}
+
+Result<void> MemoryStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) {
+  for (auto at = ticks_.lower_bound({std::string(range.symbol), range.from_ms, kLowest}); at != ticks_.end(); ++at) {
+    const auto& [symbol, event_time_ms, seq] = at->first;
+    if (symbol != range.symbol || event_time_ms >= range.to_ms) break;
+    Tick tick = at->second.tick;
+    tick.trade.symbol = symbol;
+    tick.trade.conditions.codes = at->second.codes;
+    if (!visit(tick)) break;
+  }
+  return {};
+}
+
+Result<std::vector<SpanRow>> MemoryStore::spans() {
+  std::vector<SpanRow> rows;
+  for (const auto& [key, row] : spans_) rows.push_back(row);
+  return rows;
+}
+
+Result<std::optional<PolicyRow>> MemoryStore::policy(std::string_view hash) {
+  const auto at = policies_.find(hash);
+  return at == policies_.end() ? std::nullopt : std::optional(at->second);
+}
+
+}  // namespace finpipe
