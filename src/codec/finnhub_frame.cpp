@@ -280,7 +280,9 @@ class FrameParser::Reader {
       std::string_view text;
       return document_.get_string().get(text);
     }
-    if (!is_scalar(trim_right(bytes_))) return simdjson::TAPE_ERROR;
+    std::string_view token;
+    if (const error_code error = document_.raw_json_token().get(token)) return error;
+    if (!is_scalar(trim_right(token))) return simdjson::TAPE_ERROR;
     bool is_null = false;
     double number = 0;
     if (type == ondemand::json_type::null) return document_.is_null().get(is_null);
