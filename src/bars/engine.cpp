@@ -67,6 +67,7 @@ void BarEngine::set_policy(MarketPolicy policy) {
     assign_market(symbol);
     for (auto& windows : symbol.windows) {
       for (auto& [start, window] : windows) {
+        window->span = symbol.policy->span_of(kIntervals[window->interval], start);
         if (window->bar.state == BarState::kProvisional) watch(*window);
       }
     }
@@ -417,9 +418,12 @@ void BarEngine::apply_unsubscribed(const At& at, std::span<const std::string> sy
   advance(at);
   end_runs();
   for (const std::string& name : symbols) trust_.unsubscribed(name, floor_div(at.stamp_ns, kNsPerMs));
+  // Open windows only: they are all in memory, closed ones may have left it.
   for (SymbolState& symbol : symbols_) {
     for (auto& windows : symbol.windows) {
-      for (auto& [start, window] : windows) refresh_trust(*window, at.offset);
+      for (auto& [start, window] : windows) {
+        if (window->bar.state == BarState::kProvisional) refresh_trust(*window, at.offset);
+      }
     }
   }
 }
@@ -430,32 +434,49 @@ void BarEngine::apply_silence(const At& at, std::int64_t since_ms) {
 }
 
 BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan> spans) {
-  if (known_absent_.empty()) {
+  const std::vector<RowRange> touched = touched_by(spans);
+  if (known_absent_.empty() && !touched.empty()) {
     // Closed rows inside the spans may have left memory: all of them are asked for once.
-    for (const TrustSpan& span : spans) {
-      for (SymbolId id = 0; id < symbols_.size(); ++id) {
-        if (!span.symbol.empty() && span.symbol != symbols_[id].name) continue;
-        for (const Interval interval : kIntervals) {
-          const std::int64_t reach_ms = interval == Interval::k1d ? 2 * kMsPerDay : length_ms(interval);
-          needed_.push_back({id, interval, saturating_sub(span.span.from_ms, reach_ms), span.span.to_ms});
-        }
-      }
-    }
-    if (!needed_.empty()) return Apply::kNeedsRows;
+    needed_ = touched;
+    return Apply::kNeedsRows;
   }
   known_absent_.clear();
   end_runs();
   for (const TrustSpan& span : spans) {
     trust_.add(span);
-    if (span.kind == TrustSpan::Kind::kGap && span.symbol.empty()) trust_.end_silence();
+    if (ends_silence(span)) trust_.end_silence();
   }
-  for (SymbolState& symbol : symbols_) {
-    for (auto& windows : symbol.windows) {
-      for (auto& [start, window] : windows) refresh_trust(*window, at.offset);
+  // Only these: which other closed windows are still in memory must not make a difference.
+  for (const RowRange& range : touched) {
+    for (auto& [start, window] : symbols_[range.symbol].windows[index_of(range.interval)]) {
+      if (start >= range.from_ms && start <= range.to_ms) refresh_trust(*window, at.offset);
     }
   }
   advance(at);
   return Apply::kApplied;
+}
+
+bool BarEngine::ends_silence(const TrustSpan& span) { return span.kind == TrustSpan::Kind::kGap && span.symbol.empty(); }
+
+// The rows whose trust the spans may change. A gap that states what an open silence was touches all since it began.
+std::vector<BarEngine::RowRange> BarEngine::touched_by(std::span<const TrustSpan> spans) const {
+  std::vector<RowRange> ranges;
+  for (const TrustSpan& span : spans) {
+    std::int64_t from_ms = span.span.from_ms;
+    std::int64_t to_ms = span.span.to_ms;
+    if (ends_silence(span) && trust_.open().silent_since_ms) {
+      from_ms = std::min(from_ms, *trust_.open().silent_since_ms);
+      to_ms = kEndOfTime;
+    }
+    for (SymbolId id = 0; id < symbols_.size(); ++id) {
+      if (!span.symbol.empty() && span.symbol != symbols_[id].name) continue;
+      for (const Interval interval : kIntervals) {
+        const std::int64_t reach_ms = interval == Interval::k1d ? 2 * kMsPerDay : length_ms(interval);
+        ranges.push_back({id, interval, saturating_sub(from_ms, reach_ms), to_ms});
+      }
+    }
+  }
+  return ranges;
 }
 
 // Recomputes what is known of a window's interruptions; a row that had read further knows already.

@@ -181,6 +181,8 @@ class BarEngine {
   void judge_window(Window& window, std::int64_t offset);
   void close(Window& window, std::int64_t offset);
   void close_revision(Window& window, std::int64_t offset);
+  [[nodiscard]] static bool ends_silence(const TrustSpan& span);
+  [[nodiscard]] std::vector<RowRange> touched_by(std::span<const TrustSpan> spans) const;
   void refresh_trust(Window& window, std::int64_t offset);
   void update_next_due();
 

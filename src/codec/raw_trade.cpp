@@ -1,31 +1,49 @@
 #include "codec/raw_trade.h"
 
-namespace finpipe {
+#include <cstddef>
 
-std::string_view raw_trade(std::string_view frame, std::size_t position) {
-  // Only the vendor's own form is taken apart: {"data":[{...},{...}], ...}. Text in quotes has no structure.
-  if (!frame.starts_with(R"({"data":[{)")) return frame;
+namespace finpipe {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+}  // namespace
+
+std::vector<std::string_view> raw_trades(std::string_view frame) {
+  std::vector<std::string_view> trades;
   int depth = 0;
-  std::size_t begin = std::string_view::npos;
-  bool quoted = false;
+  bool in_list = false;           // inside the value of the top-level key "data"
+  std::string_view last_text;     // the newest text in quotes at the top level: a key, when a list follows
+  std::size_t element_begin = 0;  // in the list
   for (std::size_t i = 0; i < frame.size(); ++i) {
     const char c = frame[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      quoted = c != '"';
-      continue;
-    }
-    if (c == '"') quoted = true;
-    if (depth == 2 && c != ',' && c != '{' && c != ']') return frame;
-    if (c == '{' || c == '[') {
+    if (c == '"') {
+      const std::size_t begin = ++i;
+      while (i < frame.size() && frame[i] != '"') i += frame[i] == '\\' ? 2 : 1;
+      if (depth == 1 && i < frame.size()) last_text = frame.substr(begin, i - begin);
+    } else if (c == '{' || c == '[') {
       ++depth;
-      if (depth == 3) begin = i;
+      if (depth == 2 && c == '[' && last_text == "data") {
+        in_list = true;
+        trades.clear();
+        element_begin = i + 1;
+      }
+    } else if (in_list && depth == 2 && (c == ',' || c == ']')) {
+      const std::string_view element = trimmed(frame.substr(element_begin, i - element_begin));
+      if (!element.empty()) trades.push_back(element);
+      element_begin = i + 1;
+      in_list = c == ',';
+      if (c == ']') --depth;
     } else if (c == '}' || c == ']') {
-      if (depth == 3 && position-- == 0) return frame.substr(begin, i - begin + 1);
       --depth;
     }
   }
-  return frame;
+  return trades;
 }
 
 }  // namespace finpipe

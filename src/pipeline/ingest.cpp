@@ -129,6 +129,11 @@ Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
     const Partition& partition = partitions_[i];
     const auto p = static_cast<std::int32_t>(i);
+    if (ordinal == partition.tail.heartbeat && partition.counters.received != partition.tail.heartbeat_received) {
+      return fail(ErrorCode::kTapeOlderThanLog,
+                  fmt::format("it begins like the tape in the log, but has {} trades where that one has {}, at {}",
+                              partition.counters.received, partition.tail.heartbeat_received, format_time_ns(stamp_ns)));
+    }
     if (ordinal <= partition.tail.heartbeat) continue;
     if (repeat) {
       FINPIPE_TRY(write_session(p, stamp_ns));
@@ -157,6 +162,7 @@ Result<void> Ingest::write_end() {
 Result<bool> Ingest::step() {
   if (ended_) return false;
   FINPIPE_TRY_ASSIGN(batch, feed_.poll(options_.frames_per_step));
+  if (!started_) seed_stamps(batch.frames);
   for (const FeedFrame& frame : batch.frames) FINPIPE_TRY(take_frame(frame));
   if (batch.end) {
     if (started_) FINPIPE_TRY(write_end());
@@ -173,12 +179,35 @@ Result<void> Ingest::stop() {
 }
 
 std::int64_t Ingest::stamp_of(const FeedFrame& frame, const ParsedFrame& parsed) const {
-  std::int64_t stamp_ns = last_stamp_ns_ + 1;
-  if (frame.received_ns) return std::max(stamp_ns, *frame.received_ns);
+  return std::max(last_stamp_ns_ + 1, time_of(frame, parsed).value_or(0));
+}
+
+// When a frame came, by what it says: its receive time, or its newest event time. A trade far ahead of another one of
+// its frame says nothing.
+std::optional<std::int64_t> Ingest::time_of(const FeedFrame& frame, const ParsedFrame& parsed) {
+  if (frame.received_ns) return frame.received_ns;
+  std::int64_t oldest_ms = kLatestEventMs;
   for (const Trade& trade : parsed.trades) {
-    if (trade.event_time_ms < kLatestEventMs) stamp_ns = std::max(stamp_ns, trade.event_time_ms * kNsPerMs);
+    if (trade.event_time_ms >= kYear2000Ms) oldest_ms = std::min(oldest_ms, trade.event_time_ms);
   }
-  return stamp_ns;
+  if (oldest_ms == kLatestEventMs) return std::nullopt;
+  std::int64_t newest_ms = oldest_ms;
+  for (const Trade& trade : parsed.trades) {
+    if (trade.event_time_ms <= oldest_ms + kUnknownLagToleranceMs) newest_ms = std::max(newest_ms, trade.event_time_ms);
+  }
+  return newest_ms * kNsPerMs;
+}
+
+// Lines before the first that has a time are stamped just before it.
+void Ingest::seed_stamps(std::span<const FeedFrame> frames) {
+  static const ParsedFrame kNothing;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const ParsedFrame& parsed = frames[i].damage ? kNothing : parser_.parse(frames[i].bytes);
+    if (const auto time_ns = time_of(frames[i], parsed)) {
+      last_stamp_ns_ = *time_ns - static_cast<std::int64_t>(i) - 1;
+      return;
+    }
+  }
 }
 
 Result<void> Ingest::take_frame(const FeedFrame& frame) {
@@ -207,6 +236,7 @@ Result<void> Ingest::take_frame(const FeedFrame& frame) {
 
 Result<void> Ingest::take_trades(const FeedFrame& frame, std::int64_t stamp_ns, std::span<const BadElement> bad) {
   suspects_.mark(trades_);
+  raw_trades_.clear();
   std::size_t position = 0;  // in the frame's own list, where the bad ones stand between
   auto next_bad = bad.begin();
   for (Trade& trade : trades_) {
@@ -225,7 +255,9 @@ Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_
   }
   Market& market = markets_[symbol.market];
   if (const auto error = refused(trade, market)) {
-    dead_letter(frame, trade.received_at_ns, symbol.partition, position, *error, raw_trade(frame.bytes, position));
+    if (raw_trades_.empty()) raw_trades_ = raw_trades(frame.bytes);
+    const std::string_view raw = position < raw_trades_.size() ? raw_trades_[position] : std::string_view{};
+    dead_letter(frame, trade.received_at_ns, symbol.partition, position, *error, raw);
     return {};
   }
   Partition& partition = partitions_[static_cast<std::size_t>(symbol.partition)];
@@ -307,7 +339,9 @@ Result<void> Ingest::append(std::int32_t partition, const LogRecord& record) {
 Result<void> Ingest::flush() {
   // A dead letter is durable before the heartbeat that counts it.
   FINPIPE_TRY(dead_letters_.flush());
-  FINPIPE_TRY(log_.poll());
+  do {
+    FINPIPE_TRY(log_.poll());
+  } while (log_.pending_bytes() > 0);
   return {};
 }
 

@@ -16,6 +16,7 @@
 
 #include "codec/finnhub_frame.h"
 #include "codec/feed_status_avro.h"
+#include "base/time.h"
 #include "market/market_policy.h"
 #include "pipeline/lag_tracker.h"
 #include "pipeline/log_tail.h"
@@ -89,6 +90,8 @@ class Ingest {
                                          std::span<const BadElement> bad);
   [[nodiscard]] Result<void> take_trade(Trade& trade, const FeedFrame& frame, std::size_t position);
   [[nodiscard]] std::int64_t stamp_of(const FeedFrame& frame, const ParsedFrame& parsed) const;
+  [[nodiscard]] static std::optional<std::int64_t> time_of(const FeedFrame& frame, const ParsedFrame& parsed);
+  void seed_stamps(std::span<const FeedFrame> frames);
   [[nodiscard]] std::optional<Error> refused(const Trade& trade, const Market& market) const;
   void dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
                    const Error& error, std::string_view raw);
@@ -114,11 +117,12 @@ class Ingest {
   std::string last_vendor_error_;
   std::string scratch_;
   std::vector<Trade> trades_;  // of the frame at hand
+  std::vector<std::string_view> raw_trades_;  // likewise, once one of them was refused
   bool started_ = false;
   bool ended_ = false;
   std::int64_t session_ = 0;
   std::int64_t first_stamp_ns_ = 0;
-  std::int64_t last_stamp_ns_ = 0;
+  std::int64_t last_stamp_ns_ = kYear2000Ms * kNsPerMs;
   std::int64_t last_heartbeat_ns_ = 0;
   std::int64_t last_repeat_ns_ = 0;
   std::int64_t heartbeat_ordinal_ = 0;

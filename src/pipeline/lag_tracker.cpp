@@ -20,18 +20,21 @@ std::uint32_t& LagTracker::count_of(std::int64_t lag_ms) {
 
 void LagTracker::add(std::int64_t received_at_ns, std::int64_t event_time_ms) {
   const std::int64_t lag_ms = std::clamp(floor_div(received_at_ns, kNsPerMs) - event_time_ms, -kLimitMs, kLimitMs);
+  if (samples_.size() == kMaxSamples) drop_oldest();
   samples_.push_back({received_at_ns, static_cast<std::int32_t>(lag_ms)});
   ++count_of(lag_ms);
   ++block_counts_[static_cast<std::size_t>(lag_ms + kLimitMs) / kBlockMs];
 }
 
+void LagTracker::drop_oldest() {
+  const std::int64_t lag_ms = samples_.front().lag_ms;
+  --count_of(lag_ms);
+  --block_counts_[static_cast<std::size_t>(lag_ms + kLimitMs) / kBlockMs];
+  samples_.pop_front();
+}
+
 std::optional<std::int64_t> LagTracker::p99_ms(std::int64_t now_ns) {
-  while (!samples_.empty() && samples_.front().received_at_ns <= now_ns - kWindowNs) {
-    const std::int64_t lag_ms = samples_.front().lag_ms;
-    --count_of(lag_ms);
-    --block_counts_[static_cast<std::size_t>(lag_ms + kLimitMs) / kBlockMs];
-    samples_.pop_front();
-  }
+  while (!samples_.empty() && samples_.front().received_at_ns <= now_ns - kWindowNs) drop_oldest();
   if (samples_.empty()) return std::nullopt;
   // Rank ceil(0.99 n) from below is rank n - ceil(0.99 n) + 1 from above.
   const std::size_t n = samples_.size();

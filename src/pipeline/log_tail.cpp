@@ -41,7 +41,9 @@ struct TailReader {
     if (const auto* session = std::get_if<avro::SessionStarted>(&control.body)) {
       found_session = true;
       if (tail.origin != session->origin || tail.source_id != session->source_id) {
-        tail.heartbeat = 0;
+        // What came before it is of another source, or of a session whose record lies further back.
+        found_heartbeat = false;
+        tail.heartbeat = tail.heartbeat_received = 0;
         tail.subscribed = tail.ended = false;
       }
       tail.origin = session->origin;
@@ -50,7 +52,10 @@ struct TailReader {
       tail.policies[std::string(policy->market)] = policy->hash;
     } else if (const auto* beat = std::get_if<avro::Heartbeat>(&control.body)) {
       found_heartbeat = true;
-      tail.heartbeat = std::max(tail.heartbeat, beat->ordinal);
+      if (beat->ordinal > tail.heartbeat) {
+        tail.heartbeat = beat->ordinal;
+        tail.heartbeat_received = beat->counters.received;
+      }
       tail.seq = std::max(tail.seq, beat->last_seq);
       tail.subscribed = true;
       for (const avro::PolicyHash& entry : beat->policies) tail.policies[std::string(entry.market)] = entry.hash;

@@ -17,6 +17,7 @@ struct LogTail {
   std::int64_t session = 0;                      // newest live session
   std::int64_t seq = 0;                          // highest seq of a live trade
   std::int64_t heartbeat = 0;                    // highest ordinal of a heartbeat of this source
+  std::int64_t heartbeat_received = 0;           // the trades it had received
   bool subscribed = false;                       // by this source
   bool ended = false;                            // an `end` of this source, with nothing after it
   std::string origin;                            // of the newest session; empty: none

@@ -107,6 +107,9 @@ SymbolId PartitionProcessor::symbol(std::string_view name) {
   const std::size_t known = engine_.symbol_count();
   const SymbolId id = engine_.symbol(name);
   if (engine_.symbol_count() > known) commit_.symbols.push_back({std::string(name), at_.partition});
+  while (names_->size() < engine_.symbol_count()) {
+    names_->emplace_back(engine_.symbol_name(static_cast<SymbolId>(names_->size())));
+  }
   return id;
 }
 
@@ -148,8 +151,15 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   if (partition_of(trade.symbol, at_.partitions) != at_.partition) {
     return refuse_as(ErrorCode::kWrongPartition, fmt::format("belongs to {}", partition_of(trade.symbol, at_.partitions)));
   }
-  if (trade.event_time_ms < kYear2000Ms) return refuse_as(ErrorCode::kTimeTooOld, fmt::to_string(trade.event_time_ms));
-  if (trade.event_time_ms >= kLatestEventMs) return refuse_as(ErrorCode::kTimeInFuture, fmt::to_string(trade.event_time_ms));
+  const std::int64_t received_ms = floor_div(trade.received_at_ns, kNsPerMs);
+  // No live trade may be further ahead than the engine's look-ups reach.
+  const std::int64_t latest_ms = trade.writer == Writer::kLive ? received_ms + kMaxAheadMs : kLatestEventMs;
+  if (trade.event_time_ms < kYear2000Ms || received_ms < kYear2000Ms) {
+    return refuse_as(ErrorCode::kTimeTooOld, fmt::format("event {}, received {}", trade.event_time_ms, received_ms));
+  }
+  if (trade.event_time_ms > latest_ms || received_ms >= kLatestEventMs) {
+    return refuse_as(ErrorCode::kTimeInFuture, fmt::format("event {}, received {}", trade.event_time_ms, received_ms));
+  }
   switch (at_.admission.trade(trade.writer, trade.session, trade.seq)) {
     case Admission::Verdict::kOldSession:
       return refuse_as(ErrorCode::kOldSession, fmt::format("session {} of writer {}", trade.session, to_string(trade.writer)));
@@ -162,7 +172,7 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   }
   const SymbolId id = symbol(trade.symbol);
   while (engine_.apply_trade(id, trade, offset) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
-  commit_.add_tick(trade, engine_.symbol_name(id), offset, at_.log_id);
+  commit_.add_tick(trade, (*names_)[id], offset, at_.log_id);
   LedgerRow& row = account(trade.writer, trade.session);
   ++row.in_log, ++row.stored;
   return {};
@@ -185,6 +195,12 @@ Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRec
     return {};
   }
   at_.previous = control->stamp;
+  const std::int64_t stamp_ms = floor_div(control->stamp, kNsPerMs);
+  if (stamp_ms < kYear2000Ms || stamp_ms >= kLatestEventMs) {
+    const ErrorCode code = stamp_ms < kYear2000Ms ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture;
+    refuse(offset, record, Error{code, fmt::format("stamp {}", control->stamp)}, nullptr);
+    return {};
+  }
   const auto writer = static_cast<Writer>(control->writer);
   const bool is_new = control->session > at_.admission.of(writer).session;
   if (at_.admission.control(writer, control->session) == Admission::Verdict::kOldSession) {
@@ -318,7 +334,8 @@ void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, co
 
 Commit PartitionProcessor::take(std::int64_t number) {
   Commit commit = std::move(commit_);
-  commit_ = {};
+  commit_ = Commit();
+  commit.symbol_owner = names_;
   uncommitted_ = 0;
   engine_.take(number, commit.bars, commit.revisions);
   at_.engine = engine_.state();

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <string>
 
 #include "bars/engine.h"
@@ -53,6 +55,8 @@ class PartitionProcessor {
   Store* store_;
   DeadLetters* dead_letters_;
   TradeDecoder decoder_;
+  // Names by symbol id, kept by every commit that borrows from them.
+  std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();
   Commit commit_;
   std::int64_t uncommitted_ = 0;
   bool compare_previous_ = false;

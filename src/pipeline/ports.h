@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -200,7 +201,13 @@ struct Commit {
   std::vector<BarRow> bars;
   std::vector<CheckpointRow> checkpoints;
 
-  // Copies a tick whose text is borrowed; `symbol` must outlive the commit.
+  std::shared_ptr<const void> symbol_owner;  // keeps the text alive that ticks borrow their symbols from
+
+  Commit() = default;
+  Commit(Commit&&) = default;  // not to be copied: ticks borrow from it
+  Commit& operator=(Commit&&) = default;
+
+  // Copies a tick. `symbol` is its symbol's text in what `symbol_owner` keeps.
   void add_tick(const Trade& trade, std::string_view symbol, std::int64_t offset, const LogId& log_id) {
     Tick& tick = ticks.emplace_back(Tick{trade, offset, log_id});
     tick.trade.symbol = symbol;

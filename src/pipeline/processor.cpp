@@ -1,5 +1,7 @@
 #include "pipeline/processor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/time.h"
@@ -38,7 +40,10 @@ Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& proce
   FINPIPE_TRY(dead_letters_.flush());
   const std::int64_t number = next_number_++;
   const std::int64_t offset = processor.next_offset();
-  const Store::Ticket ticket = store_.submit(processor.take(number));
+  Commit commit = processor.take(number);
+  // Taking merges what was gathered, and that may be the sum that does not fit.
+  if (processor.engine().overflowed()) return fail(ErrorCode::kSumOverflow, fmt::format("partition {}", partition));
+  const Store::Ticket ticket = store_.submit(std::move(commit));
   in_flight_.push_back({ticket, partition, number, offset});
   if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
   return {};
