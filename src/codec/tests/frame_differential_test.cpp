@@ -1,13 +1,17 @@
-// The frame parser against a simple reader of the same rules that shares no code with it (RapidJSON's DOM, numbers kept
-// as text), on real frames with random changes. Frames in their plain form go the parser's short way, so each is also
-// read with spaces in it, which go the long way: both must tell the same.
+// The frame parser against a simple reader of the same rules that shares no code with it (RapidJSON's reader, numbers
+// kept as text), on real frames with random changes. Frames in their plain form go the parser's short way, so each is
+// also read with spaces in it, which go the long way: both must tell the same.
 #include <gtest/gtest.h>
-#include <rapidjson/document.h>
-#include <rapidjson/error/error.h>
+#include <rapidjson/encodedstream.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
 
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/decimal.h"
@@ -18,7 +22,58 @@
 namespace finpipe {
 namespace {
 
-using Json = rapidjson::Value;
+// Any JSON value; of a number its text.
+struct Json {
+  enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
+  Kind kind = Kind::kNull;
+  std::string text;
+  std::vector<Json> items;        // of an array; of an object the members' values
+  std::vector<std::string> keys;  // of an object
+};
+
+class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
+ public:
+  bool Null() { return put({}); }
+  bool Bool(bool /*value*/) { return put({Json::Kind::kBool, {}, {}, {}}); }
+  bool RawNumber(const char* text, rapidjson::SizeType length, bool /*copy*/) {
+    return put({Json::Kind::kNumber, {text, length}, {}, {}});
+  }
+  bool String(const char* text, rapidjson::SizeType length, bool /*copy*/) {
+    return put({Json::Kind::kString, {text, length}, {}, {}});
+  }
+  bool Key(const char* text, rapidjson::SizeType length, bool /*copy*/) {
+    open_.back().keys.emplace_back(text, length);
+    return true;
+  }
+  bool StartArray() { return open(Json::Kind::kArray); }
+  bool StartObject() { return open(Json::Kind::kObject); }
+  bool EndArray(rapidjson::SizeType /*items*/) { return close(); }
+  bool EndObject(rapidjson::SizeType /*members*/) { return close(); }
+
+  [[nodiscard]] const Json& root() const { return root_; }
+
+ private:
+  bool open(Json::Kind kind) {
+    open_.push_back({kind, {}, {}, {}});
+    return true;
+  }
+  bool close() {
+    Json done = std::move(open_.back());
+    open_.pop_back();
+    return put(std::move(done));
+  }
+  bool put(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else {
+      open_.back().items.push_back(std::move(value));
+    }
+    return true;
+  }
+
+  std::vector<Json> open_;
+  Json root_;
+};
 
 struct SimpleTrade {
   std::string symbol;
@@ -36,30 +91,29 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-std::string_view text_of(const Json& value) { return {value.GetString(), value.GetStringLength()}; }
-
-// With kParseNumbersAsStringsFlag numbers and strings look alike, so strings are told by the quote in front of them.
 class SimpleReader {
  public:
   // nullopt: a number is beyond a double's range, which RapidJSON refuses even as text.
   static std::optional<Outcome> read(const std::string& frame) {
     Outcome outcome;
-    std::string text = marked(frame);
-    rapidjson::Document json;
-    json.ParseInsitu<rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag>(text.data());
-    if (json.GetParseError() == rapidjson::kParseErrorNumberTooBig) return std::nullopt;
-    if (json.HasParseError() || !json.IsObject() || depth(json) > 16) return outcome;
-    const Json* type = last(json, "\x01type");
-    if (type == nullptr || !is_string(*type)) return outcome;
-    if (content(*type) == "ping") outcome.kind = ParsedFrame::Kind::kPing;
-    if (content(*type) == "error") outcome.kind = ParsedFrame::Kind::kError;
-    if (content(*type) == "news" || content(*type) == "pr") outcome.kind = ParsedFrame::Kind::kIgnored;
-    const Json* data = last(json,
-                            "\x01"
-                            "data");
-    if (content(*type) != "trade" || data == nullptr || !data->IsArray()) return outcome;
+    Builder builder;
+    rapidjson::Reader reader;
+    rapidjson::MemoryStream bytes(frame.data(), frame.size());
+    rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+    constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
+    const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
+    if (result.Code() == rapidjson::kParseErrorNumberTooBig) return std::nullopt;
+    const Json& json = builder.root();
+    if (!result || json.kind != Json::Kind::kObject || depth(json) > 16) return outcome;
+    const Json* type = last(json, "type");
+    if (type == nullptr || type->kind != Json::Kind::kString) return outcome;
+    if (type->text == "ping") outcome.kind = ParsedFrame::Kind::kPing;
+    if (type->text == "error") outcome.kind = ParsedFrame::Kind::kError;
+    if (type->text == "news" || type->text == "pr") outcome.kind = ParsedFrame::Kind::kIgnored;
+    const Json* data = last(json, "data");
+    if (type->text != "trade" || data == nullptr || data->kind != Json::Kind::kArray) return outcome;
     outcome.kind = ParsedFrame::Kind::kTrades;
-    for (const Json& element : data->GetArray()) {
+    for (const Json& element : data->items) {
       if (auto trade = read_trade(element)) {
         outcome.trades.push_back(*std::move(trade));
       } else {
@@ -70,49 +124,26 @@ class SimpleReader {
   }
 
  private:
-  // The frame with the byte 1 (as an escape) at the beginning of every string.
-  static std::string marked(const std::string& frame) {
-    std::string result;
-    bool inside = false;
-    for (std::size_t i = 0; i < frame.size(); ++i) {
-      result.push_back(frame[i]);
-      if (inside && frame[i] == '\\' && i + 1 < frame.size()) {
-        result.push_back(frame[++i]);
-      } else if (frame[i] == '"') {
-        inside = !inside;
-        if (inside) result += "\\u0001";
-      }
-    }
-    return result;
-  }
-  static bool is_string(const Json& value) { return value.IsString() && text_of(value).starts_with('\x01'); }
-  static bool is_number(const Json& value) { return value.IsString() && !text_of(value).starts_with('\x01'); }
-  static std::string_view content(const Json& value) { return text_of(value).substr(1); }
-
   static int depth(const Json& value) {
+    if (value.kind != Json::Kind::kArray && value.kind != Json::Kind::kObject) return 0;
     int deepest = 0;
-    if (value.IsArray()) {
-      for (const Json& item : value.GetArray()) deepest = std::max(deepest, depth(item));
-      return deepest + 1;
-    }
-    if (!value.IsObject()) return 0;
-    for (const auto& member : value.GetObject()) deepest = std::max(deepest, depth(member.value));
+    for (const Json& item : value.items) deepest = std::max(deepest, depth(item));
     return deepest + 1;
   }
 
   static const Json* last(const Json& object, std::string_view key) {
     const Json* found = nullptr;
-    for (const auto& member : object.GetObject()) {
-      if (text_of(member.name) == key) found = &member.value;
+    for (std::size_t i = 0; i < object.keys.size(); ++i) {
+      if (object.keys[i] == key) found = &object.items[i];
     }
     return found;
   }
 
   static std::optional<std::int64_t> number(const Json* value, int digits, bool exact) {
-    if (value == nullptr || !is_number(*value)) return std::nullopt;
-    const auto parsed = parse_decimal(text_of(*value), digits);
+    if (value == nullptr || value->kind != Json::Kind::kNumber) return std::nullopt;
+    const auto parsed = parse_decimal(value->text, digits);
     if (!parsed || parsed->value < 0 || (exact && parsed->rounded)) return std::nullopt;
-    if (text_of(*value).starts_with('-') && parsed->rounded) return std::nullopt;
+    if (value->text.starts_with('-') && parsed->rounded) return std::nullopt;
     return parsed->value;
   }
 
@@ -125,34 +156,34 @@ class SimpleReader {
 
   static std::optional<std::string> conditions(const Json* value) {
     if (value == nullptr) return "absent";
-    if (value->IsNull()) return "null";
-    if (!value->IsArray() || value->Size() > 32) return std::nullopt;
+    if (value->kind == Json::Kind::kNull) return "null";
+    if (value->kind != Json::Kind::kArray || value->items.size() > 32) return std::nullopt;
     std::string joined;
-    for (const Json& code : value->GetArray()) {
-      if (!is_string(code) || content(code).empty() || content(code).size() > 16 || !printable(content(code), '!')) {
+    for (const Json& code : value->items) {
+      if (code.kind != Json::Kind::kString || code.text.empty() || code.text.size() > 16 ||
+          !printable(code.text, '!')) {
         return std::nullopt;
       }
-      joined += (joined.empty() ? "" : " ") + std::string(content(code));
+      joined += (joined.empty() ? "" : " ") + code.text;
     }
     return "[" + joined + "]";
   }
 
   static std::optional<SimpleTrade> read_trade(const Json& element) {
-    if (!element.IsObject()) return std::nullopt;
-    const Json* symbol = last(element, "\x01s");
-    const auto price = number(last(element, "\x01p"), 9, false);
-    const auto volume = number(last(element, "\x01v"), 8, false);
+    if (element.kind != Json::Kind::kObject) return std::nullopt;
+    const Json* symbol = last(element, "s");
+    const auto price = number(last(element, "p"), 9, false);
+    const auto volume = number(last(element, "v"), 8, false);
     // Event times may be before 1970.
-    const Json* time_text = last(element, "\x01t");
-    if (time_text == nullptr || !is_number(*time_text)) return std::nullopt;
-    const auto time = parse_decimal(text_of(*time_text), 0);
-    const auto codes = conditions(last(element,
-                                       "\x01"
-                                       "c"));
-    if (symbol == nullptr || !is_string(*symbol) || !price || !volume || !time || time->rounded || !codes) {
+    const Json* time_text = last(element, "t");
+    if (time_text == nullptr || time_text->kind != Json::Kind::kNumber) return std::nullopt;
+    const auto time = parse_decimal(time_text->text, 0);
+    const auto codes = conditions(last(element, "c"));
+    if (symbol == nullptr || symbol->kind != Json::Kind::kString || !price || !volume || !time || time->rounded ||
+        !codes) {
       return std::nullopt;
     }
-    const std::string_view name = content(*symbol);
+    const std::string_view name = symbol->text;
     if (name.empty() || name.size() > 64 || name.front() == ' ' || name.back() == ' ' || !printable(name, ' ')) {
       return std::nullopt;
     }
