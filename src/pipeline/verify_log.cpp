@@ -42,32 +42,46 @@ Result<void> PartitionScan::read(LogReader& log, OffsetRange range, std::int64_t
   while (next_ < end) {
     const std::int64_t before = next_;
     const auto read = log.poll(kReadBytes);
-    if (!read) FINPIPE_TRY(skip_unreadable(log, read.error()));
-    if (read) {
+    if (!read) {
+      FINPIPE_TRY(skip_unreadable(log, read.error()));
+    } else {
       for (const LogReader::Batch& batch : read->batches) {
-        if (batch.partition != partition) continue;
-        if (batch.first_offset != next_) {
-          findings_.add("log record missing", "partition {}: offset {} follows {}", partition, batch.first_offset, next_ - 1);
-        }
-        next_ = batch.first_offset;
-        for (const LogRecord& record : batch.records) {
-          if (next_ == end) break;
-          take(next_++, record);
-        }
+        if (batch.partition == partition) take_batch(batch);
       }
     }
     progress(next_ - before);
   }
+  tell_unreadable();
   log.pause(partition);
   return {};
 }
 
+void PartitionScan::take_batch(const LogReader::Batch& batch) {
+  tell_unreadable();
+  if (batch.first_offset != next_) {
+    findings_.add("log record missing", "partition {}: offset {} follows {}", result_.partition, batch.first_offset, next_ - 1);
+  }
+  next_ = batch.first_offset;
+  for (const LogRecord& record : batch.records) {
+    if (next_ == result_.end) return;
+    take(next_++, record);
+  }
+}
+
+// One lost stretch of the log is one difference, so its end is sought first.
 Result<void> PartitionScan::skip_unreadable(LogReader& log, const Error& error) {
-  const bool missing = error.code == ErrorCode::kLogIncomplete;
-  if (!missing && error.code != ErrorCode::kCorrupt) return fail(error);
-  findings_.add(missing ? "log record missing" : "log record unreadable", "partition {} offset {}: {}",
-                result_.partition, next_, error.detail);
+  if (error.code != ErrorCode::kLogIncomplete && error.code != ErrorCode::kCorrupt) return fail(error);
+  if (!unreadable_) unreadable_ = {next_, error};
   return log.seek(result_.partition, ++next_);
+}
+
+void PartitionScan::tell_unreadable() {
+  if (!unreadable_) return;
+  const auto& [from, error] = *unreadable_;
+  findings_.add(error.code == ErrorCode::kCorrupt ? "log record unreadable" : "log record missing",
+                "partition {} offset {}{}: {}", result_.partition, from,
+                next_ - from == 1 ? "" : fmt::format(" to {}", next_ - 1), error.detail);
+  unreadable_.reset();
 }
 
 void PartitionScan::take(std::int64_t offset, const LogRecord& record) {

@@ -89,7 +89,9 @@ class PartitionScan {
     std::size_t before_epoch;  // the first epoch it is in force
   };
 
+  void take_batch(const LogReader::Batch& batch);
   [[nodiscard]] Result<void> skip_unreadable(LogReader& log, const Error& error);
+  void tell_unreadable();
   void take(std::int64_t offset, const LogRecord& record);
   void take_trade(std::int64_t offset, const LogRecord& record);
   void take_control(std::int64_t offset, const LogRecord& record);
@@ -109,6 +111,7 @@ class PartitionScan {
   LoggedPartition result_;
   TradeDecoder decoder_;
   std::int64_t next_ = 0;
+  std::optional<std::pair<std::int64_t, Error>> unreadable_;  // where a stretch that cannot be read began, and why
 
   std::map<Writer, std::int64_t> newest_session_;
   std::map<Writer, std::int64_t> highest_seq_;
