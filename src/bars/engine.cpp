@@ -119,9 +119,10 @@ BarEngine::Window& BarEngine::insert(SymbolId id, std::size_t interval, std::int
 BarEngine::Window& BarEngine::open(SymbolId id, std::size_t interval, MarketPolicy::Window place, Writer writer) {
   Window& window = insert(id, interval, place.start_ms, place.span);
   const SymbolState& symbol = symbols_[id];
-  window.bar.missing_ms = trust_.missing_ms(symbol.name, place.span, symbol.policy->calendar, false);
+  const bool late = clock_ns_ >= deadline_ns(window);
+  window.bar.missing_ms = trust_.missing_ms(symbol.name, place.span, symbol.policy->calendar, late);
   window.bar.partial = trust_.partial(symbol.name, place.span);
-  if (clock_ns_ >= deadline_ns(window)) {
+  if (late) {
     window.bar.state = BarState::kRevised;
     gather(window, writer == Writer::kBackfill ? RevisionReason::kBackfill : RevisionReason::kLate);
   } else {
@@ -434,10 +435,12 @@ void BarEngine::apply_silence(const At& at, std::int64_t since_ms) {
 }
 
 BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan> spans) {
-  const std::vector<RowRange> touched = touched_by(spans);
+  const std::vector<Touched> touched = touched_by(spans);
   if (known_absent_.empty() && !touched.empty()) {
     // Closed rows inside the spans may have left memory: all of them are asked for once.
-    needed_ = touched;
+    for (const Touched& each : touched) {
+      for (const Interval interval : kIntervals) needed_.push_back(rows_over(each.symbol, interval, each.span));
+    }
     return Apply::kNeedsRows;
   }
   known_absent_.clear();
@@ -447,9 +450,12 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
     if (ends_silence(span)) trust_.end_silence();
   }
   // Only these: which other closed windows are still in memory must not make a difference.
-  for (const RowRange& range : touched) {
-    for (auto& [start, window] : symbols_[range.symbol].windows[index_of(range.interval)]) {
-      if (start >= range.from_ms && start <= range.to_ms) refresh_trust(*window, at.offset);
+  for (const Touched& each : touched) {
+    for (auto& windows : symbols_[each.symbol].windows) {
+      for (auto& [start, window] : windows) {
+        const bool overlaps = window->span.from_ms < each.span.to_ms && each.span.from_ms < window->span.to_ms;
+        if (overlaps) refresh_trust(*window, at.offset);
+      }
     }
   }
   advance(at);
@@ -458,25 +464,27 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
 
 bool BarEngine::ends_silence(const TrustSpan& span) { return span.kind == TrustSpan::Kind::kGap && span.symbol.empty(); }
 
-// The rows whose trust the spans may change. A gap that states what an open silence was touches all since it began.
-std::vector<BarEngine::RowRange> BarEngine::touched_by(std::span<const TrustSpan> spans) const {
-  std::vector<RowRange> ranges;
+// Whose trust the spans may change. A gap that states what an open silence was touches all since it began.
+std::vector<BarEngine::Touched> BarEngine::touched_by(std::span<const TrustSpan> spans) const {
+  std::vector<Touched> touched;
   for (const TrustSpan& span : spans) {
-    std::int64_t from_ms = span.span.from_ms;
-    std::int64_t to_ms = span.span.to_ms;
+    TimeSpan where = span.span;
     if (ends_silence(span) && trust_.open().silent_since_ms) {
-      from_ms = std::min(from_ms, *trust_.open().silent_since_ms);
-      to_ms = kEndOfTime;
+      where = {std::min(where.from_ms, *trust_.open().silent_since_ms), kEndOfTime};
     }
     for (SymbolId id = 0; id < symbols_.size(); ++id) {
-      if (!span.symbol.empty() && span.symbol != symbols_[id].name) continue;
-      for (const Interval interval : kIntervals) {
-        const std::int64_t reach_ms = interval == Interval::k1d ? 2 * kMsPerDay : length_ms(interval);
-        ranges.push_back({id, interval, saturating_sub(from_ms, reach_ms), to_ms});
-      }
+      if (span.symbol.empty() || span.symbol == symbols_[id].name) touched.push_back({id, where});
     }
   }
-  return ranges;
+  return touched;
+}
+
+// All rows that may overlap the span: a 1d window is labelled by a moment within a day of its own start.
+BarEngine::RowRange BarEngine::rows_over(SymbolId id, Interval interval, TimeSpan span) {
+  const bool daily = interval == Interval::k1d;
+  const std::int64_t before_ms = daily ? 2 * kMsPerDay : length_ms(interval);
+  const std::int64_t after_ms = daily ? kMsPerDay : 0;
+  return {id, interval, saturating_sub(span.from_ms, before_ms), std::min(span.to_ms, kEndOfTime - after_ms) + after_ms};
 }
 
 // Recomputes what is known of a window's interruptions; a row that had read further knows already.
@@ -537,11 +545,10 @@ void BarEngine::restore(const State& state, std::span<const TrustSpan> spans) {
 
 std::vector<BarEngine::RowRange> BarEngine::restore_ranges(SymbolId id) const {
   const MarketState& market = markets_[symbols_[id].market];
+  const std::int64_t clock_ms = clock_ns_ < 0 ? 0 : floor_div(clock_ns_, kNsPerMs);
   std::vector<RowRange> ranges;
   for (const Interval interval : kIntervals) {
-    const std::int64_t reach_ms = interval == Interval::k1d ? 2 * kMsPerDay : length_ms(interval);
-    const std::int64_t clock_ms = clock_ns_ < 0 ? 0 : floor_div(clock_ns_, kNsPerMs);
-    ranges.push_back({id, interval, clock_ms - market.close_after_ms() - reach_ms, kEndOfTime});
+    ranges.push_back(rows_over(id, interval, {clock_ms - market.close_after_ms(), kEndOfTime}));
   }
   return ranges;
 }

@@ -156,6 +156,12 @@ class BarEngine {
     [[nodiscard]] std::int64_t close_after_ms() const { return lag_ms.value_or(kUnknownLagMs) + allowed_delay_ms; }
   };
 
+  // Windows whose trust a record may change.
+  struct Touched {
+    SymbolId symbol;
+    TimeSpan span;
+  };
+
   [[nodiscard]] std::size_t market_index(std::string_view market);
   void assign_market(SymbolState& symbol);
   [[nodiscard]] std::int64_t deadline_ns(const Window& window) const;
@@ -182,7 +188,8 @@ class BarEngine {
   void close(Window& window, std::int64_t offset);
   void close_revision(Window& window, std::int64_t offset);
   [[nodiscard]] static bool ends_silence(const TrustSpan& span);
-  [[nodiscard]] std::vector<RowRange> touched_by(std::span<const TrustSpan> spans) const;
+  [[nodiscard]] std::vector<Touched> touched_by(std::span<const TrustSpan> spans) const;
+  [[nodiscard]] static RowRange rows_over(SymbolId id, Interval interval, TimeSpan span);
   void refresh_trust(Window& window, std::int64_t offset);
   void update_next_due();
 

@@ -34,6 +34,8 @@ std::optional<TrustSpan> TrustBook::subscribed(std::string_view symbol, std::int
 }
 
 void TrustBook::unsubscribed(std::string_view symbol, std::int64_t at_ms) {
+  const Known* known = symbol.empty() ? &all_ : of(symbol);
+  if (known == nullptr || known->off.empty()) return;  // never subscribed: absent from the beginning
   open_.off_since.emplace(symbol, at_ms);
 }
 
@@ -56,7 +58,8 @@ std::int64_t TrustBook::missing_ms(std::string_view symbol, TimeSpan window, con
   SpanSet missing = all_.gaps.clipped(window);
   if (silent) missing.add({std::max(*open_.silent_since_ms, window.from_ms), window.to_ms});
   if (own != nullptr) {
-    for (const TimeSpan& span : own->gaps.clipped(window).spans()) missing.add(span);
+    const SpanSet gaps = own->gaps.clipped(window);  // named: a temporary would be gone inside the loop
+    for (const TimeSpan& span : gaps.spans()) missing.add(span);
     missing = missing.minus(own->filled);
   }
   std::int64_t total_ms = 0;

@@ -153,7 +153,7 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   }
   const std::int64_t received_ms = floor_div(trade.received_at_ns, kNsPerMs);
   // No live trade may be further ahead than the engine's look-ups reach.
-  const std::int64_t latest_ms = trade.writer == Writer::kLive ? received_ms + kMaxAheadMs : kLatestEventMs;
+  const std::int64_t latest_ms = trade.writer == Writer::kLive ? received_ms + kMaxAheadMs : kLatestEventMs - 1;
   if (trade.event_time_ms < kYear2000Ms || received_ms < kYear2000Ms) {
     return refuse_as(ErrorCode::kTimeTooOld, fmt::format("event {}, received {}", trade.event_time_ms, received_ms));
   }

@@ -1,0 +1,68 @@
+// Stores as a cluster of processes sees them: one shared store, and per process a queue in front of it that applies
+// what was submitted later, in pieces, in the order that the contract allows. A process that crashed takes its queue
+// with it; one that was replaced without noticing goes on applying its own.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/random.h"
+#include "pipeline/ports.h"
+#include "stores/memory_store.h"
+
+namespace finpipe::simulation {
+
+// What all processes share, with a memory of everything that was ever written under one version.
+class SharedStore {
+ public:
+  void apply(Commit piece);
+  [[nodiscard]] MemoryStore& rows() { return rows_; }
+  // The first two contents that were written under one version of a bar or one revision.
+  [[nodiscard]] const std::optional<std::string>& impurity() const { return impurity_; }
+
+ private:
+  using Version = std::tuple<BarKey, std::int64_t, std::int64_t, bool>;  // generation; version or revision; which
+
+  void remember(const BarRow& row, std::int64_t number, bool revision);
+
+  MemoryStore rows_;
+  std::map<Version, Bar> written_;
+  std::optional<std::string> impurity_;
+};
+
+class FaultyStore final : public Store {
+ public:
+  FaultyStore(SharedStore& shared, std::uint64_t seed) : shared_(shared), random_(seed) {}
+
+  // Applies the oldest `pieces` of what is queued.
+  void work(std::size_t pieces);
+  [[nodiscard]] std::size_t queued() const { return pieces_.size(); }
+
+  [[nodiscard]] Ticket submit(Commit commit) override;
+  [[nodiscard]] Result<Ticket> poll() override { return done_; }
+  [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override;
+  [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override;
+  [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
+
+ private:
+  struct Piece {
+    Commit commit;
+    Ticket ticket;
+    bool last;  // of its ticket
+  };
+
+  SharedStore& shared_;
+  Random random_;
+  std::deque<Piece> pieces_;
+  Ticket next_ticket_ = 1;
+  Ticket done_ = 0;
+};
+
+}  // namespace finpipe::simulation

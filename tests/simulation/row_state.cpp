@@ -1,0 +1,152 @@
+#include "row_state.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "cluster.h"
+#include "differences.h"
+#include "naive_model.h"
+#include "pipeline/checkpoint.h"
+
+namespace finpipe::simulation {
+namespace {
+
+using Found = std::optional<std::string>;
+
+// What stands in one of two maps only, or differs in both.
+template <typename Map, typename Name, typename Differ>
+Found compare_maps(std::string_view what, const Map& expected, const Map& actual, Name name, Differ differ) {
+  for (const auto& [key, value] : expected) {
+    const auto at = actual.find(key);
+    if (at == actual.end()) return fmt::format("{} {}: not in the store", what, name(key));
+    if (!(at->second == value)) {
+      return fmt::format("{} {}: {} (model, store)", what, name(key), differ(value, at->second));
+    }
+  }
+  for (const auto& [key, value] : actual) {
+    if (!expected.contains(key)) return fmt::format("{} {}: not in the model", what, name(key));
+  }
+  return std::nullopt;
+}
+
+class Comparison {
+ public:
+  Comparison(Cluster& cluster, const NaiveResult& model, std::int32_t partition)
+      : cluster_(cluster), model_(model), partition_(partition) {}
+
+  Found run() {
+    read_store();
+    const auto describe_bar = [](const BarKey& key) { return describe(key); };
+    const auto describe_revision = [](const RevisionKey& key) {
+      return fmt::format("{} revision {}", describe(key.first), key.second);
+    };
+    const auto describe_tick = [](const auto& key) {
+      return fmt::format("{} {} {}", std::get<0>(key), std::get<1>(key), std::get<2>(key));
+    };
+    const auto unnamed = [](const auto&, const auto&) { return std::string("another content"); };
+    if (symbols_ != model_.symbols) return "the symbols differ";
+    if (Found found = compare_maps("bar", model_.bars, bars_, describe_bar, first_difference)) return found;
+    if (Found found = compare_maps("revision", model_.revisions, revisions_, describe_revision, first_difference)) {
+      return found;
+    }
+    if (Found found = compare_maps("tick", model_.ticks, ticks_, describe_tick, unnamed)) return found;
+    const auto offset = [](std::int64_t key) { return fmt::format("{}", key); };
+    const auto codes = [](ErrorCode a, ErrorCode b) {
+      return fmt::format("{}, {}", error_info(a).name, error_info(b).name);
+    };
+    if (Found found = compare_maps("dead letter", model_.dead_letters, dead_letters_, offset, codes)) return found;
+    if (spans_ != model_.spans) return "the spans differ";
+    return checkpoint();
+  }
+
+ private:
+  void read_store() {
+    MemoryStore& rows = cluster_.store().rows();
+    const auto symbols = rows.load_symbols(partition_).value();
+    for (const SymbolRow& row : symbols) {
+      symbols_.insert(row.symbol);
+      for (const Interval interval : kIntervals) {
+        (void)rows.bars({row.symbol, interval}, [&](const BarRow& bar) { return bars_.emplace(bar.key, bar.bar).second; });
+        (void)rows.revisions({row.symbol, interval}, [&](const RevisionRow& revision) {
+          return revisions_.emplace(RevisionKey{revision.key, revision.bar.revision}, revision.bar).second;
+        });
+      }
+      (void)rows.ticks({row.symbol}, [&](const Tick& tick) {
+        const Trade& trade = tick.trade;
+        ticks_[{row.symbol, trade.event_time_ms, trade.seq}] = {
+            trade.price_e9, trade.volume_e8, trade.received_at_ns, trade.session, tick.offset, trade.conditions.form,
+            std::string(trade.conditions.codes), trade.writer, trade.suspect};
+        return true;
+      });
+    }
+    spans_ = rows.load_spans(partition_).value();
+    (void)cluster_.log().dead_letter_query()->dead_letters([&](const DeadLetter& letter) {
+      if (letter.partition == partition_) dead_letters_[letter.offset] = letter.reason;
+      return true;
+    });
+  }
+
+  Found checkpoint() {
+    const auto row = cluster_.store().rows().load_checkpoint(partition_).value();
+    if (!row) return "there is no checkpoint";
+    const auto checkpoint = decode_checkpoint(*row);
+    if (!checkpoint) return checkpoint.error().message();
+    if (checkpoint->offset != model_.end) {
+      return fmt::format("the checkpoint is at {} of {}", checkpoint->offset, model_.end);
+    }
+    const auto name = [](const SessionKey& key) { return fmt::format("{} {}", to_string(key.first), key.second); };
+    const auto differ = [](const LedgerRow& a, const LedgerRow& b) {
+      return fmt::format("in the log {}, {}; stored {}, {}; skipped {}, {}; dead letters {}, {}; appended {}, {}", a.in_log,
+                         b.in_log, a.stored, b.stored, a.skipped, b.skipped, a.dead_lettered_after,
+                         b.dead_lettered_after, a.appended, b.appended);
+    };
+    return compare_maps("ledger", model_.ledger, checkpoint->ledger, name, differ);
+  }
+
+  Cluster& cluster_;
+  const NaiveResult& model_;
+  const std::int32_t partition_;
+  std::map<BarKey, Bar> bars_;
+  std::map<RevisionKey, Bar> revisions_;
+  decltype(NaiveResult::ticks) ticks_;
+  std::vector<SpanRow> spans_;
+  std::set<std::string> symbols_;
+  std::map<std::int64_t, ErrorCode> dead_letters_;
+};
+
+}  // namespace
+
+std::optional<std::string> difference_of_seed(std::uint64_t seed) {
+  const History history = make_history(seed);
+  Cluster cluster(history, seed ^ 0x5eed);
+  if (const auto ran = cluster.run(); !ran) return "a process stopped: " + ran.error().message();
+  for (std::int32_t partition = 0; partition < history.partitions; ++partition) {
+    const NaiveResult model = run_naive_model(history, partition);
+    if (model.end < kRecordsPerPartition) return fmt::format("partition {} is too short", partition);
+    if (Found found = Comparison(cluster, model, partition).run()) {
+      return fmt::format("partition {}: {}", partition, *found);
+    }
+  }
+  return cluster.store().impurity();
+}
+
+std::optional<std::string> first_failure(std::uint64_t count) {
+  std::uint64_t first = 0;
+  if (const char* seed = std::getenv("FINPIPE_SEED")) {
+    first = std::strtoull(seed, nullptr, 10);
+    count = 1;
+  } else if (const char* seeds = std::getenv("FINPIPE_SEEDS")) {
+    count = std::strtoull(seeds, nullptr, 10);
+  }
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    if (const auto found = difference_of_seed(seed)) {
+      return fmt::format("seed {}: {}\nreplay: FINPIPE_SEED={} simulation_test --gtest_filter=RowState.Histories*", seed,
+                         *found, seed);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace finpipe::simulation
