@@ -1,57 +1,63 @@
 #include "faulty_store.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "differences.h"
 
 namespace finpipe::simulation {
 
-void SharedStore::remember(const BarRow& row, std::int64_t number, bool revision) {
-  const auto [at, fresh] = written_.try_emplace({row.key, row.bar.generation, number, revision}, row.bar);
+void SharedStore::remember(Written& written, const BarRow& row, std::int64_t number, std::string_view what) {
+  const auto [at, fresh] = written[row.key].try_emplace({row.bar.generation, number}, row.bar);
   if (fresh || at->second == row.bar || impurity_) return;
-  impurity_ = std::string(revision ? "two contents of one revision: " : "two contents under one version: ") +
-              describe(row.key) + ": " + first_difference(at->second, row.bar);
+  impurity_ = fmt::format("two contents under one {}: {}: {}", what, describe(row.key), first_difference(at->second, row.bar));
 }
 
-void SharedStore::apply(Commit piece) {
-  for (const BarRow& row : piece.bars) remember(row, row.bar.version, false);
-  for (const RevisionRow& row : piece.revisions) remember(row, row.bar.revision, true);
-  (void)rows_.submit(std::move(piece));
+void SharedStore::apply(Commit commit) {
+  for (const BarRow& row : commit.bars) remember(bars_, row, row.bar.version, "version");
+  for (const RevisionRow& row : commit.revisions) remember(revisions_, row, row.bar.revision, "revision");
+  (void)rows_.submit(std::move(commit));
   (void)rows_.poll();
 }
 
 Store::Ticket FaultyStore::submit(Commit commit) {
   const Ticket ticket = next_ticket_++;
-  std::vector<Commit> first, bars, checkpoints;
-  for (BarRow& row : std::exchange(commit.bars, {})) bars.emplace_back().bars.push_back(std::move(row));
-  for (CheckpointRow& row : std::exchange(commit.checkpoints, {})) {
-    checkpoints.emplace_back().checkpoints.push_back(std::move(row));
-  }
-  const auto shuffle = [this](std::vector<Commit>& pieces) {
-    for (std::size_t i = pieces.size(); i > 1; --i) std::swap(pieces[i - 1], pieces[random_.below(i)]);
-  };
+  std::vector<BarRow> bars = std::exchange(commit.bars, {});
+  std::vector<CheckpointRow> checkpoints = std::exchange(commit.checkpoints, {});
+  std::vector<Commit> first;
   if (random_.chance(0.5)) first.emplace_back().revisions = std::exchange(commit.revisions, {});
   if (random_.chance(0.5)) first.emplace_back().spans = std::exchange(commit.spans, {});
   if (random_.chance(0.5)) first.emplace_back().symbols = std::exchange(commit.symbols, {});
   if (random_.chance(0.5)) first.emplace_back().policies = std::exchange(commit.policies, {});
   first.push_back(std::move(commit));
-  shuffle(first);
-  shuffle(bars);
-  for (auto* stage : {&first, &bars, &checkpoints}) {
-    for (Commit& piece : *stage) pieces_.push_back({std::move(piece), ticket, false});
-  }
+  const auto queue = [&](auto& contents) {
+    for (std::size_t i = contents.size(); i > 1; --i) std::swap(contents[i - 1], contents[random_.below(i)]);
+    for (auto& content : contents) pieces_.push_back({std::move(content), ticket, false});
+  };
+  queue(first);
+  queue(bars);
+  queue(checkpoints);
   pieces_.back().last = true;
   return ticket;
 }
 
 void FaultyStore::work(std::size_t pieces) {
+  // Nobody looks in between, so rows that follow each other may go together.
+  Commit rows;
+  const auto flush = [&] { shared_.apply(std::exchange(rows, Commit())); };
   for (; pieces > 0 && !pieces_.empty(); --pieces) {
     Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
-    shared_.apply(std::move(piece.commit));
+    if (auto* bar = std::get_if<BarRow>(&piece.content)) rows.bars.push_back(std::move(*bar));
+    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece.content)) rows.checkpoints.push_back(std::move(*checkpoint));
+    if (auto* commit = std::get_if<Commit>(&piece.content)) {
+      flush();
+      shared_.apply(std::move(*commit));
+    }
     if (piece.last) done_ = piece.ticket;
   }
+  flush();
 }
 
 Result<std::optional<CheckpointRow>> FaultyStore::load_checkpoint(std::int32_t partition) {

@@ -5,10 +5,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/random.h"
@@ -26,12 +30,19 @@ class SharedStore {
   [[nodiscard]] const std::optional<std::string>& impurity() const { return impurity_; }
 
  private:
-  using Version = std::tuple<BarKey, std::int64_t, std::int64_t, bool>;  // generation; version or revision; which
+  struct HashKey {
+    std::size_t operator()(const BarKey& key) const {
+      const auto place = static_cast<std::size_t>(key.start_ms) * kIntervalCount + index_of(key.interval);
+      return std::hash<std::string>{}(key.symbol) ^ (place * 0x9e3779b97f4a7c15U);
+    }
+  };
+  using Versions = std::map<std::pair<std::int64_t, std::int64_t>, Bar>;  // by generation and number
+  using Written = std::unordered_map<BarKey, Versions, HashKey>;
 
-  void remember(const BarRow& row, std::int64_t number, bool revision);
+  void remember(Written& written, const BarRow& row, std::int64_t number, std::string_view what);
 
   MemoryStore rows_;
-  std::map<Version, Bar> written_;
+  Written bars_, revisions_;
   std::optional<std::string> impurity_;
 };
 
@@ -53,7 +64,7 @@ class FaultyStore final : public Store {
 
  private:
   struct Piece {
-    Commit commit;
+    std::variant<Commit, BarRow, CheckpointRow> content;
     Ticket ticket;
     bool last;  // of its ticket
   };

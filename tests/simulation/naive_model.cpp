@@ -234,7 +234,7 @@ class NaivePartition {
   void open(const std::string& symbol, Window& window, TimeSpan span, RevisionReason reason) {
     window.span = span;
     window.bar.log_id = history_.log_id;
-    const bool late = bound_reached(symbol, window);
+    const bool late = closes(window, close_after_ms(symbol));
     window.bar.missing_ms =
         interruptions_.missing_ms(symbol, span, policies_.policy_for(symbol).calendar, late);
     window.bar.partial = interruptions_.partial(symbol, span);
@@ -245,11 +245,14 @@ class NaivePartition {
 
   // ---- Clock and closing -------------------------------------------------------------------------------------------
 
-  [[nodiscard]] bool bound_reached(const std::string& symbol, const Window& window) const {
+  // So long after its end a window of the symbol closes.
+  [[nodiscard]] std::int64_t close_after_ms(const std::string& symbol) const {
     const MarketPolicy& policy = policies_.policy_for(symbol);
     const auto lag = lags_ms_.find(policy.market);
-    const std::int64_t lag_ms = lag == lags_ms_.end() ? kMsPerHour : lag->second;
-    return clock_ns_ >= (window.span.to_ms + lag_ms + policy.allowed_delay_ms) * kNsPerMs;
+    return (lag == lags_ms_.end() ? kMsPerHour : lag->second) + policy.allowed_delay_ms;
+  }
+  [[nodiscard]] bool closes(const Window& window, std::int64_t after_ms) const {
+    return clock_ns_ >= (window.span.to_ms + after_ms) * kNsPerMs;
   }
 
   void gather(const std::string& symbol, Bar& bar, RevisionReason reason) {
@@ -280,10 +283,13 @@ class NaivePartition {
   }
 
   void judge() {
+    std::string symbol;
+    std::int64_t after_ms = 0;
     for (auto& [key, window] : windows_) {
+      if (key.symbol != symbol) symbol = key.symbol, after_ms = close_after_ms(symbol);
       Bar& bar = window.bar;
       if (bar.state == BarState::kProvisional) {
-        if (!bound_reached(key.symbol, window)) continue;
+        if (!closes(window, after_ms)) continue;
         bar.state = BarState::kFinal;
         bar.closed_at_ns = clock_ns_;
         bar.missing_ms =

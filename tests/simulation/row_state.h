@@ -7,8 +7,13 @@
 
 namespace finpipe::simulation {
 
+enum class Compare : std::uint8_t {
+  kEverything,     // every field of every row, and that no version was ever written with two contents
+  kWhatUsersSee,  // the numbers, states and trust of the bars and their revisions only
+};
+
 // The first difference in words, nullopt when there is none.
-[[nodiscard]] std::optional<std::string> difference_of_seed(std::uint64_t seed);
+[[nodiscard]] std::optional<std::string> difference_of_seed(std::uint64_t seed, Compare compare = Compare::kEverything);
 
 // The seeds [0, count), or what FINPIPE_SEED (one) or FINPIPE_SEEDS (how many) ask for. Returns the first failure with
 // the command that replays it.
