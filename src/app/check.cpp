@@ -1,0 +1,197 @@
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <system_error>
+
+#include "app/commands.h"
+#include "app/parts.h"
+#include "app/progress.h"
+#include "app/urls.h"
+#include "pipeline/checkpoint.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::uint64_t kEnoughDiskBytes = std::uint64_t{1} << 30;
+
+// Prints one line for each thing that is looked at, and remembers whether anything was wrong.
+class Findings {
+ public:
+  void ok(std::string_view subject, std::string_view text) { fmt::print("ok       {:<12} {}\n", subject, text); }
+  void problem(std::string_view subject, std::string_view text) {
+    ++problems_;
+    fmt::print("problem  {:<12} {}\n", subject, text);
+  }
+  void problem(std::string_view subject, const Error& error) { problem(subject, error.message()); }
+  [[nodiscard]] int problems() const { return problems_; }
+
+ private:
+  int problems_ = 0;
+};
+
+// The nearest directory that exists: what is not there yet will be made inside it.
+std::filesystem::path existing_parent(std::filesystem::path path) {
+  std::error_code error;
+  path = std::filesystem::absolute(path, error);
+  while (!std::filesystem::exists(path, error) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+// Whether the part's data can be written, and whether there is room. True when there is data to look into.
+bool check_directory(Findings& findings, std::string_view subject, const std::string& directory) {
+  const std::filesystem::path existing = existing_parent(directory);
+  if (access(existing.c_str(), W_OK | X_OK) != 0) {
+    findings.problem(subject, Error{ErrorCode::kReadOnly, existing.string()});
+  }
+  struct statvfs volume{};
+  if (statvfs(existing.c_str(), &volume) == 0) {
+    const std::uint64_t free_bytes = std::uint64_t{volume.f_bavail} * volume.f_frsize;
+    const std::string text =
+        fmt::format("{} MiB free for {}", with_separators(static_cast<std::int64_t>(free_bytes >> 20)), directory);
+    if (free_bytes >= kEnoughDiskBytes) {
+      findings.ok("disk", text);
+    } else {
+      findings.problem("disk", text + ". Free some space: at least 1 GiB is wise.");
+    }
+  }
+  std::error_code error;
+  const bool there = std::filesystem::exists(directory, error) && !std::filesystem::is_empty(directory, error);
+  if (!there) findings.ok(subject, fmt::format("{}: new, `finpipe run` will make it", directory));
+  return there;
+}
+
+void check_policies(Findings& findings, const Settings& settings) {
+  const auto policies = open_policies(settings);
+  if (!policies) return findings.problem("policies", policies.error());
+  std::vector<std::string> markets;
+  for (const MarketPolicy& policy : *policies) markets.push_back(policy.market);
+  findings.ok("policies", fmt::format("{} from {}", fmt::join(markets, ", "),
+                                      settings.policies.empty() ? "the program itself" : settings.policies));
+}
+
+void check_feed(Findings& findings, const Settings& settings) {
+  if (settings.feed.empty()) return findings.ok("feed", "none is set; `finpipe run` needs --feed");
+  const auto feed = open_feed(settings);
+  if (!feed) return findings.problem("feed", feed.error());
+  const auto batch = (*feed)->poll(1);
+  if (!batch) return findings.problem("feed", batch.error());
+  if (batch->frames.empty())
+    return findings.problem("feed", settings.feed + " is empty. Give another tape with --feed.");
+  const FeedFrame& first = batch->frames.front();
+  if (first.damage) {
+    return findings.problem("feed", Error{*first.damage, fmt::format("line {} of {}", first.position, settings.feed)});
+  }
+  findings.ok("feed", settings.feed + " can be read");
+}
+
+std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& settings) {
+  const auto directory = embedded_directory("log", settings.log);
+  if (!directory) {
+    findings.problem("log", directory.error());
+    return nullptr;
+  }
+  if (!check_directory(findings, "log", *directory)) return nullptr;
+  auto log = open_log(settings, Access::kRead);
+  if (!log) {
+    findings.problem("log", log.error());
+    return nullptr;
+  }
+  std::int64_t records = 0;
+  const auto reader = (*log)->reader();
+  for (std::int32_t partition = 0; partition < (*log)->partitions(); ++partition) {
+    const auto range = reader->range(partition);
+    if (!range) {
+      findings.problem("log", range.error());
+      return nullptr;
+    }
+    records += range->end - range->begin;
+  }
+  findings.ok("log",
+              fmt::format("{}: {} partitions, {} records", *directory, (*log)->partitions(), with_separators(records)));
+  if (settings.partitions != 0 && settings.partitions != (*log)->partitions()) {
+    findings.problem("partitions",
+                     Error{ErrorCode::kPartitionCountChanged,
+                           fmt::format("{} are asked for, the log has {}", settings.partitions, (*log)->partitions())});
+  }
+  return *std::move(log);
+}
+
+Result<void> check_checkpoint(const CheckpointRow& row, EmbeddedLog& log) {
+  FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(row));
+  const std::string where = fmt::format("partition {}", checkpoint.partition);
+  if (checkpoint.log_id != log.log_id())
+    return fail(ErrorCode::kCheckpointMismatch, where + ": the log is another one");
+  if (checkpoint.partitions != log.partitions()) {
+    return fail(ErrorCode::kPartitionCountChanged,
+                fmt::format("the log has {}, the checkpoint {}", log.partitions(), checkpoint.partitions));
+  }
+  if (checkpoint.fingerprint != engine_fingerprint()) {
+    return fail(ErrorCode::kFingerprintMismatch,
+                fmt::format("the bars: {}; this program: {}", checkpoint.fingerprint, engine_fingerprint()));
+  }
+  const auto reader = log.reader();
+  FINPIPE_TRY_ASSIGN(range, reader->range(checkpoint.partition));
+  if (checkpoint.offset > range.end) {
+    return fail(ErrorCode::kCheckpointMismatch,
+                fmt::format("{}: the log ends at {}, the checkpoint is at {}", where, range.end, checkpoint.offset));
+  }
+  return {};
+}
+
+// `log` is opened after the store, and null when there is none to compare with.
+void check_store(Findings& findings, const Settings& settings) {
+  const auto directory = embedded_directory("store", settings.store);
+  if (!directory) return findings.problem("store", directory.error());
+  const bool there = check_directory(findings, "store", *directory);
+  std::vector<CheckpointRow> checkpoints;
+  if (there) {
+    const auto store = open_store(settings, Access::kRead);
+    if (!store) {
+      findings.problem("store", store.error());
+    } else {
+      const auto symbols = (*store)->symbols();
+      auto rows = (*store)->checkpoints();
+      if (!symbols) return findings.problem("store", symbols.error());
+      if (!rows) return findings.problem("store", rows.error());
+      findings.ok("store", fmt::format("{}: {} symbols", *directory, with_separators(std::ssize(*symbols))));
+      checkpoints = *std::move(rows);
+    }
+  }
+  const auto log = check_log(findings, settings);
+  if (log == nullptr) return;
+  for (const CheckpointRow& row : checkpoints) {
+    if (const auto good = check_checkpoint(row, *log); !good) {
+      findings.problem("checkpoint", good.error());
+    } else {
+      findings.ok("checkpoint", fmt::format("partition {}: generation {}, offset {}", row.partition, row.generation,
+                                            with_separators(row.offset)));
+    }
+  }
+}
+
+int check(const Settings& settings) {
+  Findings findings;
+  findings.ok("settings", "all can be read; `finpipe config` prints them");
+  check_policies(findings, settings);
+  check_feed(findings, settings);
+  check_store(findings, settings);
+  return findings.problems() == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+void add_check(CLI::App& program, CommandLine& line) {
+  CLI::App* command =
+      program.add_subcommand("check", "Look at settings, directories, policies and feed; say what to mend");
+  add_settings(*command, line,
+               {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies});
+  add_examples(*command, {"finpipe check", "finpipe check --feed tape:my.tape --policies ./policies"});
+  command->callback([&line] {
+    line.command = [](const SettingValues&, const Settings& settings) -> Result<int> { return check(settings); };
+  });
+}
+
+}  // namespace finpipe

@@ -1,0 +1,38 @@
+// The subcommands. Each `add_` function declares one: its flags, help and examples, and what it does once the settings
+// are known. The result is the exit code; an error is printed and has the exit code of its kind.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <string>
+
+#include "app/settings.h"
+#include "base/error.h"
+
+namespace CLI {
+class App;
+}
+
+namespace finpipe {
+
+// What the command line asked for. Commands borrow it from the parsing to the end of the program.
+struct CommandLine {
+  SettingFlags flags;
+  std::function<Result<int>(const SettingValues& values, const Settings& settings)> command;
+};
+
+// Declares the flag of each of these settings, and those that all commands have.
+void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Setting> settings);
+// The last part of a command's help.
+void add_examples(CLI::App& command, std::initializer_list<std::string> examples);
+
+void add_run(CLI::App& program, CommandLine& line);
+void add_export(CLI::App& program, CommandLine& line);
+void add_verify(CLI::App& program, CommandLine& line);
+void add_checkpoint(CLI::App& program, CommandLine& line);
+void add_config(CLI::App& program, CommandLine& line);
+void add_check(CLI::App& program, CommandLine& line);
+void add_version(CLI::App& program, CommandLine& line);
+void add_docs(CLI::App& program, CommandLine& line);
+
+}  // namespace finpipe

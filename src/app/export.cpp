@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/commands.h"
+#include "app/exports.h"
+#include "app/parts.h"
+#include "base/time.h"
+#include "telemetry/log.h"
+
+namespace finpipe {
+namespace {
+
+struct Flags {
+  std::string symbols, intervals, from, to, output;
+};
+
+Result<std::vector<Interval>> parse_intervals(std::string_view list) {
+  std::vector<Interval> intervals;
+  for (std::string_view rest = list;;) {
+    const std::size_t end = rest.find(',');
+    const auto interval = interval_from(rest.substr(0, end));
+    if (!interval) {
+      return fail(ErrorCode::kUsage,
+                  fmt::format("--interval '{}': must be of {}", list, fmt::join(kIntervalNames, ",")));
+    }
+    intervals.push_back(*interval);
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  std::ranges::sort(intervals);
+  intervals.erase(std::ranges::unique(intervals).begin(), intervals.end());
+  return intervals;
+}
+
+Result<std::int64_t> parse_time(std::string_view flag, const std::string& text, std::int64_t when_absent) {
+  if (text.empty()) return when_absent;
+  const auto time_ms = parse_time_ms(text);
+  if (time_ms) return *time_ms;
+  return fail(ErrorCode::kUsage,
+              fmt::format("{} '{}': must be like 2024-08-08, 2024-08-08T23:54:15.342Z or epoch ms", flag, text));
+}
+
+Result<ExportSelection> parse_selection(const Flags& flags) {
+  ExportSelection selection;
+  FINPIPE_TRY_ASSIGN(symbols, parse_symbols(flags.symbols));
+  selection.symbols = std::move(symbols);
+  if (!flags.intervals.empty()) {
+    FINPIPE_TRY_ASSIGN(intervals, parse_intervals(flags.intervals));
+    selection.intervals = std::move(intervals);
+  }
+  FINPIPE_TRY_ASSIGN(from_ms, parse_time("--from", flags.from, selection.from_ms));
+  FINPIPE_TRY_ASSIGN(to_ms, parse_time("--to", flags.to, selection.to_ms));
+  selection.from_ms = from_ms;
+  selection.to_ms = to_ms;
+  return selection;
+}
+
+using StoreExport = Result<std::int64_t> (*)(Query&, const ExportSelection&, Output&);
+
+Result<void> export_from_store(const Settings& settings, const Flags& flags, StoreExport write) {
+  FINPIPE_TRY_ASSIGN(selection, parse_selection(flags));
+  FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kRead));
+  FINPIPE_TRY_ASSIGN(known, store->symbols());
+  for (const std::string& symbol : selection.symbols) {
+    if (std::ranges::find(known, symbol, &SymbolRow::symbol) == known.end()) {
+      log_warn("the store has no such symbol", {{"symbol", symbol}});
+    }
+  }
+  FINPIPE_TRY_ASSIGN(output, Output::open(flags.output));
+  FINPIPE_TRY_ASSIGN(rows, write(*store, selection, output));
+  if (!flags.output.empty()) log_info("exported", {{"rows", fmt::to_string(rows)}, {"file", flags.output}});
+  return {};
+}
+
+Result<void> export_from_log(const Settings& settings, const Flags& flags) {
+  FINPIPE_TRY_ASSIGN(selection, parse_selection(flags));
+  FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
+  FINPIPE_TRY_ASSIGN(output, Output::open(flags.output));
+  const auto letters = log->dead_letter_query();
+  FINPIPE_TRY_ASSIGN(rows, export_dead_letters(*letters, selection, output));
+  if (!flags.output.empty()) log_info("exported", {{"rows", fmt::to_string(rows)}, {"file", flags.output}});
+  return {};
+}
+
+CLI::App& add_kind(CLI::App& parent, const char* name, const char* help, Flags& flags) {
+  CLI::App& kind = *parent.add_subcommand(name, help);
+  kind.add_option("--from", flags.from, "first time that is exported")->type_name("time");
+  kind.add_option("--to", flags.to, "first time that is not")->type_name("time");
+  kind.add_option("--output", flags.output, "write to this file instead of standard output")->type_name("FILE");
+  return kind;
+}
+
+void add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags, const char* name,
+                    const char* help, bool has_intervals, StoreExport write) {
+  CLI::App& kind = add_kind(parent, name, help, *flags);
+  kind.add_option("--symbols", flags->symbols, "only these, separated by commas")->type_name("list");
+  if (has_intervals) {
+    kind.add_option("--interval", flags->intervals, "only these of 1s,1m,5m,15m,1h,1d")->type_name("list");
+  }
+  add_settings(kind, line, {Setting::kLog, Setting::kStore});
+  add_examples(kind,
+               {fmt::format("finpipe export {} --output {}.csv", name, name),
+                fmt::format("finpipe export {} --symbols BINANCE:BTCUSDT --from 2024-08-09 --to 2024-08-10", name)});
+  kind.callback([&line, flags, write] {
+    line.command = [flags, write](const SettingValues&, const Settings& settings) -> Result<int> {
+      FINPIPE_TRY(export_from_store(settings, *flags, write));
+      return 0;
+    };
+  });
+}
+
+}  // namespace
+
+void add_export(CLI::App& program, CommandLine& line) {
+  CLI::App& command = *program.add_subcommand("export", "Write stored data as CSV, also beside a running `run`");
+  command.require_subcommand(1);
+  add_examples(command, {"finpipe export bars --interval 1m,5m --output bars.csv", "finpipe export dead-letters"});
+  const auto flags = std::make_shared<Flags>();
+  add_store_kind(command, line, flags, "bars", "What each bar says now", true, export_bars);
+  add_store_kind(command, line, flags, "revisions", "All that closed bars ever said", true, export_revisions);
+  add_store_kind(command, line, flags, "trades", "Every stored trade", false, export_trades);
+  add_store_kind(command, line, flags, "gaps", "Spans in which trades may be missing", false, export_gaps);
+
+  CLI::App& letters =
+      add_kind(command, "dead-letters", "Input that could not be used, whole and with the reason", *flags);
+  add_settings(letters, line, {Setting::kLog, Setting::kStore});
+  add_examples(letters, {"finpipe export dead-letters", "finpipe export dead-letters --from 2024-08-09"});
+  letters.callback([&line, flags] {
+    line.command = [flags](const SettingValues&, const Settings& settings) -> Result<int> {
+      FINPIPE_TRY(export_from_log(settings, *flags));
+      return 0;
+    };
+  });
+}
+
+}  // namespace finpipe

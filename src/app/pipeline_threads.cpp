@@ -1,0 +1,117 @@
+#include "app/pipeline_threads.h"
+
+#include <chrono>
+
+#include "base/time.h"
+
+namespace finpipe {
+namespace {
+
+constexpr auto kIdleWait = std::chrono::milliseconds(50);  // well below the processor's commit interval
+constexpr auto kBusyWait = std::chrono::milliseconds(1);
+
+}  // namespace
+
+PipelineThreads::PipelineThreads(Feed& feed, Ingest& ingest, Processor& processor, LogReader& log, Clock& clock,
+                                 Options options)
+    : feed_(feed), ingest_(ingest), processor_(processor), log_(log), clock_(clock), options_(options) {
+  ingest_thread_ = std::thread([this] { ended(ingest_all(), ingest_ended_); });
+  process_thread_ = std::thread([this] { ended(process_all(), process_ended_); });
+}
+
+PipelineThreads::~PipelineThreads() {
+  request_stop();
+  static_cast<void>(join());
+}
+
+void PipelineThreads::request_stop() {
+  const std::lock_guard lock(mutex_);
+  if (stop_) return;
+  stop_ = true;
+  stop_requested_ns_ = clock_.boot_ns();
+  changed_.notify_all();
+}
+
+PipelineThreads::Status PipelineThreads::status() {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+Result<void> PipelineThreads::join() {
+  if (ingest_thread_.joinable()) ingest_thread_.join();
+  if (process_thread_.joinable()) process_thread_.join();
+  return error_ ? fail(*error_) : Result<void>();
+}
+
+void PipelineThreads::ended(const Result<void>& result, bool& flag) {
+  if (!result) request_stop();
+  const std::lock_guard lock(mutex_);
+  if (!result && !error_) error_ = result.error();
+  flag = true;
+  status_.done = ingest_ended_ && process_ended_;
+  changed_.notify_all();
+}
+
+Result<void> PipelineThreads::ingest_all() {
+  for (bool more = true; more;) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stop_ || status_.backlog <= options_.max_backlog; });
+      if (stop_) break;
+    }
+    FINPIPE_TRY_ASSIGN(stepped, ingest_.step());
+    more = stepped;
+    const std::lock_guard lock(mutex_);
+    status_.ingest = ingest_.counts();
+    status_.feed_progress = feed_.progress();
+    status_.feed_ended = !more;
+    changed_.notify_all();
+  }
+  return ingest_.stop();
+}
+
+Result<void> PipelineThreads::report_processed(bool& caught_up) {
+  FINPIPE_TRY_ASSIGN(all_applied, processor_.caught_up());
+  caught_up = all_applied;
+  std::int64_t backlog = 0;
+  std::int64_t dead_lettered = 0;
+  for (const auto& [partition, processor] : processor_.partitions()) {
+    FINPIPE_TRY_ASSIGN(range, log_.range(partition));
+    backlog += range.end - processor.next_offset();
+    for (const auto& [session, row] : processor.ledger()) dead_lettered += row.dead_lettered_after;
+  }
+  const std::lock_guard lock(mutex_);
+  status_.backlog = backlog;
+  status_.caught_up = caught_up;
+  status_.dead_lettered_after = dead_lettered;
+  changed_.notify_all();
+  return {};
+}
+
+Result<void> PipelineThreads::process_all() {
+  for (;;) {
+    bool nothing_follows = false;
+    bool leaving = false;
+    {
+      const std::lock_guard lock(mutex_);
+      // Read before the log is: what is appended later is not missed.
+      nothing_follows = ingest_ended_;
+      leaving = stop_;
+    }
+    FINPIPE_TRY_ASSIGN(applied, processor_.step());
+    bool caught_up = false;
+    FINPIPE_TRY(report_processed(caught_up));
+    if (nothing_follows && caught_up && (leaving || options_.exit_at_end)) break;
+    std::unique_lock lock(mutex_);
+    if (stop_ && clock_.boot_ns() - stop_requested_ns_ > options_.stop_deadline_ms * kNsPerMs) break;
+    if (applied > 0) continue;
+    const bool idle = caught_up && !stop_ && ingest_ended_ == nothing_follows;
+    changed_.wait_for(lock, idle ? kIdleWait : kBusyWait);
+  }
+  for (;;) {
+    FINPIPE_TRY_ASSIGN(durable, processor_.finish());
+    if (durable) return {};
+  }
+}
+
+}  // namespace finpipe

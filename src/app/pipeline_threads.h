@@ -1,0 +1,72 @@
+// Gives an ingest and a processor a thread each, and ends both in order: what was received is in the log, what is in
+// the log is stored. A failure of either ends both.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "pipeline/ingest.h"
+#include "pipeline/processor.h"
+
+namespace finpipe {
+
+class PipelineThreads {
+ public:
+  struct Options {
+    bool exit_at_end = false;               // end when the feed has ended and all is stored
+    std::int64_t max_backlog = 100'000;     // records in the log that are not applied: the feed waits beyond that
+    std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
+  };
+  struct Status {
+    IngestCounts ingest;
+    std::optional<double> feed_progress;
+    std::int64_t dead_lettered_after = 0;  // by the processor
+    std::int64_t backlog = 0;
+    bool feed_ended = false;
+    bool caught_up = false;
+    bool done = false;  // both threads have ended
+  };
+
+  // The ingest must have been started. Everything is used by the two threads until join has returned.
+  PipelineThreads(Feed& feed, Ingest& ingest, Processor& processor, LogReader& log, Clock& clock, Options options);
+  ~PipelineThreads();
+  PipelineThreads(const PipelineThreads&) = delete;
+  PipelineThreads& operator=(const PipelineThreads&) = delete;
+
+  void request_stop();
+  [[nodiscard]] Status status();
+  // Waits for both threads; the first failure, when there was one.
+  [[nodiscard]] Result<void> join();
+
+ private:
+  [[nodiscard]] Result<void> ingest_all();
+  [[nodiscard]] Result<void> process_all();
+  [[nodiscard]] Result<void> report_processed(bool& caught_up);
+  void ended(const Result<void>& result, bool& flag);
+
+  Feed& feed_;
+  Ingest& ingest_;
+  Processor& processor_;
+  LogReader& log_;
+  Clock& clock_;
+  const Options options_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Status status_;
+  bool stop_ = false;
+  std::int64_t stop_requested_ns_ = 0;
+  bool ingest_ended_ = false;
+  bool process_ended_ = false;
+  std::optional<Error> error_;
+
+  std::thread ingest_thread_;
+  std::thread process_thread_;
+};
+
+}  // namespace finpipe

@@ -1,0 +1,102 @@
+#include "app/program.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "app/commands.h"
+#include "app/settings.h"
+#include "telemetry/log.h"
+
+namespace finpipe {
+namespace {
+
+std::optional<std::string> environment_of(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "finpipe: {}\n", error.message());
+  return exit_code_of(error.code);
+}
+
+Result<int> execute(const CommandLine& line) {
+  FINPIPE_TRY_ASSIGN(values, resolve_settings({line.flags, environment_of, std::filesystem::path(".")}));
+  FINPIPE_TRY_ASSIGN(settings, parse_settings(values));
+  init_logging(settings.log_level, settings.log_format);
+  return line.command(values, settings);
+}
+
+std::string shown_default(const SettingInfo& info) {
+  return info.default_value.empty() ? "" : fmt::format(" [{}]", info.default_value);
+}
+
+}  // namespace
+
+int exit_code_of(ErrorCode code) {
+  const int number = static_cast<int>(code);
+  if (number < 200) return 2;
+  return code == ErrorCode::kDifferenceFound ? 3 : 1;
+}
+
+void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Setting> settings) {
+  const auto add = [&](Setting setting) {
+    const SettingInfo& info = setting_info(setting);
+    const std::string flag = fmt::format("--{}", info.name);
+    const std::string help = fmt::format("{}{}", info.help, shown_default(info));
+    std::optional<std::string>& value = line.flags[static_cast<std::size_t>(setting)];
+    if (info.type == SettingType::kFlag) {
+      command.add_flag_callback(flag, [&value] { value = "true"; }, help);
+    } else {
+      const std::string kind = info.choices.empty() ? std::string(to_string(info.type)) : std::string(info.choices);
+      command.add_option(flag, value, help)->type_name(kind);
+    }
+  };
+  for (const Setting setting : settings) add(setting);
+  for (const Setting setting : {Setting::kLogLevel, Setting::kLogFormat, Setting::kConfig}) add(setting);
+}
+
+void add_examples(CLI::App& command, std::initializer_list<std::string> examples) {
+  command.footer(fmt::format("\nExamples:\n  {}", fmt::join(examples, "\n  ")));
+}
+
+void add_version(CLI::App& program, CommandLine& line) {
+  CLI::App* command = program.add_subcommand("version", "Print the version of this program");
+  add_examples(*command, {"finpipe version"});
+  command->callback([&line] {
+    line.command = [](const SettingValues&, const Settings&) -> Result<int> {
+      fmt::print("finpipe {}\n", FINPIPE_VERSION);
+      return 0;
+    };
+  });
+}
+
+int run_program(int argc, char** argv) {
+  CLI::App program("Exact, gap-aware bars from Finnhub trades", "finpipe");
+  program.require_subcommand(1);
+  program.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return fmt::format("finpipe: {}\n", Error{ErrorCode::kUsage, error.what()}.message());
+  });
+  add_examples(program, {"finpipe run --feed tape:data/binance.tape --exit-at-end",
+                         "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
+  CommandLine line;
+  for (const auto add :
+       {add_run, add_export, add_verify, add_checkpoint, add_config, add_check, add_version, add_docs}) {
+    add(program, line);
+  }
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : exit_code_of(ErrorCode::kUsage);
+  }
+  const auto done = execute(line);
+  return done ? *done : report(done.error());
+}
+
+}  // namespace finpipe

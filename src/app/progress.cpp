@@ -1,0 +1,59 @@
+#include "app/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "base/time.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::int64_t kTerminalIntervalNs = kNsPerSecond / 5;
+constexpr std::int64_t kPlainIntervalNs = 5 * kNsPerSecond;
+
+}  // namespace
+
+std::string with_separators(std::int64_t count) {
+  std::string digits = fmt::to_string(count);
+  const std::size_t first = count < 0 ? 1 : 0;
+  for (std::size_t at = digits.size(); at > first + 3; at -= 3) digits.insert(at - 3, 1, ',');
+  return digits;
+}
+
+std::int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t total_pages = 0;
+  std::int64_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return statm ? resident_pages * ::sysconf(_SC_PAGESIZE) : 0;
+}
+
+void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, std::int64_t now_ns) {
+  const std::int64_t passed_ns = now_ns - last_ns_;
+  if (passed_ns < (terminal_ ? kTerminalIntervalNs : kPlainIntervalNs)) return;
+  const IngestCounts& ingest = status.ingest;
+  const auto rate =
+      static_cast<double>(ingest.received - last_received_) * kNsPerSecond / static_cast<double>(passed_ns);
+  last_ns_ = now_ns;
+  last_received_ = ingest.received;
+  const std::string line = fmt::format(
+      "{:>4} {} received  {} trades/s  {} stored  {} suspect  {} dead letters  {} MiB",
+      status.feed_progress ? fmt::format("{:.0f}%", *status.feed_progress * 100) : "", with_separators(ingest.received),
+      with_separators(static_cast<std::int64_t>(rate)), with_separators(stored), with_separators(ingest.suspects),
+      with_separators(ingest.dead_lettered + status.dead_lettered_after), resident_bytes() >> 20);
+  fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line, terminal_ ? "" : "\n");
+  std::fflush(stderr);
+  shown_ = terminal_;
+}
+
+void Progress::clear() {
+  if (!shown_) return;
+  fmt::print(stderr, "\r\033[K");
+  std::fflush(stderr);
+  shown_ = false;
+}
+
+}  // namespace finpipe

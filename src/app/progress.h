@@ -1,0 +1,32 @@
+// How a run is doing, in one line: rewritten in place on a terminal, else printed every few seconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "app/pipeline_threads.h"
+
+namespace finpipe {
+
+class Progress {
+ public:
+  Progress(bool terminal, std::int64_t now_ns) : terminal_(terminal), last_ns_(now_ns) {}
+
+  // Prints to standard error when it is time to.
+  void tick(const PipelineThreads::Status& status, std::int64_t stored, std::int64_t now_ns);
+  // Takes the line away, for other output.
+  void clear();
+
+ private:
+  bool terminal_;
+  bool shown_ = false;
+  std::int64_t last_ns_;
+  std::int64_t last_received_ = 0;
+};
+
+// "12,345".
+[[nodiscard]] std::string with_separators(std::int64_t count);
+// Memory of this process that is in RAM; 0 when the system does not tell.
+[[nodiscard]] std::int64_t resident_bytes();
+
+}  // namespace finpipe

@@ -1,0 +1,175 @@
+#include "app/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "app/config_files.h"
+#include "market/trade.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::int32_t kMaxPartitions = 1'024;
+constexpr std::string_view kRedacted = "***";
+
+constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
+    {Setting::kFeed, "feed", "FINPIPE_FEED", SettingType::kUrl, "", "",
+     "where trades come from: tape:PATH plays a recorded tape at full speed", false},
+    {Setting::kLog, "log", "FINPIPE_LOG", SettingType::kUrl, "embedded:./finpipe-data/log", "",
+     "the durable log of all that was received: embedded:DIR", false},
+    {Setting::kStore, "store", "FINPIPE_STORE", SettingType::kUrl, "embedded:./finpipe-data/store", "",
+     "where trades and bars are stored: embedded:DIR", false},
+    {Setting::kSymbols, "symbols", "FINPIPE_SYMBOLS", SettingType::kList, "", "",
+     "symbols to take from the feed, separated by commas; empty: all it has", false},
+    {Setting::kPartitions, "partitions", "FINPIPE_PARTITIONS", SettingType::kInteger, "0", "",
+     "partitions of the log; 0: those it has, 1 for a new one", false},
+    {Setting::kExitAtEnd, "exit-at-end", "FINPIPE_EXIT_AT_END", SettingType::kFlag, "false", "",
+     "end when the feed has ended and everything is stored", false},
+    {Setting::kPolicies, "policies", "FINPIPE_POLICIES", SettingType::kPath, "", "",
+     "directory of sale-condition policies and trading calendars; empty: the bundled ones", false},
+    {Setting::kLogLevel, "log-level", "FINPIPE_LOG_LEVEL", SettingType::kChoice, "info", "info|warn|error",
+     "what the program reports of itself on standard error", false},
+    {Setting::kLogFormat, "log-format", "FINPIPE_LOG_FORMAT", SettingType::kChoice, "text", "text|json",
+     "the form of those reports", false},
+    {Setting::kConfig, "config", "FINPIPE_CONFIG", SettingType::kPath, "finpipe.toml", "",
+     "the settings file; the default one may be missing", false},
+}};
+
+std::size_t index_of(Setting setting) { return static_cast<std::size_t>(setting); }
+
+// Names the setting and where its value was set.
+std::unexpected<Error> bad(const SettingValues& values, Setting setting, std::string_view what) {
+  const SettingInfo& info = setting_info(setting);
+  const SettingValue& value = values[index_of(setting)];
+  return fail(ErrorCode::kBadSetting,
+              fmt::format("{} = '{}' from {}: {}", info.name, displayed(info, value.text), value.source, what));
+}
+
+Result<bool> parse_flag(const SettingValues& values, Setting setting) {
+  const std::string& text = values[index_of(setting)].text;
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return bad(values, setting, "must be true or false");
+}
+
+Result<std::int32_t> parse_integer(const SettingValues& values, Setting setting, std::int32_t max) {
+  const std::string& text = values[index_of(setting)].text;
+  std::int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > max) {
+    return bad(values, setting, fmt::format("must be a number from 0 to {}", max));
+  }
+  return value;
+}
+
+// The position of the value among the setting's choices.
+Result<std::size_t> parse_choice(const SettingValues& values, Setting setting) {
+  const std::string_view text = values[index_of(setting)].text;
+  std::string_view rest = setting_info(setting).choices;
+  for (std::size_t position = 0;; ++position) {
+    const std::size_t end = rest.find('|');
+    if (rest.substr(0, end) == text) return position;
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return bad(values, setting, fmt::format("must be one of {}", setting_info(setting).choices));
+}
+
+bool is_symbol(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxSymbolBytes && text.front() != ' ' && text.back() != ' ' &&
+         std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+}  // namespace
+
+std::string_view to_string(SettingType type) {
+  switch (type) {
+    case SettingType::kUrl: return "URL";
+    case SettingType::kPath: return "path";
+    case SettingType::kList: return "list";
+    case SettingType::kInteger: return "integer";
+    case SettingType::kFlag: return "flag";
+    case SettingType::kChoice: return "choice";
+  }
+  return "";
+}
+
+std::span<const SettingInfo, kSettingCount> setting_table() { return kSettings; }
+
+const SettingInfo& setting_info(Setting setting) { return kSettings[index_of(setting)]; }
+
+Result<SettingValues> resolve_settings(const SettingSources& sources) {
+  SettingValues values;
+  for (const SettingInfo& info : kSettings) {
+    values[index_of(info.setting)] = {std::string(info.default_value), "default"};
+  }
+  const auto put_stronger = [&] {
+    for (const SettingInfo& info : kSettings) {
+      SettingValue& value = values[index_of(info.setting)];
+      if (auto text = sources.environment(info.environment); text && !text->empty()) value = {*text, "environment"};
+      if (const auto& flag = sources.flags[index_of(info.setting)]) value = {*flag, "command line"};
+    }
+  };
+  const auto put = [&](std::vector<FileValue> lines) {
+    for (FileValue& line : lines) values[index_of(line.setting)] = std::move(line.value);
+  };
+  FINPIPE_TRY_ASSIGN(dotenv, read_dotenv(sources.directory));
+  // Which finpipe.toml to read may itself be set in the stronger places.
+  put(dotenv);
+  put_stronger();
+  const SettingValue config = values[index_of(Setting::kConfig)];
+  FINPIPE_TRY_ASSIGN(toml, read_toml(sources.directory, config.text, config.source == "default"));
+  put(std::move(toml));
+  put(std::move(dotenv));
+  put_stronger();
+  return values;
+}
+
+Result<std::vector<std::string>> parse_symbols(std::string_view list) {
+  std::vector<std::string> symbols;
+  if (list.empty()) return symbols;
+  for (std::string_view rest = list;;) {
+    const std::size_t end = rest.find(',');
+    const std::string_view symbol = rest.substr(0, end);
+    if (!is_symbol(symbol)) return fail(ErrorCode::kBadSetting, fmt::format("'{}' is no symbol", symbol));
+    if (std::ranges::find(symbols, symbol) == symbols.end()) symbols.emplace_back(symbol);
+    if (end == std::string_view::npos) return symbols;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+Result<Settings> parse_settings(const SettingValues& values) {
+  Settings settings;
+  const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
+  settings.feed = text(Setting::kFeed);
+  settings.log = text(Setting::kLog);
+  settings.store = text(Setting::kStore);
+  settings.policies = text(Setting::kPolicies);
+  auto symbols = parse_symbols(text(Setting::kSymbols));
+  if (!symbols) return bad(values, Setting::kSymbols, symbols.error().detail);
+  settings.symbols = *std::move(symbols);
+  FINPIPE_TRY_ASSIGN(partitions, parse_integer(values, Setting::kPartitions, kMaxPartitions));
+  settings.partitions = partitions;
+  FINPIPE_TRY_ASSIGN(exit_at_end, parse_flag(values, Setting::kExitAtEnd));
+  settings.exit_at_end = exit_at_end;
+  FINPIPE_TRY_ASSIGN(level, parse_choice(values, Setting::kLogLevel));
+  settings.log_level = static_cast<LogLevel>(level);
+  FINPIPE_TRY_ASSIGN(format, parse_choice(values, Setting::kLogFormat));
+  settings.log_format = static_cast<LogFormat>(format);
+  return settings;
+}
+
+std::string displayed(const SettingInfo& info, std::string_view value) {
+  if (info.secret && !value.empty()) return std::string(kRedacted);
+  const std::size_t authority = value.find("://");
+  if (info.type != SettingType::kUrl || authority == std::string_view::npos) return std::string(value);
+  const std::size_t begin = authority + 3;
+  const std::size_t at = value.substr(0, value.find('/', begin)).rfind('@');
+  if (at == std::string_view::npos || at < begin) return std::string(value);
+  return fmt::format("{}{}{}", value.substr(0, begin), kRedacted, value.substr(at));
+}
+
+}  // namespace finpipe

@@ -1,0 +1,168 @@
+#include "app/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "app/tests/temp_directory.h"
+
+namespace finpipe {
+namespace {
+
+class SettingsTest : public testing::Test {
+ protected:
+  Result<SettingValues> resolve() {
+    return resolve_settings({flags,
+                             [this](std::string_view name) {
+                               const auto found = environment.find(std::string(name));
+                               return found == environment.end() ? std::nullopt : std::optional(found->second);
+                             },
+                             directory.path()});
+  }
+  SettingValue value_of(Setting setting) {
+    const auto values = resolve();
+    if (!values) return {"", values.error().message()};
+    return (*values)[static_cast<std::size_t>(setting)];
+  }
+  void expect(Setting setting, std::string_view text, std::string_view source) {
+    const SettingValue value = value_of(setting);
+    EXPECT_EQ(value.text, text);
+    EXPECT_EQ(value.source, source);
+  }
+  // The detail of the error, which must be of this kind.
+  std::string refusal(ErrorCode code) {
+    const auto values = resolve();
+    if (values) {
+      const auto settings = parse_settings(*values);
+      if (settings) return "accepted";
+      EXPECT_EQ(settings.error().code, code);
+      return settings.error().detail;
+    }
+    EXPECT_EQ(values.error().code, code);
+    return values.error().detail;
+  }
+  std::optional<std::string>& flag(Setting setting) { return flags[static_cast<std::size_t>(setting)]; }
+
+  TempDirectory directory;
+  SettingFlags flags;
+  std::map<std::string, std::string> environment;
+};
+
+TEST_F(SettingsTest, EachStrongerPlaceWins) {
+  expect(Setting::kLog, "embedded:./finpipe-data/log", "default");
+  directory.write("finpipe.toml", "# mine\nlog = \"embedded:toml\"\n");
+  expect(Setting::kLog, "embedded:toml", "finpipe.toml:2");
+  directory.write(".env", "\nFINPIPE_LOG=embedded:dotenv\n");
+  expect(Setting::kLog, "embedded:dotenv", ".env:2");
+  environment["FINPIPE_LOG"] = "embedded:environment";
+  expect(Setting::kLog, "embedded:environment", "environment");
+  flag(Setting::kLog) = "embedded:flag";
+  expect(Setting::kLog, "embedded:flag", "command line");
+}
+
+TEST_F(SettingsTest, AnEmptyVariableIsNotSet) {
+  directory.write(".env", "FINPIPE_STORE=\n");
+  environment["FINPIPE_STORE"] = "";
+  expect(Setting::kStore, "embedded:./finpipe-data/store", "default");
+}
+
+TEST_F(SettingsTest, DotenvHasCommentsQuotesAndOtherProgramsNames) {
+  directory.write(".env",
+                  "# comment\r\nexport FINPIPE_FEED='tape:my tape # 1'\r\nFINPIPE_LOG=embedded:a # why\n"
+                  "FINPIPE_STORE=\"embedded:b\" # why\n\nAWS_SECRET=x\n");
+  expect(Setting::kFeed, "tape:my tape # 1", ".env:2");
+  expect(Setting::kLog, "embedded:a", ".env:3");
+  expect(Setting::kStore, "embedded:b", ".env:4");
+}
+
+TEST_F(SettingsTest, DotenvErrorsNameFileAndLine) {
+  directory.write(".env", "FINPIPE_LOG=embedded:a\nFINPIPE_LGO=embedded:b\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), ".env:2: FINPIPE_LGO is no setting");
+  directory.write(".env", "what is this\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), ".env:1: is not NAME=VALUE");
+  directory.write(".env", "FINPIPE_LOG=\"embedded:a\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), ".env:1: FINPIPE_LOG has a broken quote");
+}
+
+TEST_F(SettingsTest, TomlHasTypedValues) {
+  directory.write(
+      "finpipe.toml",
+      "symbols = [\"BINANCE:BTCUSDT\", \"AAPL\"]\npartitions = 4\nexit-at-end = true\nlog-level = \"warn\"\n");
+  const auto values = resolve();
+  ASSERT_TRUE(values) << values.error().message();
+  const auto settings = parse_settings(*values);
+  ASSERT_TRUE(settings) << settings.error().message();
+  EXPECT_EQ(settings->symbols, (std::vector<std::string>{"BINANCE:BTCUSDT", "AAPL"}));
+  EXPECT_EQ(settings->partitions, 4);
+  EXPECT_TRUE(settings->exit_at_end);
+  EXPECT_EQ(settings->log_level, LogLevel::kWarn);
+}
+
+TEST_F(SettingsTest, TomlErrorsNameFileAndLine) {
+  directory.write("finpipe.toml", "partitions = 4\nlgo = \"embedded:b\"\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), "finpipe.toml:2: lgo is no setting");
+  directory.write("finpipe.toml", "partitions = \"4\"\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), "finpipe.toml:1: partitions must be an integer");
+  directory.write("finpipe.toml", "config = \"other.toml\"\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), "finpipe.toml:1: config is no setting");
+  directory.write("finpipe.toml", "log = \n");
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile).find("finpipe.toml:1: "), 0U);
+}
+
+TEST_F(SettingsTest, AnotherConfigFileMustExist) {
+  directory.write("mine.toml", "log = \"embedded:mine\"\n");
+  directory.write(".env", "FINPIPE_CONFIG=mine.toml\n");
+  expect(Setting::kLog, "embedded:mine", "mine.toml:1");
+  flag(Setting::kConfig) = "missing.toml";
+  EXPECT_EQ(refusal(ErrorCode::kBadConfigFile), "missing.toml: there is no such file");
+}
+
+TEST_F(SettingsTest, BadValuesNameSettingAndPlace) {
+  environment["FINPIPE_PARTITIONS"] = "4x";
+  EXPECT_EQ(refusal(ErrorCode::kBadSetting), "partitions = '4x' from environment: must be a number from 0 to 1024");
+  environment["FINPIPE_PARTITIONS"] = "-1";
+  EXPECT_NE(refusal(ErrorCode::kBadSetting), "accepted");
+  environment.clear();
+  flag(Setting::kLogLevel) = "warn|error";
+  EXPECT_EQ(refusal(ErrorCode::kBadSetting),
+            "log-level = 'warn|error' from command line: must be one of info|warn|error");
+  flags = {};
+  directory.write(".env", "FINPIPE_EXIT_AT_END=perhaps\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadSetting), "exit-at-end = 'perhaps' from .env:1: must be true or false");
+  directory.write(".env", "FINPIPE_SYMBOLS=AAPL,,MSFT\n");
+  EXPECT_EQ(refusal(ErrorCode::kBadSetting), "symbols = 'AAPL,,MSFT' from .env:1: '' is no symbol");
+}
+
+TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kSettingCount; ++i) {
+    const SettingInfo& info = setting_table()[i];
+    EXPECT_EQ(static_cast<std::size_t>(info.setting), i);
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_TRUE(names.insert(info.environment).second) << info.environment;
+    EXPECT_FALSE(info.help.empty());
+  }
+}
+
+TEST(Settings, SecretsAndCredentialsInUrlsAreNotShown) {
+  SettingInfo info = setting_info(Setting::kFeed);
+  EXPECT_EQ(displayed(info, "wss://me:password@host/path?x=a@b"), "wss://***@host/path?x=a@b");
+  EXPECT_EQ(displayed(info, "tape:a@b"), "tape:a@b");
+  EXPECT_EQ(displayed(info, "wss://host/a@b"), "wss://host/a@b");
+  info.secret = true;
+  EXPECT_EQ(displayed(info, "key"), "***");
+  EXPECT_EQ(displayed(info, ""), "");
+}
+
+TEST(Settings, SymbolsAreCheckedAndKeptOnce) {
+  EXPECT_EQ(*parse_symbols("B,A,B"), (std::vector<std::string>{"B", "A"}));
+  EXPECT_TRUE(parse_symbols("")->empty());
+  EXPECT_FALSE(parse_symbols(std::string(65, 'A')));
+  EXPECT_FALSE(parse_symbols("A\n"));
+  EXPECT_FALSE(parse_symbols("A, B"));
+}
+
+}  // namespace
+}  // namespace finpipe

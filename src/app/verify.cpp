@@ -1,0 +1,83 @@
+#include "pipeline/verify.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/parts.h"
+#include "app/progress.h"
+
+namespace finpipe {
+namespace {
+
+void print_report(const VerifyReport& report) {
+  std::size_t width = 6;
+  for (const VerifiedSymbol& symbol : report.symbols) width = std::max(width, symbol.symbol.size());
+  fmt::print("{:<{}}  {:>9} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "symbol", width, "partition", "in log",
+             "stored", "not in log", "bars", "revisions", "differences");
+  for (const VerifiedSymbol& symbol : report.symbols) {
+    fmt::print("{:<{}}  {:>9} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}\n", symbol.symbol, width, symbol.partition,
+               with_separators(symbol.trades), with_separators(symbol.stored), with_separators(symbol.not_in_log),
+               with_separators(symbol.bars), with_separators(symbol.revisions), with_separators(symbol.differences));
+  }
+  fmt::print("\n{:>9} {:<9} {:>7} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}\n", "partition", "writer", "session",
+             "received", "had already", "appended", "refused", "stored", "seen before", "dead letters");
+  for (const VerifiedSession& session : report.sessions) {
+    const LedgerRow& row = session.account;
+    fmt::print("{:>9} {:<9} {:>7} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12} {:>12}\n", session.partition,
+               to_string(session.writer), session.session, with_separators(row.received),
+               with_separators(row.already_in_log), with_separators(row.appended),
+               with_separators(row.dead_lettered_before), with_separators(row.stored), with_separators(row.skipped),
+               with_separators(row.dead_lettered_after));
+  }
+  fmt::print("\n");
+  for (const Difference& difference : report.first) fmt::print("{}: {}\n", difference.kind, difference.what);
+  const auto hidden = report.differences - static_cast<std::int64_t>(report.first.size());
+  if (hidden > 0) fmt::print("and {} more\n", with_separators(hidden));
+  if (report.differences == 0) {
+    fmt::print("No difference: {} records of the log agree with the store.\n", with_separators(report.records));
+  }
+}
+
+Result<void> run_verify(const Settings& settings) {
+  FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kRead));
+  FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
+  const auto reader = log->reader();
+  const auto letters = log->dead_letter_query();
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  VerifyOptions options;
+  if (terminal) {
+    options.progress = [](double done) {
+      fmt::print(stderr, "\r{:>4.0f}% verified", done * 100);
+      std::fflush(stderr);
+    };
+  }
+  const auto report = verify(*store, *reader, *letters, options);
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (!report) return fail(report.error());
+  print_report(*report);
+  std::fflush(stdout);
+  if (report->differences == 0) return {};
+  return fail(ErrorCode::kDifferenceFound, fmt::format("{} differences", report->differences));
+}
+
+}  // namespace
+
+void add_verify(CLI::App& program, CommandLine& line) {
+  CLI::App* command = program.add_subcommand(
+      "verify", "Prove that trades, bars and revisions agree with the log, up to the checkpoint; exit code 3 if not");
+  add_settings(*command, line, {Setting::kLog, Setting::kStore});
+  add_examples(*command, {"finpipe verify", "finpipe verify --log embedded:/data/log --store embedded:/data/store"});
+  command->callback([&line] {
+    line.command = [](const SettingValues&, const Settings& settings) -> Result<int> {
+      FINPIPE_TRY(run_verify(settings));
+      return 0;
+    };
+  });
+}
+
+}  // namespace finpipe
