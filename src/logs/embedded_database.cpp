@@ -200,6 +200,8 @@ std::optional<std::int64_t> offset_in(std::string_view key, std::int32_t partiti
   return static_cast<std::int64_t>(std::byteswap(offset));
 }
 
+EmbeddedDatabase::EmbeddedDatabase(std::string path) : path_(std::move(path)) {}
+
 EmbeddedDatabase::~EmbeddedDatabase() {
   for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
 }

@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -56,7 +55,7 @@ class EmbeddedDatabase {
   [[nodiscard]] Error error(const rocksdb::Status& status) const;
 
  private:
-  explicit EmbeddedDatabase(std::string path) : path_(std::move(path)) {}
+  explicit EmbeddedDatabase(std::string path);
 
   [[nodiscard]] static Result<std::unique_ptr<EmbeddedDatabase>> open_once(const std::string& path,
                                                                            std::int32_t partitions, bool read_only);

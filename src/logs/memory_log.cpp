@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include "logs/record_size.h"
@@ -84,7 +85,7 @@ class MemoryDeadLetterQuery final : public DeadLetterQuery {
   [[nodiscard]] Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) override {
     std::vector<const DeadLetter*> letters;
     for (const auto& [id, letter] : log_.dead_letters_) letters.push_back(&letter);
-    std::ranges::stable_sort(letters, {}, &DeadLetter::received_at_ns);  // the map has them by id
+    std::ranges::sort(letters, {}, [](const DeadLetter* letter) { return std::tie(letter->received_at_ns, letter->id); });
     for (const DeadLetter* letter : letters) {
       if (!visit(*letter)) break;
     }

@@ -13,8 +13,8 @@
 #include <string>
 
 #include "base/random.h"
-#include "store_files.h"
 #include "stores/embedded_store.h"
+#include "stores/tests/store_files.h"
 
 namespace finpipe {
 namespace {

@@ -9,9 +9,9 @@
 #include <thread>
 #include <vector>
 
-#include "store_files.h"
 #include "stores/embedded_database.h"
 #include "stores/embedded_rows.h"
+#include "stores/tests/store_files.h"
 
 namespace finpipe {
 namespace {
@@ -147,26 +147,26 @@ TEST(EmbeddedStore, AReaderSeesTheCommitsThatWereDoneAndRefusesToWrite) {
 
 // Enough is written for tables to be made and merged while readers open the directory.
 TEST(EmbeddedStore, ReadersBesideABusyOwnerSeeWholeCommits) {
+  constexpr std::int64_t kCommits = 200;
   const TemporaryDirectory directory;
   const auto owner = open_store(directory.path());
-  std::atomic<bool> stop = false;
+  std::atomic<bool> finished = false;
   std::thread writer([&] {
-    for (std::int64_t begin = 0; !stop; begin += kCommitTicks) {
-      Commit next = commit_at(begin);
+    for (std::int64_t i = 0; i < kCommits; ++i) {
+      Commit next = commit_at(i * kCommitTicks);
       next.checkpoints.front().body.assign(200'000, 'c');
       commit(*owner, std::move(next));
     }
+    finished = true;
   });
-  std::int64_t seen = 0;
-  for (int i = 0; i < 10; ++i) {
+  for (std::int64_t seen = 0, now = 0; !finished; seen = now) {
     const auto reader = open_store(directory.path(), true);
     if (!reader) break;
-    const std::int64_t now = expect_whole_commits(*reader);
+    now = expect_whole_commits(*reader);
     EXPECT_GE(now, seen);
-    seen = now;
   }
-  stop = true;
   writer.join();
+  EXPECT_EQ(expect_whole_commits(*owner), kCommits * kCommitTicks);
 }
 
 TEST(EmbeddedStore, ASecondThreadMayQueryWhileTheOwnerCommits) {
