@@ -85,7 +85,8 @@ class MemoryDeadLetterQuery final : public DeadLetterQuery {
   [[nodiscard]] Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) override {
     std::vector<const DeadLetter*> letters;
     for (const auto& [id, letter] : log_.dead_letters_) letters.push_back(&letter);
-    std::ranges::sort(letters, {}, [](const DeadLetter* letter) { return std::tie(letter->received_at_ns, letter->id); });
+    std::ranges::sort(letters, {},
+                      [](const DeadLetter* letter) { return std::tie(letter->received_at_ns, letter->id); });
     for (const DeadLetter* letter : letters) {
       if (!visit(*letter)) break;
     }
