@@ -142,6 +142,23 @@ TEST(BarEngineRows, GapReachesClosedBarsThatLeftMemory) {
   EXPECT_EQ(desk.bar(kCoin, Interval::k1s, 10'000)->reason, RevisionReason::kGap);
 }
 
+TEST(BarEngineRows, GapReachesAClosedDayThatBeganBeforeItsLabel) {
+  MarketPolicy forex = crypto_policy();
+  std::vector<TradingDay> days;
+  for (std::int64_t day = -1; day < 3; ++day) {
+    const TimeSpan window{at_ms(day * kMsPerDay - 3 * kMsPerHour), at_ms((day + 1) * kMsPerDay - 3 * kMsPerHour)};
+    days.push_back({at_ms(day * kMsPerDay), window, window, window, 0});
+  }
+  forex.calendar = Calendar(std::move(days));
+  Desk desk = quiet_desk();
+  desk.policy(0, std::move(forex));
+  desk.trade(kCoin, kMsPerHour, kMsPerHour);
+  desk.heartbeat(2 * kMsPerDay);
+  desk.commit();
+  desk.gap(2 * kMsPerDay, -2 * kMsPerHour, -kMsPerHour);
+  EXPECT_EQ(desk.bar(kCoin, Interval::k1d, 0)->missing_ms, kMsPerHour);
+}
+
 TEST(BarEngineRows, GapLeavesBarsBesideItAloneWhetherInMemoryOrNot) {
   Desk desk = quiet_desk();
   desk.trade(kCoin, 10'500, 10'510);
