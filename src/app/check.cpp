@@ -109,8 +109,8 @@ std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& setti
     }
     records += range->end - range->begin;
   }
-  findings.ok("log",
-              fmt::format("{}: {} partitions, {} records", *directory, (*log)->partitions(), with_separators(records)));
+  findings.ok("log", fmt::format("{}: partitions: {}; records: {}", *directory, (*log)->partitions(),
+                                 with_separators(records)));
   if (settings.partitions != 0 && settings.partitions != (*log)->partitions()) {
     findings.problem("partitions",
                      Error{ErrorCode::kPartitionCountChanged,
@@ -156,7 +156,7 @@ void check_store(Findings& findings, const Settings& settings) {
       auto rows = (*store)->checkpoints();
       if (!symbols) return findings.problem("store", symbols.error());
       if (!rows) return findings.problem("store", rows.error());
-      findings.ok("store", fmt::format("{}: {} symbols", *directory, with_separators(std::ssize(*symbols))));
+      findings.ok("store", fmt::format("{}: symbols: {}", *directory, with_separators(std::ssize(*symbols))));
       checkpoints = *std::move(rows);
     }
   }

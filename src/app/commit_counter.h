@@ -17,12 +17,19 @@ class CommitCounter final : public Store {
   [[nodiscard]] std::int64_t finals() const { return finals_; }        // bars that became final
   [[nodiscard]] std::int64_t revisions() const { return revisions_; }  // revisions of bars after that
 
+  // Whether all that was submitted is durable.
+  [[nodiscard]] bool settled() const { return done_ >= submitted_; }
+
   [[nodiscard]] Ticket submit(Commit commit) override {
     trades_ += static_cast<std::int64_t>(commit.ticks.size());
     for (const RevisionRow& row : commit.revisions) ++(row.bar.state == BarState::kFinal ? finals_ : revisions_);
-    return store_.submit(std::move(commit));
+    return submitted_ = store_.submit(std::move(commit));
   }
-  [[nodiscard]] Result<Ticket> poll() override { return store_.poll(); }
+  [[nodiscard]] Result<Ticket> poll() override {
+    auto done = store_.poll();
+    if (done) done_ = *done;
+    return done;
+  }
   [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
     return store_.load_checkpoint(partition);
   }
@@ -41,6 +48,8 @@ class CommitCounter final : public Store {
 
  private:
   Store& store_;
+  std::atomic<Ticket> submitted_ = 0;
+  std::atomic<Ticket> done_ = 0;
   std::atomic<std::int64_t> trades_ = 0;
   std::atomic<std::int64_t> finals_ = 0;
   std::atomic<std::int64_t> revisions_ = 0;

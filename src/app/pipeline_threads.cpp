@@ -64,25 +64,26 @@ Result<void> PipelineThreads::ingest_all() {
     const std::lock_guard lock(mutex_);
     status_.ingest = ingest_.counts();
     status_.feed_progress = feed_.progress();
-    status_.feed_ended = !more;
     changed_.notify_all();
   }
   return ingest_.stop();
 }
 
-Result<void> PipelineThreads::report_processed(bool& caught_up) {
+Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caught_up) {
   FINPIPE_TRY_ASSIGN(all_applied, processor_.caught_up());
   caught_up = all_applied;
   std::int64_t backlog = 0;
+  std::int64_t uncommitted = 0;
   std::int64_t dead_lettered = 0;
   for (const auto& [partition, processor] : processor_.partitions()) {
     FINPIPE_TRY_ASSIGN(range, log_.range(partition));
     backlog += range.end - processor.next_offset();
+    uncommitted += processor.uncommitted();
     for (const auto& [session, row] : processor.ledger()) dead_lettered += row.dead_lettered_after;
   }
   const std::lock_guard lock(mutex_);
   status_.backlog = backlog;
-  status_.caught_up = caught_up;
+  status_.all_submitted = nothing_follows && caught_up && uncommitted == 0;
   status_.dead_lettered_after = dead_lettered;
   changed_.notify_all();
   return {};
@@ -100,7 +101,7 @@ Result<void> PipelineThreads::process_all() {
     }
     FINPIPE_TRY_ASSIGN(applied, processor_.step());
     bool caught_up = false;
-    FINPIPE_TRY(report_processed(caught_up));
+    FINPIPE_TRY(report_processed(nothing_follows, caught_up));
     if (nothing_follows && caught_up && (leaving || options_.exit_at_end)) break;
     std::unique_lock lock(mutex_);
     if (stop_ && clock_.boot_ns() - stop_requested_ns_ > options_.stop_deadline_ms * kNsPerMs) break;

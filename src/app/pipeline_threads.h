@@ -18,8 +18,10 @@ namespace finpipe {
 class PipelineThreads {
  public:
   struct Options {
-    bool exit_at_end = false;               // end when the feed has ended and all is stored
-    std::int64_t max_backlog = 100'000;     // records in the log that are not applied: the feed waits beyond that
+    bool exit_at_end = false;  // end when the feed has ended and all is stored
+    // Records in the log that are not applied: the feed waits beyond that. What is processed in a fraction of
+    // stop_deadline_ms even on a busy machine, and enough to keep both threads at work.
+    std::int64_t max_backlog = 30'000;
     std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
   };
   struct Status {
@@ -27,9 +29,8 @@ class PipelineThreads {
     std::optional<double> feed_progress;
     std::int64_t dead_lettered_after = 0;  // by the processor
     std::int64_t backlog = 0;
-    bool feed_ended = false;
-    bool caught_up = false;
-    bool done = false;  // both threads have ended
+    bool all_submitted = false;  // nothing follows, and all of the log is applied and handed to the store
+    bool done = false;           // both threads have ended
   };
 
   // The ingest must have been started. Everything is used by the two threads until join has returned.
@@ -46,7 +47,7 @@ class PipelineThreads {
  private:
   [[nodiscard]] Result<void> ingest_all();
   [[nodiscard]] Result<void> process_all();
-  [[nodiscard]] Result<void> report_processed(bool& caught_up);
+  [[nodiscard]] Result<void> report_processed(bool nothing_follows, bool& caught_up);
   void ended(const Result<void>& result, bool& flag);
 
   Feed& feed_;

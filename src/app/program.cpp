@@ -63,7 +63,7 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
 }
 
 void add_examples(CLI::App& command, std::initializer_list<std::string> examples) {
-  command.footer(fmt::format("\nExamples:\n  {}", fmt::join(examples, "\n  ")));
+  command.footer(fmt::format("Examples:\n  {}", fmt::join(examples, "\n  ")));
 }
 
 void add_version(CLI::App& program, CommandLine& line) {

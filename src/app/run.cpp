@@ -99,7 +99,7 @@ void attend(PipelineThreads& threads, const EndSignals& signals, Progress& progr
       log_info("stopping", {{"backlog", fmt::to_string(status.backlog)}});
       threads.request_stop();
     }
-    if (!told_end && status.feed_ended && status.caught_up) {
+    if (!told_end && status.all_submitted && store.settled()) {
       told_end = true;
       progress.clear();
       log_info("the tape has ended and all of it is stored; waiting for a signal", {});

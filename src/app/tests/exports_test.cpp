@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -63,7 +64,7 @@ TEST_F(ExportsTest, BarsComeBySymbolThenIntervalThenStart) {
   const std::string text = exported(export_bars);
   std::string order;
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
-    order += text.substr(at, 4) + (text.substr(at, 22).ends_with(":54") ? "0 " : "1 ");
+    order += text.substr(at, 4) + (text.substr(at, 21).ends_with(":54") ? "0 " : "1 ");
   }
   EXPECT_EQ(order, "A,1s0 A,1s1 A,1m0 A,1m1 A,1d0 A,1d1 B,1s0 B,1s1 B,1m0 B,1m1 B,1d0 B,1d1 ");
 
