@@ -107,7 +107,7 @@ std::int64_t run_whole_path(const std::string& tape, std::int64_t& peak_bytes) {
       const bool all_there = ingested;
       if (must(processor.step()) > 0) continue;
       if (all_there && must(processor.caught_up())) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::yield();
     }
     while (!must(processor.finish())) {
     }

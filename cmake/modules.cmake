@@ -68,7 +68,7 @@ function(finpipe_gtest target)
   set_tests_properties(${target} PROPERTIES
     LABELS "${arg_LABELS}"
     TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp;UBSAN_OPTIONS=print_stacktrace=1")
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tools/tsan.supp:ignore_noninstrumented_modules=1;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()
 
 # A benchmark program; with tests on, a run of a millisecond each keeps it from rotting. FINPIPE_BENCH_SMALL=1 asks a

@@ -38,7 +38,7 @@ SymbolId BarEngine::symbol(std::string_view name) {
   if (known != symbol_ids_.end()) return known->second;
   const auto id = static_cast<SymbolId>(symbols_.size());
   SymbolState& state = symbols_.emplace_back();
-  state.name = name;
+  state.name = names_.emplace_back(name);
   state.newest_start_ms.fill(kBeginningOfTime);
   symbol_ids_.emplace(state.name, id);
   assign_market(state);
@@ -59,7 +59,7 @@ void BarEngine::assign_market(SymbolState& symbol) {
 }
 
 void BarEngine::set_policy(MarketPolicy policy) {
-  end_runs();
+  for (SymbolState& symbol : symbols_) end_runs(symbol);
   policies_.put(std::move(policy));
   // A symbol may have moved to another market and a market may close later or sooner: everything is filed anew.
   for (MarketState& market : markets_) market.open.clear();
@@ -157,27 +157,21 @@ void BarEngine::update_next_due() {
 
 BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::int64_t offset) {
   SymbolState& symbol = symbols_[id];
-  if (joins(symbol, trade)) [[likely]] {
+  const bool may_join = is_plain(symbol, trade) && holds(symbol.longer_span, trade.event_time_ms);
+  if (may_join) [[likely]] {
+    if (!holds(symbol.second_span, trade.event_time_ms)) (void)look_up(id, 0, trade);
+    if (!needed_.empty()) [[unlikely]] return Apply::kNeedsRows;
     move_clock(trade.received_at_ns, offset);
-    // The clock may have closed a window of the run; then it ended.
-    if (holds(symbol.run.span, trade.event_time_ms)) [[likely]] {
-      join(id, trade, offset);
-      return Apply::kApplied;
-    }
+    if (join(id, trade, offset)) [[likely]] return Apply::kApplied;
   }
-  end_run(symbol);
+  end_runs(symbol);
   std::array<Window*, kIntervalCount> windows = symbol.current;
   for (std::size_t i = 0; i < kIntervalCount; ++i) {
-    if (windows[i] != nullptr && holds(windows[i]->span, trade.event_time_ms)) [[likely]] continue;
-    const std::int64_t start_ms = symbol.policy->window_of(kIntervals[i], trade.event_time_ms).start_ms;
-    windows[i] = find(symbol, i, start_ms);
-    if (windows[i] == nullptr && must_look_up(id, i, start_ms, trade.writer)) {
-      needed_.push_back({id, kIntervals[i], start_ms, start_ms});
-    }
+    if (windows[i] == nullptr || !holds(windows[i]->span, trade.event_time_ms)) windows[i] = look_up(id, i, trade);
   }
   if (!needed_.empty()) [[unlikely]] return Apply::kNeedsRows;
 
-  if (trade.writer == Writer::kLive) move_clock(trade.received_at_ns, offset);
+  if (trade.writer == Writer::kLive && !may_join) move_clock(trade.received_at_ns, offset);
   MarketPolicy::TradeEffect effect;
   if (symbol.policy->has_rules || trade.volume_e8 == 0) effect = symbol.policy->effect_of(trade);
   if (trade.suspect != Suspect::kNone) effect.intraday = effect.daily = kNoEffect;
@@ -189,73 +183,137 @@ BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::in
     symbol.current[i] = windows[i];
     merge(*windows[i], trade, kIntervals[i] == Interval::k1d ? effect.daily : effect.intraday, notional_e17, offset);
   }
-  if (!known_absent_.empty()) [[unlikely]] known_absent_.clear();
-  start_run(symbol, offset);
+  known_absent_.clear();
+  start_runs(symbol, offset);
   return Apply::kApplied;
 }
 
-// Whether a trade sets everything that a trade can set, in a second that its symbol is in the middle of.
-bool BarEngine::joins(const SymbolState& symbol, const Trade& trade) const {
-  return holds(symbol.run.span, trade.event_time_ms) && trade.volume_e8 != 0 && trade.suspect == Suspect::kNone &&
-         trade.writer == Writer::kLive && (!symbol.policy->has_rules || trade.conditions.codes.empty());
-}
-
-void BarEngine::start_run(SymbolState& symbol, std::int64_t offset) {
-  TimeSpan span = symbol.current[0]->span;
-  for (const Window* window : symbol.current) {
-    if (window->bar.state != BarState::kProvisional || window->bar.applied_through > offset) return;
-    span = {std::max(span.from_ms, window->span.from_ms), std::min(span.to_ms, window->span.to_ms)};
+// The window of a trade when it is in memory; otherwise asks for its row, unless there can be none.
+BarEngine::Window* BarEngine::look_up(SymbolId id, std::size_t interval, const Trade& trade) {
+  SymbolState& symbol = symbols_[id];
+  const std::int64_t start_ms = symbol.policy->window_of(kIntervals[interval], trade.event_time_ms).start_ms;
+  Window* window = find(symbol, interval, start_ms);
+  if (window == nullptr && must_look_up(id, interval, start_ms, trade.writer)) {
+    needed_.push_back({id, kIntervals[interval], start_ms, start_ms});
   }
-  symbol.run.span = span;
+  return window;
 }
 
-void BarEngine::join(SymbolId id, const Trade& trade, std::int64_t offset) {
-  Run& run = symbols_[id].run;
+// ---- Runs ----------------------------------------------------------------------------------------------------------
+
+// Whether a trade sets everything that a trade can set.
+bool BarEngine::is_plain(const SymbolState& symbol, const Trade& trade) {
+  return trade.volume_e8 != 0 && trade.suspect == Suspect::kNone && trade.writer == Writer::kLive &&
+         (!symbol.policy->has_rules || trade.conditions.codes.empty());
+}
+
+// Takes a plain trade into the runs; false when one of its windows is closed, or already knows the trade.
+bool BarEngine::join(SymbolId id, const Trade& trade, std::int64_t offset) {
+  SymbolState& symbol = symbols_[id];
+  // The clock may have closed a window of the run; then it ended.
+  if (!holds(symbol.longer_span, trade.event_time_ms)) [[unlikely]] return false;
+  if (!holds(symbol.second_span, trade.event_time_ms)) {
+    end_second(symbol);
+    const MarketPolicy::Window place = symbol.policy->window_of(Interval::k1s, trade.event_time_ms);
+    Window* window = find(symbol, 0, place.start_ms);
+    if (window == nullptr) window = &open(id, 0, place, trade.writer);
+    known_absent_.clear();
+    if (window->bar.state != BarState::kProvisional || window->bar.applied_through >= offset) return false;
+    symbol.current[0] = window;
+    symbol.second_span = {std::max(window->span.from_ms, symbol.longer_span.from_ms),
+                          std::min(window->span.to_ms, symbol.longer_span.to_ms)};
+  }
   const PricePoint point{trade.event_time_ms, trade.seq, trade.price_e9};
-  const int128 notional_e17 = notional_of(trade);
-  run.last_offset = offset;
-  if (run.trades++ == 0) {
-    run.first = run.last = point;
-    run.high_e9 = run.low_e9 = trade.price_e9;
-    run.volume_e8 = trade.volume_e8;
-    run.notional_e17 = notional_e17;
+  add(symbol.second,
+      {.trades = 1, .last_offset = offset, .first = point, .last = point, .high_e9 = trade.price_e9,
+       .low_e9 = trade.price_e9, .volume_e8 = trade.volume_e8, .notional_e17 = notional_of(trade)},
+      overflowed_);
+  if (!symbol.running) {
+    symbol.running = true;
     running_.push_back(id);
+  }
+  return true;
+}
+
+void BarEngine::add(Run& run, const Run& more, bool& overflowed) {
+  run.last_offset = more.last_offset;
+  if (run.trades == 0) {
+    run.trades = more.trades;
+    run.first = more.first;
+    run.last = more.last;
+    run.high_e9 = more.high_e9;
+    run.low_e9 = more.low_e9;
+    run.volume_e8 = more.volume_e8;
+    run.notional_e17 = more.notional_e17;
     return;
   }
-  if (point.before(run.first)) run.first = point;
-  if (run.last.before(point)) run.last = point;
-  run.high_e9 = std::max(run.high_e9, trade.price_e9);
-  run.low_e9 = std::min(run.low_e9, trade.price_e9);
-  run.volume_e8 += trade.volume_e8;
-  overflowed_ |= __builtin_add_overflow(run.notional_e17, notional_e17, &run.notional_e17);
+  run.trades += more.trades;
+  if (more.first.before(run.first)) run.first = more.first;
+  if (run.last.before(more.last)) run.last = more.last;
+  run.high_e9 = std::max(run.high_e9, more.high_e9);
+  run.low_e9 = std::min(run.low_e9, more.low_e9);
+  run.volume_e8 += more.volume_e8;
+  overflowed |= __builtin_add_overflow(run.notional_e17, more.notional_e17, &run.notional_e17);
 }
 
-void BarEngine::end_run(SymbolState& symbol) {
-  Run& run = symbol.run;
-  run.span = {0, 0};
-  if (run.trades == 0) return;
-  for (Window* window : symbol.current) {
-    Bar& bar = window->bar;
-    if (!bar.first.present() || run.first.before(bar.first)) bar.first = run.first;
-    if (!bar.last.present() || bar.last.before(run.last)) bar.last = run.last;
-    bar.high_e9 = bar.has_high_low ? std::max(bar.high_e9, run.high_e9) : run.high_e9;
-    bar.low_e9 = bar.has_high_low ? std::min(bar.low_e9, run.low_e9) : run.low_e9;
-    bar.has_high_low = true;
-    bar.volume_e8 += run.volume_e8;
-    bar.vwap_volume_e8 += run.volume_e8;
-    overflowed_ |= __builtin_add_overflow(bar.notional_e17, run.notional_e17, &bar.notional_e17);
-    bar.trades += run.trades;
-    bar.version += run.trades;
-    bar.applied_through = run.last_offset;
-    touch(*window);
+// After a trade went into all six windows: whether plain trades may follow it without touching them.
+void BarEngine::start_runs(SymbolState& symbol, std::int64_t offset) {
+  const auto runnable = [&](const Window& window) {
+    return window.bar.state == BarState::kProvisional && window.bar.applied_through <= offset;
+  };
+  TimeSpan span = symbol.current[1]->span;
+  for (std::size_t i = 1; i < kIntervalCount; ++i) {
+    const Window& window = *symbol.current[i];
+    if (!runnable(window)) return;
+    span = {std::max(span.from_ms, window.span.from_ms), std::min(span.to_ms, window.span.to_ms)};
   }
-  run.trades = 0;
+  symbol.longer_span = span;
+  const Window& second = *symbol.current[0];
+  if (!runnable(second)) return;
+  symbol.second_span = {std::max(span.from_ms, second.span.from_ms), std::min(span.to_ms, second.span.to_ms)};
 }
 
-void BarEngine::end_runs() {
-  for (const SymbolId id : running_) end_run(symbols_[id]);
+void BarEngine::merge(Window& window, const Run& run) {
+  Bar& bar = window.bar;
+  if (!bar.first.present() || run.first.before(bar.first)) bar.first = run.first;
+  if (!bar.last.present() || bar.last.before(run.last)) bar.last = run.last;
+  bar.high_e9 = bar.has_high_low ? std::max(bar.high_e9, run.high_e9) : run.high_e9;
+  bar.low_e9 = bar.has_high_low ? std::min(bar.low_e9, run.low_e9) : run.low_e9;
+  bar.has_high_low = true;
+  bar.volume_e8 += run.volume_e8;
+  bar.vwap_volume_e8 += run.volume_e8;
+  overflowed_ |= __builtin_add_overflow(bar.notional_e17, run.notional_e17, &bar.notional_e17);
+  bar.trades += run.trades;
+  bar.version += run.trades;
+  bar.applied_through = run.last_offset;
+  touch(window);
+}
+
+void BarEngine::end_second(SymbolState& symbol) {
+  symbol.second_span = {0, 0};
+  if (symbol.second.trades == 0) return;
+  merge(*symbol.current[0], symbol.second);
+  add(symbol.longer, symbol.second, overflowed_);
+  symbol.second.trades = 0;
+}
+
+void BarEngine::end_runs(SymbolState& symbol) {
+  end_second(symbol);
+  symbol.longer_span = {0, 0};
+  if (symbol.longer.trades == 0) return;
+  for (std::size_t i = 1; i < kIntervalCount; ++i) merge(*symbol.current[i], symbol.longer);
+  symbol.longer.trades = 0;
+}
+
+void BarEngine::end_all_runs() {
+  for (const SymbolId id : running_) {
+    end_runs(symbols_[id]);
+    symbols_[id].running = false;
+  }
   running_.clear();
 }
+
+// ---- One trade -----------------------------------------------------------------------------------------------------
 
 void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17,
                       std::int64_t offset) {
@@ -350,7 +408,14 @@ void BarEngine::judge(std::int64_t offset) {
 // A due window changes only at a record above the last one that is in it: a row from an owner that had read further
 // already knows what happened before.
 void BarEngine::judge_window(Window& window, std::int64_t offset) {
-  end_run(symbols_[window.symbol]);
+  SymbolState& symbol = symbols_[window.symbol];
+  if (symbol.current[window.interval] == &window) {
+    if (window.interval == 0) {
+      end_second(symbol);
+    } else {
+      end_runs(symbol);
+    }
+  }
   const Bar& bar = window.bar;
   const bool provisional = bar.state == BarState::kProvisional;
   if (clock_ns_ < (provisional ? deadline_ns(window) : bar.pending_deadline_ns)) {
@@ -376,7 +441,7 @@ void BarEngine::close(Window& window, std::int64_t offset) {
   bar.closed_at_ns = clock_ns_;
   stamp_transition(bar, offset);
   touch(window);
-  revisions_.push_back({{symbol.name, kIntervals[window.interval], window.start_ms}, bar});
+  revisions_.push_back({{std::string(symbol.name), kIntervals[window.interval], window.start_ms}, bar});
 }
 
 void BarEngine::close_revision(Window& window, std::int64_t offset) {
@@ -389,7 +454,7 @@ void BarEngine::close_revision(Window& window, std::int64_t offset) {
   bar.closed_at_ns = clock_ns_;
   stamp_transition(bar, offset);
   touch(window);
-  revisions_.push_back({{symbols_[window.symbol].name, kIntervals[window.interval], window.start_ms}, bar});
+  revisions_.push_back({{std::string(symbols_[window.symbol].name), kIntervals[window.interval], window.start_ms}, bar});
 }
 
 // ---- Control records -----------------------------------------------------------------------------------------------
@@ -417,7 +482,7 @@ std::vector<TrustSpan> BarEngine::apply_subscribed(const At& at, std::span<const
 
 void BarEngine::apply_unsubscribed(const At& at, std::span<const std::string> symbols) {
   advance(at);
-  end_runs();
+  end_all_runs();
   for (const std::string& name : symbols) trust_.unsubscribed(name, floor_div(at.stamp_ns, kNsPerMs));
   // Open windows only: they are all in memory, closed ones may have left it.
   for (SymbolState& symbol : symbols_) {
@@ -444,7 +509,7 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
     return Apply::kNeedsRows;
   }
   known_absent_.clear();
-  end_runs();
+  end_all_runs();
   for (const TrustSpan& span : spans) {
     trust_.add(span);
     if (ends_silence(span)) trust_.end_silence();
@@ -580,18 +645,22 @@ void BarEngine::provide(std::span<const BarRow> rows) {
 }
 
 void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions) {
-  end_runs();
+  end_all_runs();
   rows.reserve(rows.size() + dirty_.size());
   for (Window* window : dirty_) {
     window->dirty = false;
     window->commit = commit;
     if (planted(PlantedFault::kVersionCountsWrites)) window->bar.version = ++writes_;
-    rows.push_back({{symbols_[window->symbol].name, kIntervals[window->interval], window->start_ms}, window->bar});
+    rows.push_back({{std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms}, window->bar});
     if (window->bar.state != BarState::kProvisional) leaving_.emplace_back(commit, window);
   }
   dirty_.clear();
-  revisions.insert(revisions.end(), std::make_move_iterator(revisions_.begin()), std::make_move_iterator(revisions_.end()));
-  revisions_.clear();
+  if (revisions.empty()) {
+    revisions.swap(revisions_);
+  } else {
+    revisions.insert(revisions.end(), revisions_.begin(), revisions_.end());
+    revisions_.clear();
+  }
 }
 
 void BarEngine::acknowledge(std::int64_t commit) {
@@ -611,7 +680,7 @@ BarEngine::State BarEngine::state() const {
   }
   for (const auto& [deadline, windows] : pending_) {
     for (const Window* window : windows) {
-      state.unclosed.push_back({symbols_[window->symbol].name, kIntervals[window->interval], window->start_ms});
+      state.unclosed.push_back({std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms});
     }
   }
   return state;

@@ -112,7 +112,7 @@ class BarEngine {
   [[nodiscard]] std::size_t windows_in_memory() const { return window_count_; }
   // About so many rows would be taken now, never fewer.
   [[nodiscard]] std::size_t dirty_rows() const {
-    return dirty_.size() + std::min(running_.size(), symbols_.size()) * kIntervalCount;
+    return dirty_.size() + running_.size() * kIntervalCount;
   }
   // A sum left its 128 bits: what came after it is not to be trusted or stored.
   [[nodiscard]] bool overflowed() const { return overflowed_; }
@@ -127,23 +127,27 @@ class BarEngine {
     bool dirty;
     std::int64_t commit;  // the newest that took it
   };
-  // Plain trades of one symbol and second that are not in its six windows yet. Merging is associative, so they go in
-  // together when anything else wants to know those windows: a row at version n is the same either way.
+  // Plain trades of one symbol that are not in its windows yet. Merging is associative, so they go in together when
+  // anything else wants to know those windows: a row at version n is the same either way.
   struct Run {
-    TimeSpan span{0, 0};  // where trades may join; empty: nowhere
-    std::int64_t trades = 0;
+    std::int64_t trades = 0;  // 0: what follows says nothing
     std::int64_t last_offset = 0;
     PricePoint first, last;
     std::int64_t high_e9 = 0, low_e9 = 0;
     int128 volume_e8 = 0;
     int128 notional_e17 = 0;
   };
-  struct SymbolState {
-    Run run;
-    std::array<Window*, kIntervalCount> current{};  // last used
+  // What a plain trade touches comes first.
+  struct alignas(64) SymbolState {
+    TimeSpan second_span{0, 0};  // where trades may join `second`: inside its window; empty: nowhere
+    TimeSpan longer_span{0, 0};  // likewise for `longer`, which `second` goes into
     const MarketPolicy* policy = nullptr;
     std::size_t market = 0;
-    std::string name;
+    bool running = false;  // is listed in running_
+    Run second;            // for the current 1s window
+    Run longer;            // for the other five
+    std::array<Window*, kIntervalCount> current{};  // last used
+    std::string_view name;
     std::array<std::int64_t, kIntervalCount> newest_start_ms;
     std::array<std::vector<std::pair<std::int64_t, Window*>>, kIntervalCount> windows;  // in memory, by start
   };
@@ -173,11 +177,15 @@ class BarEngine {
   void remove(Window& window);
   void watch(Window& window);
 
-  [[nodiscard]] bool joins(const SymbolState& symbol, const Trade& trade) const;
-  void start_run(SymbolState& symbol, std::int64_t offset);
-  void join(SymbolId id, const Trade& trade, std::int64_t offset);
-  void end_run(SymbolState& symbol);
-  void end_runs();
+  [[nodiscard]] static bool is_plain(const SymbolState& symbol, const Trade& trade);
+  [[nodiscard]] Window* look_up(SymbolId id, std::size_t interval, const Trade& trade);
+  [[nodiscard]] bool join(SymbolId id, const Trade& trade, std::int64_t offset);
+  void start_runs(SymbolState& symbol, std::int64_t offset);
+  static void add(Run& run, const Run& more, bool& overflowed);
+  void merge(Window& window, const Run& run);
+  void end_second(SymbolState& symbol);
+  void end_runs(SymbolState& symbol);
+  void end_all_runs();
   void merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17, std::int64_t offset);
   void gather(Window& window, RevisionReason reason);
   void touch(Window& window);
@@ -196,7 +204,8 @@ class BarEngine {
   Identity identity_;
   PolicySet policies_;
   TrustBook trust_;
-  std::deque<SymbolState> symbols_;
+  std::deque<std::string> names_;  // what all views of names point into
+  std::vector<SymbolState> symbols_;
   std::unordered_map<std::string_view, SymbolId> symbol_ids_;
   std::deque<MarketState> markets_;
   std::deque<Window> pool_;
@@ -210,7 +219,7 @@ class BarEngine {
   std::map<std::int64_t, std::vector<Window*>> pending_;  // gathered revisions by deadline
   std::vector<Window*> ahead_;  // due, but their row was written by an owner that had read further
 
-  std::vector<SymbolId> running_;  // symbols whose run may hold trades
+  std::vector<SymbolId> running_;  // symbols whose runs may hold trades
   std::vector<Window*> dirty_;
   std::vector<BarRow> revisions_;
   std::deque<std::pair<std::int64_t, Window*>> leaving_;  // closed windows by the commit that took them

@@ -268,6 +268,19 @@ TEST(BarEngine, WindowFirstOpenedAfterItsBoundStartsRevised) {
   EXPECT_EQ(bar->reason, RevisionReason::kLate);
 }
 
+TEST(BarEngine, LateSecondOfAnOpenMinuteIsOneRevisionEvenWithoutADelay) {
+  Desk desk = quiet_desk();
+  desk.policy(0, crypto_policy(0));
+  desk.trade(kCoin, 10'500, 10'510);
+  desk.heartbeat(14'000);
+  desk.trade(kCoin, 11'500, 15'000);
+  desk.heartbeat(16'000);
+  const auto revisions = desk.revisions(kCoin, Interval::k1s, 11'000);
+  ASSERT_EQ(revisions.size(), 1U);
+  EXPECT_EQ(revisions[0].revision, 1);
+  EXPECT_EQ(revisions[0].trades, 1);
+}
+
 TEST(BarEngine, BackfillMarksTheBarAndIsTheRevisionsReason) {
   Desk desk = quiet_desk();
   desk.trade(kCoin, 10'500, 10'510);
