@@ -51,8 +51,9 @@ std::string long_tape() {
   static const std::string tape = [] {
     const std::string path = work_directory().path() / "long.tape";
     const char* copies = std::getenv("FINPIPE_BENCH_SMALL") == nullptr ? "60" : "2";
-    const std::string command = fmt::format("python3 -B '{0}/tools/tapes/repeat_tape.py' '{0}/data/binance.tape' '{1}' --copies {2} >&2",
-                                            FINPIPE_SOURCE_DIR, path, copies);
+    const std::string command =
+        fmt::format("python3 -B '{0}/tools/tapes/repeat_tape.py' '{0}/data/binance.tape' '{1}' --copies {2} >&2",
+                    FINPIPE_SOURCE_DIR, path, copies);
     if (std::system(command.c_str()) != 0) std::abort();
     return path;
   }();
@@ -125,7 +126,8 @@ std::int64_t parse_only(const std::string& tape) {
   std::int64_t trades = 0;
   for (bool end = false; !end;) {
     const FeedBatch batch = must(feed->poll(256));
-    for (const FeedFrame& frame : batch.frames) trades += static_cast<std::int64_t>(parser.parse(frame.bytes).trades.size());
+    for (const FeedFrame& frame : batch.frames)
+      trades += static_cast<std::int64_t>(parser.parse(frame.bytes).trades.size());
     end = batch.end;
   }
   return trades;

@@ -8,7 +8,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kWriteBytes = 256 * 1024;
+constexpr std::size_t kWriteBytes = std::size_t{256} << 10;
 
 std::unexpected<Error> system_error(const std::string& name, int number) {
   const std::string detail = fmt::format("{}: {}", name, std::strerror(number));

@@ -13,7 +13,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kReadBytes = 1024 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 struct Contents {
   OffsetRange range;

@@ -87,11 +87,11 @@ BarEngine::Window* BarEngine::find(SymbolState& symbol, std::size_t interval, st
   return found == windows.end() || found->first != start_ms ? nullptr : found->second;
 }
 
-bool BarEngine::must_look_up(SymbolId id, std::size_t interval, std::int64_t start_ms,
-                             Writer writer) const {
+bool BarEngine::must_look_up(SymbolId id, std::size_t interval, std::int64_t start_ms, Writer writer) const {
   if (planted(PlantedFault::kRowsNotLookedUp)) return false;
   // Live trades cannot have opened a window beyond the bound before the checkpoint, nor here beyond the newest.
-  if (writer == Writer::kLive && start_ms > std::max(symbols_[id].newest_start_ms[interval], lookup_bound_ms_)) return false;
+  if (writer == Writer::kLive && start_ms > std::max(symbols_[id].newest_start_ms[interval], lookup_bound_ms_))
+    return false;
   return std::ranges::none_of(known_absent_, [&](const RowRange& range) {
     return index_of(range.interval) == interval && range.from_ms == start_ms && range.symbol == id;
   });
@@ -105,8 +105,13 @@ BarEngine::Window& BarEngine::insert(SymbolId id, std::size_t interval, std::int
     window = free_.back();
     free_.pop_back();
   }
-  *window = Window{.bar = {}, .span = span, .start_ms = start_ms, .symbol = id,
-                   .interval = static_cast<std::uint8_t>(interval), .dirty = false, .commit = 0};
+  *window = Window{.bar = {},
+                   .span = span,
+                   .start_ms = start_ms,
+                   .symbol = id,
+                   .interval = static_cast<std::uint8_t>(interval),
+                   .dirty = false,
+                   .commit = 0};
   ++window_count_;
   SymbolState& symbol = symbols_[id];
   auto& windows = symbol.windows[interval];
@@ -160,16 +165,19 @@ BarEngine::Apply BarEngine::apply_trade(SymbolId id, const Trade& trade, std::in
   const bool may_join = is_plain(symbol, trade) && holds(symbol.longer_span, trade.event_time_ms);
   if (may_join) [[likely]] {
     if (!holds(symbol.second_span, trade.event_time_ms)) (void)look_up(id, 0, trade);
-    if (!needed_.empty()) [[unlikely]] return Apply::kNeedsRows;
+    if (!needed_.empty()) [[unlikely]]
+      return Apply::kNeedsRows;
     move_clock(trade.received_at_ns, offset);
-    if (join(id, trade, offset)) [[likely]] return Apply::kApplied;
+    if (join(id, trade, offset)) [[likely]]
+      return Apply::kApplied;
   }
   end_runs(symbol);
   std::array<Window*, kIntervalCount> windows = symbol.current;
   for (std::size_t i = 0; i < kIntervalCount; ++i) {
     if (windows[i] == nullptr || !holds(windows[i]->span, trade.event_time_ms)) windows[i] = look_up(id, i, trade);
   }
-  if (!needed_.empty()) [[unlikely]] return Apply::kNeedsRows;
+  if (!needed_.empty()) [[unlikely]]
+    return Apply::kNeedsRows;
 
   if (trade.writer == Writer::kLive && !may_join) move_clock(trade.received_at_ns, offset);
   MarketPolicy::TradeEffect effect;
@@ -211,7 +219,8 @@ bool BarEngine::is_plain(const SymbolState& symbol, const Trade& trade) {
 bool BarEngine::join(SymbolId id, const Trade& trade, std::int64_t offset) {
   SymbolState& symbol = symbols_[id];
   // The clock may have closed a window of the run; then it ended.
-  if (!holds(symbol.longer_span, trade.event_time_ms)) [[unlikely]] return false;
+  if (!holds(symbol.longer_span, trade.event_time_ms)) [[unlikely]]
+    return false;
   if (!holds(symbol.second_span, trade.event_time_ms)) {
     end_second(symbol);
     const MarketPolicy::Window place = symbol.policy->window_of(Interval::k1s, trade.event_time_ms);
@@ -225,8 +234,14 @@ bool BarEngine::join(SymbolId id, const Trade& trade, std::int64_t offset) {
   }
   const PricePoint point{trade.event_time_ms, trade.seq, trade.price_e9};
   add(symbol.second,
-      {.trades = 1, .last_offset = offset, .first = point, .last = point, .high_e9 = trade.price_e9,
-       .low_e9 = trade.price_e9, .volume_e8 = trade.volume_e8, .notional_e17 = notional_of(trade)},
+      {.trades = 1,
+       .last_offset = offset,
+       .first = point,
+       .last = point,
+       .high_e9 = trade.price_e9,
+       .low_e9 = trade.price_e9,
+       .volume_e8 = trade.volume_e8,
+       .notional_e17 = notional_of(trade)},
       overflowed_);
   if (!symbol.running) {
     symbol.running = true;
@@ -318,7 +333,8 @@ void BarEngine::end_all_runs() {
 void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17,
                       std::int64_t offset) {
   Bar& bar = window.bar;
-  if (offset <= bar.applied_through) [[unlikely]] return;
+  if (offset <= bar.applied_through) [[unlikely]]
+    return;
   const bool counts = effect != kNoEffect;
   if (counts) [[likely]] {
     if (effect.volume) {
@@ -341,7 +357,8 @@ void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, 
       if (!first.present() || point.before(first)) first = point;
       if (!last.present() || last.before(point)) last = point;
     }
-    if (trade.writer == Writer::kBackfill) [[unlikely]] bar.backfilled = true;
+    if (trade.writer == Writer::kBackfill) [[unlikely]]
+      bar.backfilled = true;
   } else {
     ++bar.excluded;
   }
@@ -365,7 +382,8 @@ void BarEngine::gather(Window& window, RevisionReason reason) {
 }
 
 void BarEngine::touch(Window& window) {
-  if (window.dirty) [[likely]] return;
+  if (window.dirty) [[likely]]
+    return;
   window.dirty = true;
   window.bar.generation = identity_.generation;
   window.bar.log_id = identity_.log_id;
@@ -383,7 +401,8 @@ void BarEngine::move_clock(std::int64_t clock_ns, std::int64_t offset) {
     clock_ns_ = clock_ns;
     max_clock_ns_ = std::max(max_clock_ns_, clock_ns);
   }
-  if (clock_ns_ >= next_due_ns_ || !ahead_.empty()) [[unlikely]] judge(offset);
+  if (clock_ns_ >= next_due_ns_ || !ahead_.empty()) [[unlikely]]
+    judge(offset);
 }
 
 void BarEngine::judge(std::int64_t offset) {
@@ -454,7 +473,8 @@ void BarEngine::close_revision(Window& window, std::int64_t offset) {
   bar.closed_at_ns = clock_ns_;
   stamp_transition(bar, offset);
   touch(window);
-  revisions_.push_back({{std::string(symbols_[window.symbol].name), kIntervals[window.interval], window.start_ms}, bar});
+  revisions_.push_back(
+      {{std::string(symbols_[window.symbol].name), kIntervals[window.interval], window.start_ms}, bar});
 }
 
 // ---- Control records -----------------------------------------------------------------------------------------------
@@ -475,7 +495,8 @@ std::vector<TrustSpan> BarEngine::apply_subscribed(const At& at, std::span<const
   advance(at);
   std::vector<TrustSpan> ended;
   for (const std::string& symbol : symbols) {
-    if (auto absence = trust_.subscribed(symbol, floor_div(at.stamp_ns, kNsPerMs))) ended.push_back(*std::move(absence));
+    if (auto absence = trust_.subscribed(symbol, floor_div(at.stamp_ns, kNsPerMs)))
+      ended.push_back(*std::move(absence));
   }
   return ended;
 }
@@ -527,7 +548,9 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
   return Apply::kApplied;
 }
 
-bool BarEngine::ends_silence(const TrustSpan& span) { return span.kind == TrustSpan::Kind::kGap && span.symbol.empty(); }
+bool BarEngine::ends_silence(const TrustSpan& span) {
+  return span.kind == TrustSpan::Kind::kGap && span.symbol.empty();
+}
 
 // Whose trust the spans may change. A gap that states what an open silence was touches all since it began.
 std::vector<BarEngine::Touched> BarEngine::touched_by(std::span<const TrustSpan> spans) const {
@@ -549,7 +572,8 @@ BarEngine::RowRange BarEngine::rows_over(SymbolId id, Interval interval, TimeSpa
   const bool daily = interval == Interval::k1d;
   const std::int64_t before_ms = daily ? 2 * kMsPerDay : length_ms(interval);
   const std::int64_t after_ms = daily ? kMsPerDay : 0;
-  return {id, interval, saturating_sub(span.from_ms, before_ms), std::min(span.to_ms, kEndOfTime - after_ms) + after_ms};
+  return {id, interval, saturating_sub(span.from_ms, before_ms),
+          std::min(span.to_ms, kEndOfTime - after_ms) + after_ms};
 }
 
 // Recomputes what is known of a window's interruptions; a row that had read further knows already.
@@ -651,7 +675,8 @@ void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector
     window->dirty = false;
     window->commit = commit;
     if (planted(PlantedFault::kVersionCountsWrites)) window->bar.version = ++writes_;
-    rows.push_back({{std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms}, window->bar});
+    rows.push_back(
+        {{std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms}, window->bar});
     if (window->bar.state != BarState::kProvisional) leaving_.emplace_back(commit, window);
   }
   dirty_.clear();
@@ -680,7 +705,8 @@ BarEngine::State BarEngine::state() const {
   }
   for (const auto& [deadline, windows] : pending_) {
     for (const Window* window : windows) {
-      state.unclosed.push_back({std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms});
+      state.unclosed.push_back(
+          {std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms});
     }
   }
   return state;

@@ -31,7 +31,7 @@ using SymbolId = std::uint32_t;
 // Changes when the same log would give other rows: then older rows need a new generation.
 constexpr int kEngineSemanticsVersion = 1;
 
-constexpr std::int64_t kUnknownLagMs = kMsPerHour;               // closing waits so long until a market's lag is known
+constexpr std::int64_t kUnknownLagMs = kMsPerHour;  // closing waits so long until a market's lag is known
 constexpr std::int64_t kMaxAheadMs = kMsPerHour + 10 * kMsPerMinute;  // no live trade is further ahead of the clock
 constexpr std::int64_t kEndSettleMs = 10 * kMsPerSecond;
 
@@ -111,9 +111,7 @@ class BarEngine {
   [[nodiscard]] std::int64_t clock_ns() const { return clock_ns_; }
   [[nodiscard]] std::size_t windows_in_memory() const { return window_count_; }
   // About so many rows would be taken now, never fewer.
-  [[nodiscard]] std::size_t dirty_rows() const {
-    return dirty_.size() + running_.size() * kIntervalCount;
-  }
+  [[nodiscard]] std::size_t dirty_rows() const { return dirty_.size() + running_.size() * kIntervalCount; }
   // A sum left its 128 bits: what came after it is not to be trusted or stored.
   [[nodiscard]] bool overflowed() const { return overflowed_; }
 
@@ -143,9 +141,9 @@ class BarEngine {
     TimeSpan longer_span{0, 0};  // likewise for `longer`, which `second` goes into
     const MarketPolicy* policy = nullptr;
     std::size_t market = 0;
-    bool running = false;  // is listed in running_
-    Run second;            // for the current 1s window
-    Run longer;            // for the other five
+    bool running = false;                           // is listed in running_
+    Run second;                                     // for the current 1s window
+    Run longer;                                     // for the other five
     std::array<Window*, kIntervalCount> current{};  // last used
     std::string_view name;
     std::array<std::int64_t, kIntervalCount> newest_start_ms;

@@ -71,10 +71,12 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "Restore the log, or rebuild the store from it: `finpipe checkpoint reset`"},
     {kOffsetOutOfRange, "offset_out_of_range", "The log no longer holds the record to go on from",
      "Records were lost to retention; accept the hole with `finpipe checkpoint reset`"},
-    {kFingerprintMismatch, "fingerprint_mismatch", "The bars were made under other engine rules (version, delays, zones)",
+    {kFingerprintMismatch, "fingerprint_mismatch",
+     "The bars were made under other engine rules (version, delays, zones)",
      "Start a new generation with `finpipe checkpoint reset`, or run the version that made them"},
     {kNewerIngest, "newer_ingest", "A newer ingest session writes this log", "Stop one of the two: one ingest a log"},
-    {kSumOverflow, "sum_overflow", "A sum of volume or notional does not fit 128 bits", "Report it: no market does this"},
+    {kSumOverflow, "sum_overflow", "A sum of volume or notional does not fit 128 bits",
+     "Report it: no market does this"},
     {kPartitionCountChanged, "partition_count_changed", "The log has another number of partitions than asked for",
      "Use its own number (`finpipe check` shows it), or an empty directory"},
     {kLogIncomplete, "log_incomplete", "The log has a hole between two offsets", "Restore the log directory"},
@@ -86,9 +88,7 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
 
 std::span<const ErrorInfo> error_table() { return kErrors; }
 
-const ErrorInfo& error_info(ErrorCode code) {
-  return *std::ranges::find(kErrors, code, &ErrorInfo::code);
-}
+const ErrorInfo& error_info(ErrorCode code) { return *std::ranges::find(kErrors, code, &ErrorInfo::code); }
 
 std::string Error::message() const {
   const ErrorInfo& info = error_info(code);

@@ -94,14 +94,14 @@ using Result = std::expected<T, Error>;
 }  // namespace finpipe
 
 // Returns early with the error of a Result<void>-like expression.
-#define FINPIPE_TRY(expression)                                                \
-  do {                                                                         \
-    if (auto finpipe_try_result = (expression); !finpipe_try_result)           \
-      return ::finpipe::fail(std::move(finpipe_try_result).error());           \
+#define FINPIPE_TRY(expression)                                      \
+  do {                                                               \
+    if (auto finpipe_try_result = (expression); !finpipe_try_result) \
+      return ::finpipe::fail(std::move(finpipe_try_result).error()); \
   } while (false)
 
 // Declares `name` as the value of a Result, or returns early with its error.
-#define FINPIPE_TRY_ASSIGN(name, expression)                                   \
-  auto name##_result = (expression);                                           \
+#define FINPIPE_TRY_ASSIGN(name, expression)                                    \
+  auto name##_result = (expression);                                            \
   if (!name##_result) return ::finpipe::fail(std::move(name##_result).error()); \
   auto& name = *name##_result

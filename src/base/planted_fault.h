@@ -8,10 +8,10 @@ namespace finpipe {
 
 enum class PlantedFault : std::uint8_t {
   kNone,
-  kOpenRowsNotLoaded,        // an assignment does not load the rows that may be open
-  kRowsNotLookedUp,          // a window that is not in memory is taken for new
-  kTransitionStampsOffset,   // a clock transition claims the record that moved the clock
-  kVersionCountsWrites,      // a version is not a function of the log
+  kOpenRowsNotLoaded,       // an assignment does not load the rows that may be open
+  kRowsNotLookedUp,         // a window that is not in memory is taken for new
+  kTransitionStampsOffset,  // a clock transition claims the record that moved the clock
+  kVersionCountsWrites,     // a version is not a function of the log
 };
 
 inline PlantedFault planted_fault = PlantedFault::kNone;

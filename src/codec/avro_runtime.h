@@ -6,6 +6,8 @@
 // passed through as it is; whether it is UTF-8 is not checked.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -20,8 +22,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/int128.h"
@@ -357,8 +357,8 @@ template <typename Codec>
   const bool good = Codec::get(in, value);
   if (good && in.remaining() == 0) return {};
   const std::size_t position = bytes.size() - in.remaining();
-  return fail(ErrorCode::kAvroMalformed, fmt::format("{} {} byte {} of {}", type, good ? "ends at" : "refused near",
-                                                     position, bytes.size()));
+  return fail(ErrorCode::kAvroMalformed,
+              fmt::format("{} {} byte {} of {}", type, good ? "ends at" : "refused near", position, bytes.size()));
 }
 
 }  // namespace finpipe::avro

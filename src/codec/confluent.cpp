@@ -15,8 +15,8 @@ Result<Framed> unframe(std::span<const std::byte> bytes) {
     return fail(ErrorCode::kAvroMalformed, fmt::format("{} bytes, shorter than a frame header", bytes.size()));
   }
   if (bytes[0] != std::byte{0}) {
-    return fail(ErrorCode::kAvroMalformed, fmt::format("frame begins with byte {}, not 0",
-                                                       std::to_integer<unsigned>(bytes[0])));
+    return fail(ErrorCode::kAvroMalformed,
+                fmt::format("frame begins with byte {}, not 0", std::to_integer<unsigned>(bytes[0])));
   }
   std::uint32_t id = 0;
   for (const std::byte byte : bytes.subspan(1, kFrameHeaderBytes - 1)) {

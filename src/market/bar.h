@@ -64,7 +64,7 @@ constexpr std::int64_t kNoDeadline = INT64_MAX;
 // The values of a row; its key stands beside it.
 struct Bar {
   // Prices. Open and close come from the fully eligible trades, or from "F" trades when there is none.
-  PricePoint first, last;              // of fully eligible trades
+  PricePoint first, last;                    // of fully eligible trades
   PricePoint first_if_alone, last_if_alone;  // of "F" trades
   std::int64_t high_e9 = 0, low_e9 = 0;
   bool has_high_low = false;
@@ -77,10 +77,10 @@ struct Bar {
   // State.
   BarState state = BarState::kProvisional;
   std::int32_t revision = 0;
-  RevisionReason reason = RevisionReason::kNone;           // of the newest closed revision
-  RevisionReason pending_reason = RevisionReason::kNone;   // of the gathered one
-  std::int64_t closed_at_ns = 0;                           // engine clock when the newest revision closed, 0 before
-  std::int64_t pending_deadline_ns = kNoDeadline;          // gathered changes become a revision then
+  RevisionReason reason = RevisionReason::kNone;          // of the newest closed revision
+  RevisionReason pending_reason = RevisionReason::kNone;  // of the gathered one
+  std::int64_t closed_at_ns = 0;                          // engine clock when the newest revision closed, 0 before
+  std::int64_t pending_deadline_ns = kNoDeadline;         // gathered changes become a revision then
   // Trust.
   std::int64_t missing_ms = 0;
   bool partial = false;

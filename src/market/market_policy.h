@@ -37,10 +37,10 @@ constexpr Effect kNoEffect{LastRule::kNo, false, false, false};
 
 // One trading date: 24 hours or less around the sessions, labelled by 00:00 UTC of the date.
 struct TradingDay {
-  std::int64_t label_ms;    // 00:00 UTC of the trading date
-  TimeSpan window;          // what the 1d bar covers; windows of successive days neither overlap nor leave holes
-  TimeSpan session;         // when trades can be expected: gaps count inside it only; empty when closed
-  TimeSpan regular;         // regular trading hours, empty when closed; equals `session` where there is no difference
+  std::int64_t label_ms;  // 00:00 UTC of the trading date
+  TimeSpan window;        // what the 1d bar covers; windows of successive days neither overlap nor leave holes
+  TimeSpan session;       // when trades can be expected: gaps count inside it only; empty when closed
+  TimeSpan regular;       // regular trading hours, empty when closed; equals `session` where there is no difference
   std::int64_t utc_offset_ms;  // local time - UTC on that day's afternoon
 };
 
@@ -91,7 +91,7 @@ class MarketPolicy {
   bool zero_volume_moves_price = false;
   std::vector<std::string> prefixes;  // of symbols that belong here ("BINANCE:")
   bool us_tickers = false;            // symbols of the form AAPL or BRK.B belong here
-  bool has_rules = false;  // false: every condition is ignored
+  bool has_rules = false;             // false: every condition is ignored
   std::array<ConditionRule, kMaxConditionCode + 1> rules;
   Calendar calendar;
 

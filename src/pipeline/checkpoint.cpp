@@ -28,7 +28,8 @@ CheckpointRow encode_checkpoint(const Checkpoint& checkpoint) {
   stored.max_clock = checkpoint.engine.max_clock_ns;
   for (const auto& [market, lag_ms] : checkpoint.engine.lags_ms) stored.lags.push_back({market, lag_ms});
   stored.silent_since = checkpoint.engine.trust.silent_since_ms;
-  for (const auto& [symbol, since_ms] : checkpoint.engine.trust.off_since) stored.off_since.push_back({symbol, since_ms});
+  for (const auto& [symbol, since_ms] : checkpoint.engine.trust.off_since)
+    stored.off_since.push_back({symbol, since_ms});
   for (const BarKey& key : checkpoint.engine.unclosed) {
     stored.unclosed.push_back({key.symbol, static_cast<std::int32_t>(key.interval), key.start_ms});
   }
@@ -68,7 +69,8 @@ Result<Checkpoint> decode_checkpoint(const CheckpointRow& row) {
   for (const auto& off : stored.off_since) checkpoint.engine.trust.off_since.emplace(off.symbol, off.since);
   for (const auto& key : stored.unclosed) {
     if (key.interval < 0 || key.interval >= static_cast<std::int32_t>(kIntervalCount)) {
-      return fail(ErrorCode::kCorrupt, fmt::format("checkpoint of partition {}: interval {}", row.partition, key.interval));
+      return fail(ErrorCode::kCorrupt,
+                  fmt::format("checkpoint of partition {}: interval {}", row.partition, key.interval));
     }
     checkpoint.engine.unclosed.push_back({std::string(key.symbol), static_cast<Interval>(key.interval), key.start});
   }

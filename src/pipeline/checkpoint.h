@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
 #include "bars/engine.h"
+#include "base/error.h"
 #include "codec/feed_status_avro.h"
 #include "pipeline/admission.h"
 #include "pipeline/ledger.h"
@@ -18,7 +18,7 @@ namespace finpipe {
 struct Checkpoint {
   std::int32_t partition = 0;
   std::int64_t generation = 0;
-  std::int64_t offset = 0;  // next record to apply
+  std::int64_t offset = 0;    // next record to apply
   std::int64_t previous = 0;  // mark of the record before it (record_mark), 0: none
   LogId log_id{};
   std::int32_t partitions = 0;  // of the log

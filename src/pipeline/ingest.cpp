@@ -13,15 +13,20 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
-constexpr std::int64_t kRepeatNs = 3'600 * kNsPerSecond;     // retention expires the first control records
+constexpr std::int64_t kRepeatNs = 3'600 * kNsPerSecond;  // retention expires the first control records
 constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;
 constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
 
 }  // namespace
 
 Ingest::Ingest(Feed& feed, LogReader& tail, LogWriter& log, DeadLetters& dead_letters, IngestOptions options)
-    : feed_(feed), tail_reader_(tail), log_(log), dead_letters_(dead_letters), options_(std::move(options)),
-      source_id_(feed.source_id()), partitions_(static_cast<std::size_t>(log.partitions())) {
+    : feed_(feed),
+      tail_reader_(tail),
+      log_(log),
+      dead_letters_(dead_letters),
+      options_(std::move(options)),
+      source_id_(feed.source_id()),
+      partitions_(static_cast<std::size_t>(log.partitions())) {
   for (const MarketPolicy& policy : options_.policies) policies_.put(policy);
   std::ranges::sort(options_.symbols);
   if (!options_.symbols.empty()) {
@@ -37,7 +42,8 @@ Result<void> Ingest::start() {
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
     FINPIPE_TRY_ASSIGN(tail, read_tail(tail_reader_, static_cast<std::int32_t>(i)));
     if (!tail.origin.empty() && tail.origin != feed_.origin()) {
-      return fail(ErrorCode::kOriginMismatch, fmt::format("the log holds {}, the feed is {}", tail.origin, feed_.origin()));
+      return fail(ErrorCode::kOriginMismatch,
+                  fmt::format("the log holds {}, the feed is {}", tail.origin, feed_.origin()));
     }
     session_ = std::max(session_, tail.session + 1);
     partitions_[i].tail = std::move(tail);
@@ -50,8 +56,9 @@ Result<void> Ingest::check_source(std::int64_t first_stamp_ns) const {
     const LogTail& tail = partition.tail;
     if (tail.empty() || tail.source_id == source_id_) continue;
     if (first_stamp_ns <= std::max(tail.last_stamp_ns, tail.seq)) {
-      return fail(ErrorCode::kTapeOlderThanLog, fmt::format("the tape begins at {}, the log ends at {}",
-                                                            format_time_ns(first_stamp_ns), format_time_ns(tail.last_stamp_ns)));
+      return fail(ErrorCode::kTapeOlderThanLog,
+                  fmt::format("the tape begins at {}, the log ends at {}", format_time_ns(first_stamp_ns),
+                              format_time_ns(tail.last_stamp_ns)));
     }
   }
   return {};
@@ -79,7 +86,8 @@ Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
     Partition& partition = partitions_[static_cast<std::size_t>(p)];
     const bool resumed = !partition.tail.empty();
     FINPIPE_TRY(read_on(tail_reader_, p, partition.tail));
-    if (partition.tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", partition.tail.session));
+    if (partition.tail.session > session_)
+      return fail(ErrorCode::kNewerIngest, fmt::format("session {}", partition.tail.session));
     const std::int64_t stamp_ns = resumed ? partition.tail.last_stamp_ns : first_stamp_ns;
     FINPIPE_TRY(write_policies(p, stamp_ns, false));
     if (!partition.tail.subscribed) FINPIPE_TRY(write_subscribed(p, stamp_ns));
@@ -89,8 +97,11 @@ Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
 
 Result<void> Ingest::write_session(std::int32_t partition, std::int64_t stamp_ns) {
   return append_control(partition, stamp_ns,
-                        avro::SessionStarted{.id = session_, .origin = feed_.origin(), .source_id = source_id_,
-                                             .start = first_stamp_ns_, .silent_since = std::nullopt,
+                        avro::SessionStarted{.id = session_,
+                                             .origin = feed_.origin(),
+                                             .source_id = source_id_,
+                                             .start = first_stamp_ns_,
+                                             .silent_since = std::nullopt,
                                              .log_id = tail_reader_.log_id()});
 }
 
@@ -116,9 +127,15 @@ Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
   const std::int64_t ordinal = ++heartbeat_ordinal_;
   const bool repeat = stamp_ns - last_repeat_ns_ >= kRepeatNs;
   if (repeat) last_repeat_ns_ = stamp_ns;
-  avro::Heartbeat beat{.ordinal = ordinal, .feed_state = avro::ConnectionState::kConnected,
-                       .feed_since = floor_div(first_stamp_ns_, kNsPerMs), .last_frame_at = last_stamp_ns_, .lags = {},
-                       .counters = {}, .last_seq = 0, .log_id = tail_reader_.log_id(), .policies = {}};
+  avro::Heartbeat beat{.ordinal = ordinal,
+                       .feed_state = avro::ConnectionState::kConnected,
+                       .feed_since = floor_div(first_stamp_ns_, kNsPerMs),
+                       .last_frame_at = last_stamp_ns_,
+                       .lags = {},
+                       .counters = {},
+                       .last_seq = 0,
+                       .log_id = tail_reader_.log_id(),
+                       .policies = {}};
   for (Market& market : markets_) {
     const auto lag_ms = market.lag.p99_ms(stamp_ns);
     if (!lag_ms) continue;
@@ -130,9 +147,10 @@ Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
     const Partition& partition = partitions_[i];
     const auto p = static_cast<std::int32_t>(i);
     if (ordinal == partition.tail.heartbeat && partition.counters.received != partition.tail.heartbeat_received) {
-      return fail(ErrorCode::kTapeOlderThanLog,
-                  fmt::format("it begins like the tape in the log, but has {} trades where that one has {}, at {}",
-                              partition.counters.received, partition.tail.heartbeat_received, format_time_ns(stamp_ns)));
+      return fail(
+          ErrorCode::kTapeOlderThanLog,
+          fmt::format("it begins like the tape in the log, but has {} trades where that one has {}, at {}",
+                      partition.counters.received, partition.tail.heartbeat_received, format_time_ns(stamp_ns)));
     }
     if (ordinal <= partition.tail.heartbeat) continue;
     if (repeat) {
@@ -310,8 +328,8 @@ void Ingest::dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int
   avro::Counters& counters = partitions_[static_cast<std::size_t>(partition)].counters;
   ++counts_.received, ++counters.received;
   ++counts_.dead_lettered, ++counters.dead_lettered;
-  dead_letters_.put({.id = fmt::format("{}:{}:{}:{}:{}", feed_.origin(), source_id_.substr(0, 16), frame.position, index,
-                                       error_info(error.code).name),
+  dead_letters_.put({.id = fmt::format("{}:{}:{}:{}:{}", feed_.origin(), source_id_.substr(0, 16), frame.position,
+                                       index, error_info(error.code).name),
                      .received_at_ns = stamp_ns,
                      .reason = error.code,
                      .detail = error.detail,
@@ -325,9 +343,11 @@ void Ingest::dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int
 
 // ---- Log -----------------------------------------------------------------------------------------------------------
 
-Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body) {
+Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_ns,
+                                    decltype(avro::FeedStatus::body) body) {
   scratch_.clear();
-  encode_control({.stamp = stamp_ns, .writer = avro::Writer::kLive, .session = session_, .body = std::move(body)}, scratch_);
+  encode_control({.stamp = stamp_ns, .writer = avro::Writer::kLive, .session = session_, .body = std::move(body)},
+                 scratch_);
   return append(partition, {RecordType::kControl, std::nullopt, scratch_});
 }
 

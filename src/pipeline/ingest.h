@@ -14,9 +14,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "codec/finnhub_frame.h"
-#include "codec/feed_status_avro.h"
 #include "base/time.h"
+#include "codec/feed_status_avro.h"
+#include "codec/finnhub_frame.h"
 #include "market/market_policy.h"
 #include "pipeline/lag_tracker.h"
 #include "pipeline/log_tail.h"
@@ -40,7 +40,7 @@ struct IngestCounts {
   std::int64_t appended = 0;
   std::int64_t dead_lettered = 0;
   std::int64_t suspects = 0;
-  std::int64_t rounded = 0;      // numbers with more digits than fit
+  std::int64_t rounded = 0;       // numbers with more digits than fit
   std::int64_t unsubscribed = 0;  // trades of symbols that were not asked for
   std::int64_t vendor_errors = 0;
   std::int64_t last_stamp_ns = 0;
@@ -73,8 +73,8 @@ class Ingest {
     std::optional<std::int64_t> lag_ms;  // of the last heartbeat that had one
   };
   struct Partition {
-    LogTail tail;                // as found at the start
-    avro::Counters counters{};   // of this session
+    LogTail tail;               // as found at the start
+    avro::Counters counters{};  // of this session
     std::int64_t last_seq = 0;
   };
 
@@ -96,7 +96,8 @@ class Ingest {
   void dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
                    const Error& error, std::string_view raw);
   [[nodiscard]] Result<void> append(std::int32_t partition, const LogRecord& record);
-  [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body);
+  [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns,
+                                            decltype(avro::FeedStatus::body) body);
   [[nodiscard]] Result<void> flush();
   Symbol& symbol_of(std::string_view name);
 
@@ -116,7 +117,7 @@ class Ingest {
   IngestCounts counts_;
   std::string last_vendor_error_;
   std::string scratch_;
-  std::vector<Trade> trades_;  // of the frame at hand
+  std::vector<Trade> trades_;                 // of the frame at hand
   std::vector<std::string_view> raw_trades_;  // likewise, once one of them was refused
   bool started_ = false;
   bool ended_ = false;

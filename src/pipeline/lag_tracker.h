@@ -3,10 +3,10 @@
 // most kMaxSamples are kept (16 bytes each); beyond that the oldest leave before their five minutes are over.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <array>
 #include <optional>
 #include <vector>
 

@@ -22,7 +22,8 @@ struct TailReader {
     if (record.type == RecordType::kTrade) {
       read_trade(record);
     } else if (const auto control = decode_control(record.value)) {
-      if (static_cast<Writer>(control->writer) == Writer::kLive && control->session >= tail.session) read_control(*control);
+      if (static_cast<Writer>(control->writer) == Writer::kLive && control->session >= tail.session)
+        read_control(*control);
     }
   }
 

@@ -12,17 +12,17 @@
 namespace finpipe {
 
 struct LogTail {
-  std::int64_t end = 0;                          // offset after the last record that was read
-  std::int64_t last_stamp_ns = 0;                // highest stamp of a live record; 0: none
-  std::int64_t session = 0;                      // newest live session
-  std::int64_t seq = 0;                          // highest seq of a live trade
-  std::int64_t heartbeat = 0;                    // highest ordinal of a heartbeat of this source
-  std::int64_t heartbeat_received = 0;           // the trades it had received
-  bool subscribed = false;                       // by this source
-  bool ended = false;                            // an `end` of this source, with nothing after it
-  std::string origin;                            // of the newest session; empty: none
-  std::string source_id;                         // likewise
-  std::map<std::string, std::string> policies;   // market to hash, as the newest records say
+  std::int64_t end = 0;                         // offset after the last record that was read
+  std::int64_t last_stamp_ns = 0;               // highest stamp of a live record; 0: none
+  std::int64_t session = 0;                     // newest live session
+  std::int64_t seq = 0;                         // highest seq of a live trade
+  std::int64_t heartbeat = 0;                   // highest ordinal of a heartbeat of this source
+  std::int64_t heartbeat_received = 0;          // the trades it had received
+  bool subscribed = false;                      // by this source
+  bool ended = false;                           // an `end` of this source, with nothing after it
+  std::string origin;                           // of the newest session; empty: none
+  std::string source_id;                        // likewise
+  std::map<std::string, std::string> policies;  // market to hash, as the newest records say
 
   [[nodiscard]] bool empty() const { return last_stamp_ns == 0; }
 };

@@ -28,9 +28,7 @@ TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
   return TrustSpan::Kind::kUnsubscribed;
 }
 
-TrustSpan trust_span(const SpanRow& row) {
-  return {trust_kind(row.kind), row.symbol, {row.from_ms, row.to_ms}};
-}
+TrustSpan trust_span(const SpanRow& row) { return {trust_kind(row.kind), row.symbol, {row.from_ms, row.to_ms}}; }
 
 }  // namespace
 
@@ -54,12 +52,14 @@ Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, Log
                   fmt::format("the bars: {}; this program: {}", at.fingerprint, engine_fingerprint()));
     }
     if (at.offset > range.end) {
-      return fail(ErrorCode::kCheckpointMismatch, fmt::format("partition {}: the log ends at {}, the checkpoint is at {}",
-                                                              partition, range.end, at.offset));
+      return fail(
+          ErrorCode::kCheckpointMismatch,
+          fmt::format("partition {}: the log ends at {}, the checkpoint is at {}", partition, range.end, at.offset));
     }
     if (at.offset < range.begin) {
-      return fail(ErrorCode::kOffsetOutOfRange, fmt::format("partition {}: the log begins at {}, the checkpoint is at {}",
-                                                            partition, range.begin, at.offset));
+      return fail(ErrorCode::kOffsetOutOfRange,
+                  fmt::format("partition {}: the log begins at {}, the checkpoint is at {}", partition, range.begin,
+                              at.offset));
     }
   } else {
     at.partition = partition;
@@ -97,7 +97,8 @@ Result<void> PartitionProcessor::restore() {
       ranges.push_back({engine_.symbol_name(id), range.interval, range.from_ms, range.to_ms});
     }
   }
-  for (const BarKey& key : at_.engine.unclosed) ranges.push_back({key.symbol, key.interval, key.start_ms, key.start_ms});
+  for (const BarKey& key : at_.engine.unclosed)
+    ranges.push_back({key.symbol, key.interval, key.start_ms, key.start_ms});
   FINPIPE_TRY_ASSIGN(rows, store_->load_bars(ranges));
   for (const BarRow& row : rows) engine_.admit(row);
   return {};
@@ -149,7 +150,8 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   };
   if (record.key != trade.symbol) return refuse_as(ErrorCode::kKeyMismatch, std::string(trade.symbol));
   if (partition_of(trade.symbol, at_.partitions) != at_.partition) {
-    return refuse_as(ErrorCode::kWrongPartition, fmt::format("belongs to {}", partition_of(trade.symbol, at_.partitions)));
+    return refuse_as(ErrorCode::kWrongPartition,
+                     fmt::format("belongs to {}", partition_of(trade.symbol, at_.partitions)));
   }
   const std::int64_t received_ms = floor_div(trade.received_at_ns, kNsPerMs);
   // No live trade may be further ahead than the engine's look-ups reach.
@@ -162,7 +164,8 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   }
   switch (at_.admission.trade(trade.writer, trade.session, trade.seq)) {
     case Admission::Verdict::kOldSession:
-      return refuse_as(ErrorCode::kOldSession, fmt::format("session {} of writer {}", trade.session, to_string(trade.writer)));
+      return refuse_as(ErrorCode::kOldSession,
+                       fmt::format("session {} of writer {}", trade.session, to_string(trade.writer)));
     case Admission::Verdict::kSeenBefore: {
       LedgerRow& row = account(trade.writer, trade.session);
       ++row.in_log, ++row.skipped;
@@ -204,7 +207,8 @@ Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRec
   const auto writer = static_cast<Writer>(control->writer);
   const bool is_new = control->session > at_.admission.of(writer).session;
   if (at_.admission.control(writer, control->session) == Admission::Verdict::kOldSession) {
-    refuse(offset, record, Error{ErrorCode::kOldSession, fmt::format("session {} of writer {}", control->session, to_string(writer))},
+    refuse(offset, record,
+           Error{ErrorCode::kOldSession, fmt::format("session {} of writer {}", control->session, to_string(writer))},
            nullptr);
     return {};
   }
@@ -252,7 +256,8 @@ Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::F
             engine_.apply_silence(at, body.since);
           }
         } else if constexpr (std::is_same_v<Body, avro::Gap>) {
-          return apply_spans(at, SpanRow::Kind::kGap, spans_of(names_of(body.symbols), body.from, body.to, body.reason));
+          return apply_spans(at, SpanRow::Kind::kGap,
+                             spans_of(names_of(body.symbols), body.from, body.to, body.reason));
         } else if constexpr (std::is_same_v<Body, avro::Filled>) {
           const std::array<std::string, 1> name = {std::string(body.symbol)};
           return apply_spans(at, SpanRow::Kind::kFilled, spans_of(name, body.from, body.to, ""));
@@ -305,7 +310,8 @@ Result<void> PartitionProcessor::apply_policy(const BarEngine::At& at, const avr
   }
   auto parsed = parse_policy(std::string(policy.text), market);
   if (!parsed) return fail(std::move(parsed).error());
-  if (parsed->hash != policy.hash) return fail(ErrorCode::kBadPolicy, fmt::format("{}: its hash is not its text's", market));
+  if (parsed->hash != policy.hash)
+    return fail(ErrorCode::kBadPolicy, fmt::format("{}: its hash is not its text's", market));
   commit_.policies.push_back({parsed->hash, market, parsed->text});
   at_.policies[market] = parsed->hash;
   engine_.apply_policy(at, *std::move(parsed));
@@ -320,16 +326,17 @@ void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, co
     LedgerRow& row = account(writer, session);
     ++row.in_log, ++row.dead_lettered_after;
   }
-  dead_letters_->put({.id = fmt::format("log:{:02x}:{}:{}", fmt::join(at_.log_id, ""), at_.partition, offset),
-                      .received_at_ns = trade == nullptr ? std::max(engine_.clock_ns(), std::int64_t{0}) : trade->received_at_ns,
-                      .reason = error.code,
-                      .detail = error.detail,
-                      .stage = DeadLetter::Stage::kProcess,
-                      .raw = std::string(record.value),
-                      .writer = writer,
-                      .session = session,
-                      .partition = at_.partition,
-                      .offset = offset});
+  dead_letters_->put(
+      {.id = fmt::format("log:{:02x}:{}:{}", fmt::join(at_.log_id, ""), at_.partition, offset),
+       .received_at_ns = trade == nullptr ? std::max(engine_.clock_ns(), std::int64_t{0}) : trade->received_at_ns,
+       .reason = error.code,
+       .detail = error.detail,
+       .stage = DeadLetter::Stage::kProcess,
+       .raw = std::string(record.value),
+       .writer = writer,
+       .session = session,
+       .partition = at_.partition,
+       .offset = offset});
 }
 
 Commit PartitionProcessor::take(std::int64_t number) {

@@ -29,7 +29,7 @@ struct FeedFrame {
   std::string_view bytes;                   // one raw Finnhub frame
   std::optional<std::int64_t> received_ns;  // recorded receive time; absent: the tape has none for it
   std::int64_t position = 0;                // line of the tape, from 1
-  std::optional<ErrorCode> damage;          // the line is no frame: torn, too long or malformed; `bytes` is what there was
+  std::optional<ErrorCode> damage;  // the line is no frame: torn, too long or malformed; `bytes` is what there was
 };
 
 struct FeedBatch {
@@ -161,8 +161,8 @@ struct SymbolRow {
 struct SpanRow {
   enum class Kind : std::uint8_t { kGap, kFilled, kUnsubscribed };
   std::int32_t partition = 0;
-  std::int64_t offset = 0;   // of the control record
-  std::int32_t index = 0;    // among the spans of that record
+  std::int64_t offset = 0;  // of the control record
+  std::int32_t index = 0;   // among the spans of that record
   Kind kind = Kind::kGap;
   std::string symbol;        // empty: every symbol of the partition
   std::int64_t from_ms = 0;  // [from, to)

@@ -81,7 +81,8 @@ Result<std::int64_t> Processor::step() {
 
 Result<bool> Processor::finish() {
   for (auto& [partition, processor] : partitions_) {
-    if (processor.uncommitted() > 0 && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
+    if (processor.uncommitted() > 0 && in_flight_of(partition) < kMaxInFlight)
+      FINPIPE_TRY(commit(partition, processor));
   }
   FINPIPE_TRY(acknowledge());
   return in_flight_.empty() &&

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_map>
-#include <span>
 #include <vector>
 
 #include "market/trade.h"
@@ -34,7 +34,7 @@ class SuspectFinder {
   };
   // A run that equals the one `distance` trades earlier.
   struct Run {
-    std::uint64_t last = kNone;   // number of its newest trade
+    std::uint64_t last = kNone;  // number of its newest trade
     std::uint32_t length = 0;
     std::uint32_t different = 0;  // counted up to kRunTrades
     std::uint64_t hashes[kRunTrades - 1] = {};
@@ -47,8 +47,8 @@ class SuspectFinder {
   std::vector<Seen> ring_ = std::vector<Seen>(kMaxTrades);
   std::vector<std::uint64_t> heads_ = std::vector<std::uint64_t>(2 * kMaxTrades, kNone);  // newest trade per hash slot
   std::vector<Run> runs_ = std::vector<Run>(kMaxTrades);                                  // by distance
-  std::uint64_t next_ = 0;   // number of the next trade
-  std::uint64_t frame_ = 0;  // number of the current frame
+  std::uint64_t next_ = 0;                                                                // number of the next trade
+  std::uint64_t frame_ = 0;                                                               // number of the current frame
 };
 
 }  // namespace finpipe

@@ -167,7 +167,8 @@ Result<void> Verification::check_partition(const Work& work) {
 Result<void> Verification::check_symbol(const Work& work, const LoggedPartition& logged, const std::string& symbol) {
   const std::int64_t differences_before = findings_.count();
   const auto found = logged.trades.find(symbol);
-  const std::span<const LoggedTrade> trades = found == logged.trades.end() ? std::span<const LoggedTrade>{} : found->second;
+  const std::span<const LoggedTrade> trades =
+      found == logged.trades.end() ? std::span<const LoggedTrade>{} : found->second;
   VerifiedSymbol& report = report_.symbols.emplace_back();
   report.symbol = symbol;
   report.partition = logged.partition;
@@ -176,8 +177,8 @@ Result<void> Verification::check_symbol(const Work& work, const LoggedPartition&
   FINPIPE_TRY(ticks.run(store_));
   std::int64_t compare_after_ms = ticks.newest_expired_ms();
   if (logged.begin > 0) compare_after_ms = std::max(compare_after_ms, floor_div(logged.first_stamp_ns, kNsPerMs));
-  const VerifiedSeries series{symbol, logged, trades, work.checkpoint, work.row.generation, compare_after_ms,
-                              missing_spans(spans_, symbol)};
+  const VerifiedSeries series{
+      symbol, logged, trades, work.checkpoint, work.row.generation, compare_after_ms, missing_spans(spans_, symbol)};
   BarCheck bars(series, store_, findings_, report);
   FINPIPE_TRY(bars.run());
   report.differences = findings_.count() - differences_before;
@@ -200,8 +201,9 @@ void Verification::check_ledger(const Work& work, const LoggedPartition& logged)
         row.in_log,   row.stored,         row.skipped,  row.dead_lettered_after};
   }
   const auto text = [](const LedgerRow& row) {
-    return fmt::format("received {} = {} + {} + {}, in log {} = {} + {} + {}", row.received, row.already_in_log, row.appended,
-                       row.dead_lettered_before, row.in_log, row.stored, row.skipped, row.dead_lettered_after);
+    return fmt::format("received {} = {} + {} + {}, in log {} = {} + {} + {}", row.received, row.already_in_log,
+                       row.appended, row.dead_lettered_before, row.in_log, row.stored, row.skipped,
+                       row.dead_lettered_after);
   };
   const bool whole = logged.begin == 0;  // else the checkpoint also counts what the log has lost since
   for (const auto& [key, row] : logged.ledger) {
@@ -212,16 +214,18 @@ void Verification::check_ledger(const Work& work, const LoggedPartition& logged)
                              : kept.in_log >= row.in_log && kept.stored >= row.stored && kept.skipped >= row.skipped &&
                                    kept.dead_lettered_after >= row.dead_lettered_after;
     if (!equal) {
-      findings_.add("ledger differs", "partition {}, {} session {}: {}; the log gives {}", partition, to_string(key.first),
-                    key.second, text(kept), text(row));
+      findings_.add("ledger differs", "partition {}, {} session {}: {}; the log gives {}", partition,
+                    to_string(key.first), key.second, text(kept), text(row));
     }
   }
   for (const auto& [key, row] : stored) {
     if (!row.balanced()) {
-      findings_.add("ledger unbalanced", "partition {}, {} session {}: {}", partition, to_string(key.first), key.second, text(row));
+      findings_.add("ledger unbalanced", "partition {}, {} session {}: {}", partition, to_string(key.first), key.second,
+                    text(row));
     }
     if (whole && !logged.ledger.contains(key)) {
-      findings_.add("ledger differs", "partition {}, {} session {}: not in the log", partition, to_string(key.first), key.second);
+      findings_.add("ledger differs", "partition {}, {} session {}: not in the log", partition, to_string(key.first),
+                    key.second);
     }
   }
 }
@@ -235,7 +239,8 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
   };
   const auto comparable = [&](const SpanRow& row) {
     // When a subscription began is not to be told from a log that has lost its beginning.
-    if (row.partition != logged.partition || (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed)) return false;
+    if (row.partition != logged.partition || (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed))
+      return false;
     return row.offset >= logged.begin && (row.offset < logged.end || work.row.generation == 0);
   };
   const auto key = [](const SpanRow& row) { return std::pair(row.offset, row.index); };

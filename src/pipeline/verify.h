@@ -32,11 +32,11 @@ struct Difference {
 struct VerifiedSymbol {
   std::string symbol;
   std::int32_t partition = 0;
-  std::int64_t trades = 0;       // of the log that must be stored
-  std::int64_t stored = 0;       // found in the store
-  std::int64_t not_in_log = 0;   // stored trades whose record the log no longer has, or that came from another log
-  std::int64_t bars = 0;         // that were compared
-  std::int64_t revisions = 0;    // likewise
+  std::int64_t trades = 0;      // of the log that must be stored
+  std::int64_t stored = 0;      // found in the store
+  std::int64_t not_in_log = 0;  // stored trades whose record the log no longer has, or that came from another log
+  std::int64_t bars = 0;        // that were compared
+  std::int64_t revisions = 0;   // likewise
   std::int64_t differences = 0;
 };
 

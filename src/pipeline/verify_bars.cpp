@@ -20,15 +20,16 @@ std::string text(const std::optional<std::int64_t>& price_e9) {
 
 std::string text(const PricePoint& point) {
   if (!point.present()) return "none";
-  return fmt::format("{} at {} seq {}", format_decimal(point.price_e9, kPriceDigits), format_time_ms(point.event_time_ms),
-                     point.seq);
+  return fmt::format("{} at {} seq {}", format_decimal(point.price_e9, kPriceDigits),
+                     format_time_ms(point.event_time_ms), point.seq);
 }
 
 // "volume 1.5, expected 1.4; close …": what differs between a row and what its trades give. Empty: nothing.
 std::string value_differences(const Bar& got, const Bar& expected) {
   std::string out;
   const auto add = [&](std::string_view field, const std::string& got_text, const std::string& expected_text) {
-    fmt::format_to(std::back_inserter(out), "{}{} {}, expected {}", out.empty() ? "" : "; ", field, got_text, expected_text);
+    fmt::format_to(std::back_inserter(out), "{}{} {}, expected {}", out.empty() ? "" : "; ", field, got_text,
+                   expected_text);
   };
   const auto number = [&](std::string_view field, int128 a, int128 b, int digits) {
     if (a != b) add(field, format_decimal(a, digits), format_decimal(b, digits));
@@ -68,7 +69,8 @@ std::string value_differences(const Bar& got, const Bar& expected) {
 std::string state_differences(const Bar& revision, const Bar& bar) {
   std::string out;
   const auto compare = [&](std::string_view field, const auto& a, const auto& b) {
-    if (a != b) fmt::format_to(std::back_inserter(out), "{}{} {}, the bar has {}", out.empty() ? "" : "; ", field, a, b);
+    if (a != b)
+      fmt::format_to(std::back_inserter(out), "{}{} {}, the bar has {}", out.empty() ? "" : "; ", field, a, b);
   };
   compare("state", to_string(revision.state), to_string(bar.state));
   compare("reason", to_string(revision.reason), to_string(bar.reason));
@@ -103,8 +105,12 @@ std::vector<TimeSpan> missing_spans(std::span<const SpanRow> spans, std::string_
 }
 
 BarCheck::BarCheck(const VerifiedSeries& series, Query& store, VerifyFindings& findings, VerifiedSymbol& report)
-    : series_(series), store_(store), findings_(findings), report_(report),
-      policy_(series.log.newest_policies.policy_for(series.symbol)), lag_ms_(kUnknownLagMs) {
+    : series_(series),
+      store_(store),
+      findings_(findings),
+      report_(report),
+      policy_(series.log.newest_policies.policy_for(series.symbol)),
+      lag_ms_(kUnknownLagMs) {
   for (const PolicySet& policies : series.log.policies) policy_by_epoch_.push_back(&policies.policy_for(series.symbol));
   for (const auto& lag : series.checkpoint.lags) {
     if (lag.market == policy_.market) lag_ms_ = lag.lag_ms;
@@ -135,7 +141,8 @@ std::string BarCheck::name(std::int64_t start_ms) const {
 
 Result<void> BarCheck::run() {
   for (const Interval interval : kIntervals) {
-    FINPIPE_TRY(findings_.accept(check_interval(interval), "row unreadable", "the rest of its series was not compared"));
+    FINPIPE_TRY(
+        findings_.accept(check_interval(interval), "row unreadable", "the rest of its series was not compared"));
   }
   for (const auto& [interval, start_ms] : unclosed_) {
     interval_ = interval;
@@ -222,7 +229,8 @@ bool BarCheck::counts(std::int64_t start_ms, const Bar& bar) const {
 bool BarCheck::values_known(std::int64_t start_ms, const Bar& bar) const {
   if (start_ms <= series_.compare_after_ms || bar.log_id != series_.log.log_id) return false;
   if (series_.generation == 0 || start_ms >= series_.checkpoint.floor) return true;
-  return !series_.log.policies_replaced && (bar.generation == series_.generation || bar.applied_through < series_.log.end);
+  return !series_.log.policies_replaced &&
+         (bar.generation == series_.generation || bar.applied_through < series_.log.end);
 }
 
 std::vector<const Bar*> BarCheck::chain_of(std::int64_t start_ms, const Bar& bar,
@@ -327,7 +335,8 @@ void BarCheck::check_values(std::int64_t start_ms, std::span<const WindowTrade> 
 
 void BarCheck::check_row(std::int64_t start_ms, const Bar& bar, bool values_known) {
   if (bar.generation > series_.generation) {
-    findings_.add("bar differs", "{}: generation {}, the checkpoint's is {}", name(start_ms), bar.generation, series_.generation);
+    findings_.add("bar differs", "{}: generation {}, the checkpoint's is {}", name(start_ms), bar.generation,
+                  series_.generation);
   }
   const bool current = bar.generation == series_.generation && bar.log_id == series_.log.log_id;
   if (current && bar.applied_through >= series_.log.end) {
@@ -352,7 +361,8 @@ void BarCheck::check_trust(std::int64_t start_ms, const Bar& bar) {
   std::int64_t missing_ms = 0;
   const auto first = std::ranges::upper_bound(series_.missing, span.from_ms, {}, &TimeSpan::to_ms);
   for (auto part = first; part != series_.missing.end() && part->from_ms < span.to_ms; ++part) {
-    missing_ms += policy_.calendar.session_ms({std::max(part->from_ms, span.from_ms), std::min(part->to_ms, span.to_ms)});
+    missing_ms +=
+        policy_.calendar.session_ms({std::max(part->from_ms, span.from_ms), std::min(part->to_ms, span.to_ms)});
   }
   if (bar.missing_ms != missing_ms) {
     findings_.add("bar differs", "{}: missing_ms {}, expected {}", name(start_ms), bar.missing_ms, missing_ms);
@@ -371,7 +381,8 @@ void BarCheck::check_unclosed(std::int64_t start_ms, const Bar& bar) {
 }
 
 // Revisions 0 to n of a row at revision n; a window first opened after its closing bound has no revision 0.
-void BarCheck::check_chain(std::int64_t start_ms, const Bar& bar, std::span<const Bar* const> chain, bool values_known) {
+void BarCheck::check_chain(std::int64_t start_ms, const Bar& bar, std::span<const Bar* const> chain,
+                           bool values_known) {
   const bool closed = bar.state == BarState::kFinal || (bar.state == BarState::kRevised && bar.revision > 0);
   if (bar.state == BarState::kFinal && bar.revision != 0) {
     findings_.add("bar differs", "{}: final, but at revision {}", name(start_ms), bar.revision);
@@ -379,8 +390,8 @@ void BarCheck::check_chain(std::int64_t start_ms, const Bar& bar, std::span<cons
   std::int32_t expected = closed && bar.revision > 0 && (chain.empty() || chain.front()->revision != 0) ? 1 : 0;
   for (const Bar* revision : chain) {
     if (!closed || revision->revision > bar.revision) {
-      findings_.add("revision extra", "{} revision {}: the bar is {}, at revision {}", name(start_ms), revision->revision,
-                    to_string(bar.state), bar.revision);
+      findings_.add("revision extra", "{} revision {}: the bar is {}, at revision {}", name(start_ms),
+                    revision->revision, to_string(bar.state), bar.revision);
       continue;
     }
     for (; expected < revision->revision; ++expected) {

@@ -66,7 +66,7 @@ class BarCheck {
   const MarketPolicy& policy_;  // in force at the checkpoint
   std::int64_t lag_ms_;
   std::vector<const MarketPolicy*> policy_by_epoch_;
-  std::vector<MarketPolicy::TradeEffect> effects_;  // by trade
+  std::vector<MarketPolicy::TradeEffect> effects_;        // by trade
   std::set<std::pair<Interval, std::int64_t>> unclosed_;  // listed in the checkpoint and not met yet
   Interval interval_ = Interval::k1s;
   std::vector<BarRow> rows_;            // of the block at hand

@@ -1,13 +1,13 @@
 // Differences as verify finds them: all are counted, the first ones described. Private to verify.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "pipeline/verify.h"
 

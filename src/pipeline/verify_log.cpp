@@ -59,7 +59,8 @@ Result<void> PartitionScan::read(LogReader& log, OffsetRange range, std::int64_t
 void PartitionScan::take_batch(const LogReader::Batch& batch) {
   tell_unreadable();
   if (batch.first_offset != next_) {
-    findings_.add("log record missing", "partition {}: offset {} follows {}", result_.partition, batch.first_offset, next_ - 1);
+    findings_.add("log record missing", "partition {}: offset {} follows {}", result_.partition, batch.first_offset,
+                  next_ - 1);
   }
   next_ = batch.first_offset;
   for (const LogRecord& record : batch.records) {
@@ -125,12 +126,14 @@ void PartitionScan::take_trade(std::int64_t offset, const LogRecord& record) {
     return refuse(offset, record, {ErrorCode::kKeyMismatch, std::string(trade.symbol)}, &trade);
   }
   if (const std::int32_t home = partition_of(trade.symbol, partitions_); home != result_.partition) {
-    return refuse(offset, record, {ErrorCode::kWrongPartition, fmt::format("{} belongs to {}", trade.symbol, home)}, &trade);
+    return refuse(offset, record, {ErrorCode::kWrongPartition, fmt::format("{} belongs to {}", trade.symbol, home)},
+                  &trade);
   }
   if (trade.event_time_ms < kYear2000Ms || trade.event_time_ms >= kYear2200Ms) {
     const bool old = trade.event_time_ms < kYear2000Ms;
     return refuse(offset, record,
-                  {old ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture, fmt::to_string(trade.event_time_ms)}, &trade);
+                  {old ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture, fmt::to_string(trade.event_time_ms)},
+                  &trade);
   }
   // A writer's older session is refused once a newer one was seen; then its seq must rise.
   std::int64_t& session = newest_session_[trade.writer];
@@ -172,8 +175,8 @@ std::uint32_t PartitionScan::context_of(const Trade& trade) {
       return last_context_;
     }
   }
-  LoggedContext context{trade.session, trade.writer, trade.suspect, trade.conditions.form,
-                        std::string(trade.conditions.codes), epoch};
+  LoggedContext context{
+      trade.session, trade.writer, trade.suspect, trade.conditions.form, std::string(trade.conditions.codes), epoch};
   const auto [known, is_new] = context_ids_.try_emplace(context, static_cast<std::uint32_t>(contexts.size()));
   if (is_new) contexts.push_back(std::move(context));
   return last_context_ = known->second;
@@ -227,7 +230,8 @@ void PartitionScan::take_heartbeat(std::int64_t offset, const SessionKey& key, c
   }
   Beats& beats = beats_[key];
   if (beats.appended && counters.appended - *beats.appended != beats.trades) {
-    findings_.add("heartbeat differs", "partition {}, {} session {}: appended {} trades from offset {} to {}, the log has {}",
+    findings_.add("heartbeat differs",
+                  "partition {}, {} session {}: appended {} trades from offset {} to {}, the log has {}",
                   result_.partition, to_string(key.first), key.second, counters.appended - *beats.appended,
                   beats.since_offset, offset, beats.trades);
   }
@@ -242,8 +246,9 @@ void PartitionScan::take_policy(std::int64_t offset, const avro::PolicyInForce& 
   auto parsed = parse_policy(std::string(policy.text), market);
   if (!parsed || parsed->hash != policy.hash) {
     if (superseded || dead_letters_.contains({result_.partition, offset})) return;
-    findings_.add("dead letter missing", "partition {} offset {}: the policy of {} is damaged, and no dead letter keeps it",
-                  result_.partition, offset, market);
+    findings_.add("dead letter missing",
+                  "partition {} offset {}: the policy of {} is damaged, and no dead letter keeps it", result_.partition,
+                  offset, market);
     return;
   }
   policy_hashes_[market] = policy.hash;
@@ -258,11 +263,13 @@ void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& cont
   std::int32_t index = 0;
   const auto add = [&](SpanRow::Kind kind, std::string symbol, std::int64_t from_ms, std::int64_t to_ms,
                        std::string_view reason) {
-    result_.spans.push_back({result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms, std::string(reason)});
+    result_.spans.push_back(
+        {result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms, std::string(reason)});
   };
   const std::int64_t stamp_ms = floor_div(control.stamp, kNsPerMs);
   if (const auto* gap = std::get_if<avro::Gap>(&control.body)) {
-    for (std::string& name : names_of(gap->symbols)) add(SpanRow::Kind::kGap, std::move(name), gap->from, gap->to, gap->reason);
+    for (std::string& name : names_of(gap->symbols))
+      add(SpanRow::Kind::kGap, std::move(name), gap->from, gap->to, gap->reason);
   } else if (const auto* filled = std::get_if<avro::Filled>(&control.body)) {
     add(SpanRow::Kind::kFilled, std::string(filled->symbol), filled->from, filled->to, "");
   } else if (const auto* off = std::get_if<avro::Unsubscribed>(&control.body)) {
@@ -287,7 +294,8 @@ Result<std::map<std::string, MarketPolicy>> PartitionScan::first_policies(Query&
   std::map<std::string, MarketPolicy> first = std::move(superseded_);
   for (const auto& entry : checkpoint_.policies) {
     const std::string market(entry.market);
-    if (std::ranges::any_of(changes_, [&](const PolicyChange& change) { return change.policy.market == market; })) continue;
+    if (std::ranges::any_of(changes_, [&](const PolicyChange& change) { return change.policy.market == market; }))
+      continue;
     if (const auto known = first.find(market); known != first.end() && known->second.hash == entry.hash) continue;
     FINPIPE_TRY_ASSIGN(row, store.policy(entry.hash));
     if (!row) {

@@ -49,8 +49,8 @@ struct LoggedTrade {
 struct LoggedPartition {
   std::int32_t partition = 0;
   LogId log_id{};
-  std::int64_t begin = 0;  // first retained offset
-  std::int64_t end = 0;    // offset of the checkpoint
+  std::int64_t begin = 0;                                                  // first retained offset
+  std::int64_t end = 0;                                                    // offset of the checkpoint
   std::int64_t first_stamp_ns = std::numeric_limits<std::int64_t>::min();  // of the first record that has one
   std::int64_t last_mark = 0;  // seq of the trade, or stamp of the control record, before the checkpoint
 
@@ -119,8 +119,8 @@ class PartitionScan {
   std::map<LoggedContext, std::uint32_t> context_ids_;
   std::uint32_t last_context_ = 0;
 
-  std::map<std::string, std::string> policy_hashes_;       // newest in the log, by market
-  std::map<std::string, MarketPolicy> superseded_;         // newest below policies_from, by market
+  std::map<std::string, std::string> policy_hashes_;  // newest in the log, by market
+  std::map<std::string, MarketPolicy> superseded_;    // newest below policies_from, by market
   std::vector<PolicyChange> changes_;
   std::size_t epochs_ = 0;  // that have trades
   std::size_t changes_at_epoch_ = 0;

@@ -23,7 +23,11 @@ std::string text(const Conditions& conditions) {
 
 TickCheck::TickCheck(std::string_view symbol, const LoggedPartition& log, std::span<const LoggedTrade> trades,
                      bool store_is_ahead, VerifyFindings& findings, VerifiedSymbol& report)
-    : symbol_(symbol), log_(log), store_is_ahead_(store_is_ahead), findings_(findings), report_(report),
+    : symbol_(symbol),
+      log_(log),
+      store_is_ahead_(store_is_ahead),
+      findings_(findings),
+      report_(report),
       newest_expired_ms_(std::numeric_limits<std::int64_t>::min()) {
   expected_.reserve(trades.size());
   for (const LoggedTrade& trade : trades) expected_.push_back(&trade);
@@ -34,8 +38,8 @@ TickCheck::TickCheck(std::string_view symbol, const LoggedPartition& log, std::s
 }
 
 std::string TickCheck::name(std::int64_t event_time_ms, std::int64_t seq, std::int64_t offset) const {
-  return fmt::format("{} {} seq {}, partition {} offset {}", symbol_, format_time_ms(event_time_ms), seq, log_.partition,
-                     offset);
+  return fmt::format("{} {} seq {}, partition {} offset {}", symbol_, format_time_ms(event_time_ms), seq,
+                     log_.partition, offset);
 }
 
 Result<void> TickCheck::run(Query& store) {
@@ -43,7 +47,8 @@ Result<void> TickCheck::run(Query& store) {
     take(tick);
     return true;
   });
-  if (!read) return findings_.accept(read, "row unreadable", fmt::format("the ticks of {} after it were not compared", symbol_));
+  if (!read)
+    return findings_.accept(read, "row unreadable", fmt::format("the ticks of {} after it were not compared", symbol_));
   while (next_ < expected_.size()) missing(*expected_[next_++]);
   return {};
 }

@@ -2,12 +2,12 @@
 // verification of both.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "logs/memory_log.h"
 #include "pipeline/ports.h"

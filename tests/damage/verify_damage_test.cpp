@@ -1,12 +1,12 @@
 // Damage done to stored bytes, below the store and the log, through RocksDB itself: verify finds each and names it.
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
-#include <rocksdb/db.h>
 
 #include "base/decimal.h"
 #include "base/time.h"
@@ -81,8 +81,9 @@ class Damage : public testing::Test {
   }
 
   // Rewrites the first block of ticks: `change` sees each tick of it and says whether it stays.
-  void change_ticks(const std::function<bool(std::size_t, Tick&)>& change,
-                    const std::function<void(std::vector<Tick>&)>& extend = [](std::vector<Tick>&) {}) {
+  void change_ticks(
+      const std::function<bool(std::size_t, Tick&)>& change,
+      const std::function<void(std::vector<Tick>&)>& extend = [](std::vector<Tick>&) {}) {
     const RawRow row = find_row(rows::Family::kTicks, [](const RawRow&) { return true; });
     rows::TickBlockPlace place;
     ASSERT_TRUE(rows::parse_tick_block_key(row.key, place));
@@ -165,9 +166,9 @@ TEST_F(Damage, AChangedTradeIsNamed) {
   });
   const VerifyReport report = verify();
   ASSERT_EQ(kinds_of(report), Kinds{"tick differs"}) << text_of(report);
-  EXPECT_TRUE(report.first[0].what.starts_with(
-      fmt::format("BINANCE:BTCUSDT {} seq {}, partition 0 offset {}: price ", format_time_ms(changed.trade.event_time_ms),
-                  changed.trade.seq, changed.offset)))
+  EXPECT_TRUE(report.first[0].what.starts_with(fmt::format("BINANCE:BTCUSDT {} seq {}, partition 0 offset {}: price ",
+                                                           format_time_ms(changed.trade.event_time_ms),
+                                                           changed.trade.seq, changed.offset)))
       << report.first[0].what;
   EXPECT_EQ(report.symbols[0].differences, 1);
   EXPECT_EQ(report.symbols[1].differences, 0);
@@ -208,8 +209,9 @@ TEST_F(Damage, ADeletedTradeIsNamed) {
   });
   const VerifyReport report = verify();
   ASSERT_EQ(kinds_of(report), Kinds{"tick missing"}) << text_of(report);
-  EXPECT_EQ(report.first[0].what, fmt::format("BINANCE:BTCUSDT {} seq {}, partition 0 offset {}",
-                                              format_time_ms(deleted.trade.event_time_ms), deleted.trade.seq, deleted.offset));
+  EXPECT_EQ(report.first[0].what,
+            fmt::format("BINANCE:BTCUSDT {} seq {}, partition 0 offset {}", format_time_ms(deleted.trade.event_time_ms),
+                        deleted.trade.seq, deleted.offset));
 }
 
 TEST_F(Damage, AnAddedTradeIsNamed) {
@@ -277,7 +279,8 @@ TEST_F(Damage, EveryValueOfABarIsCompared) {
     const VerifyReport report = verify();
     ASSERT_FALSE(report.first.empty()) << field;
     EXPECT_EQ(report.first[0].kind, "bar differs") << field;
-    EXPECT_TRUE(report.first[0].what.starts_with(fmt::format("{} 1m {}: ", bar.key.symbol, format_time_ms(bar.key.start_ms))))
+    EXPECT_TRUE(
+        report.first[0].what.starts_with(fmt::format("{} 1m {}: ", bar.key.symbol, format_time_ms(bar.key.start_ms))))
         << report.first[0].what;
     EXPECT_TRUE(report.first[0].what.contains(field)) << field << ": " << report.first[0].what;
   }
@@ -288,9 +291,8 @@ TEST_F(Damage, ADeletedBarIsNamed) {
   delete_row(rows::Family::kBars, bar_row(Interval::k1m, bar));
   const VerifyReport report = verify();
   ASSERT_EQ(kinds_of(report), Kinds{"bar missing"}) << text_of(report);
-  EXPECT_EQ(report.first[0].what,
-            fmt::format("{} 1m {}: {} trades in the log", bar.key.symbol, format_time_ms(bar.key.start_ms),
-                        bar.bar.trades + bar.bar.excluded));
+  EXPECT_EQ(report.first[0].what, fmt::format("{} 1m {}: {} trades in the log", bar.key.symbol,
+                                              format_time_ms(bar.key.start_ms), bar.bar.trades + bar.bar.excluded));
 }
 
 TEST_F(Damage, AnAddedBarIsNamed) {
@@ -355,8 +357,8 @@ TEST_F(Damage, AChangedLogRecordIsNamed) {
     Trade trade;
     ASSERT_TRUE(decoder.decode(record.value, trade));
     trade.volume_e8 += 5;
-    name = fmt::format("{} {} seq {}, partition 0 offset {}: volume ", trade.symbol, format_time_ms(trade.event_time_ms),
-                       trade.seq, offset);
+    name = fmt::format("{} {} seq {}, partition 0 offset {}: volume ", trade.symbol,
+                       format_time_ms(trade.event_time_ms), trade.seq, offset);
     encode_trade(trade, value);
     record.value = value;
   });

@@ -1,8 +1,8 @@
 // Verification of what ingest and processor made, in memory: nothing to report when nothing is wrong, whatever the log
 // holds, and a difference by name for what is.
-#include <algorithm>
-
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "codec/policy_file.h"
 #include "codec/records.h"
@@ -31,7 +31,11 @@ class HandMade : public testing::Test {
   }
 
   avro::SessionStarted session(std::int64_t id) {
-    return {.id = id, .origin = "vendor", .source_id = "", .start = kStartNs, .silent_since = std::nullopt,
+    return {.id = id,
+            .origin = "vendor",
+            .source_id = "",
+            .start = kStartNs,
+            .silent_since = std::nullopt,
             .log_id = run_.log.log_id()};
   }
   void control(std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body, std::int64_t of_session = 1,
@@ -125,8 +129,8 @@ TEST_F(HandMade, LateTradesGapsFillsAndSuspectsGiveNoDifference) {
   suspect.suspect = Suspect::kRepeatedRun;
   put(suspect);
   put(trade(30'000, 12));
-  put(trade(250, 9, 30'000));                     // late: a revision of closed bars
-  put(trade(2'250, 9, 31'000));                   // opens windows after their closing bound
+  put(trade(250, 9, 30'000));    // late: a revision of closed bars
+  put(trade(2'250, 9, 31'000));  // opens windows after their closing bound
   control(kStartNs + 32'000 * kNsPerMs, avro::Filled{kSymbol, kStartMs + 150, kStartMs + 350});
   put(trade(60'000, 13));
   control(kStartNs + 60'500 * kNsPerMs, avro::Unsubscribed{});
@@ -143,12 +147,12 @@ TEST_F(HandMade, LateTradesGapsFillsAndSuspectsGiveNoDifference) {
 TEST_F(HandMade, SkippedAndRefusedRecordsAreInTheAccount) {
   const Trade first = trade(100, 10);
   put(first);
-  put(first);                                     // seen before
-  put(trade(150, 10), "BINANCE:ETHUSDT");         // key of another symbol
+  put(first);                              // seen before
+  put(trade(150, 10), "BINANCE:ETHUSDT");  // key of another symbol
   run_.append(0, {RecordType::kTrade, kSymbol, "not Avro"});
   run_.append(0, {RecordType::kControl, std::nullopt, "not Avro either"});
   control(kStartNs + 200 * kNsPerMs, session(2), 2);
-  put(trade(300, 10));                            // session 1 is old now
+  put(trade(300, 10));  // session 1 is old now
   Trade last = trade(400, 10);
   last.session = 2;
   put(last);
@@ -179,7 +183,9 @@ TEST_F(HandMade, AHeartbeatThatCountsOtherTradesIsADifference) {
   control(kStartNs + 600 * kNsPerMs, beat(2, 1));
   const VerifyReport report = verify();
   ASSERT_EQ(kinds_of(report), Kinds{"heartbeat differs"}) << text_of(report);
-  EXPECT_TRUE(text_of(report).contains("partition 0, live session 1: appended 1 trades from offset 7 to 10, the log has 2")) << text_of(report);
+  EXPECT_TRUE(
+      text_of(report).contains("partition 0, live session 1: appended 1 trades from offset 7 to 10, the log has 2"))
+      << text_of(report);
 }
 
 TEST_F(HandMade, APolicyChangeAppliesToTheTradesAfterIt) {

@@ -11,7 +11,8 @@ namespace finpipe::simulation {
 void SharedStore::remember(Written& written, const BarRow& row, std::int64_t number, std::string_view what) {
   const auto [at, fresh] = written[row.key].try_emplace({row.bar.generation, number}, row.bar);
   if (fresh || at->second == row.bar || impurity_) return;
-  impurity_ = fmt::format("two contents under one {}: {}: {}", what, describe(row.key), first_difference(at->second, row.bar));
+  impurity_ =
+      fmt::format("two contents under one {}: {}: {}", what, describe(row.key), first_difference(at->second, row.bar));
 }
 
 void SharedStore::apply(Commit commit) {
@@ -50,7 +51,8 @@ void FaultyStore::work(std::size_t pieces) {
     Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
     if (auto* bar = std::get_if<BarRow>(&piece.content)) rows.bars.push_back(std::move(*bar));
-    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece.content)) rows.checkpoints.push_back(std::move(*checkpoint));
+    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece.content))
+      rows.checkpoints.push_back(std::move(*checkpoint));
     if (auto* commit = std::get_if<Commit>(&piece.content)) {
       flush();
       shared_.apply(std::move(*commit));

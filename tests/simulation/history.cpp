@@ -15,9 +15,9 @@
 namespace finpipe::simulation {
 namespace {
 
-constexpr std::array<std::string_view, 8> kCryptoSymbols = {
-    "BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "BINANCE:SOLUSDT", "BINANCE:XRPUSDT",
-    "BINANCE:ADAUSDT", "BINANCE:LTCUSDT", "BINANCE:BNBUSDT", "BINANCE:DOTUSDT"};
+constexpr std::array<std::string_view, 8> kCryptoSymbols = {"BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "BINANCE:SOLUSDT",
+                                                            "BINANCE:XRPUSDT", "BINANCE:ADAUSDT", "BINANCE:LTCUSDT",
+                                                            "BINANCE:BNBUSDT", "BINANCE:DOTUSDT"};
 constexpr std::array<std::string_view, 8> kUsSymbols = {"AAPL", "MSFT", "TSLA", "NVDA", "AMZN", "BRK.B", "IBM", "F"};
 constexpr std::array<std::string_view, 8> kUnclaimedSymbols = {"OANDA:EUR_USD", "OANDA:GBP_USD", "X:1", "X:2",
                                                                "X:3",           "X:4",           "X:5", "X:6"};
@@ -220,7 +220,8 @@ class HistoryMaker {
   }
 
   void backfill_trade() {
-    const std::int64_t back_ms = random_.chance(0.7) ? random_.between(0, 30 * kMsPerMinute) : random_.between(0, kMsPerDay);
+    const std::int64_t back_ms =
+        random_.chance(0.7) ? random_.between(0, 30 * kMsPerMinute) : random_.between(0, kMsPerDay);
     for (std::int64_t left = random_.between(1, 3); left > 0; --left) {
       append_trade(trade_of(Writer::kBackfill, now_ms() - back_ms + left * 100));
     }
@@ -273,7 +274,8 @@ class HistoryMaker {
     for (const PolicyTexts& texts : policies_) {
       if (random_.chance(0.6)) beat.lags.push_back({texts.market, lag_ms()});
     }
-    control(std::move(beat), random_.chance(0.02) && session_of(Writer::kBackfill) > 0 ? Writer::kBackfill : Writer::kLive);
+    control(std::move(beat),
+            random_.chance(0.02) && session_of(Writer::kBackfill) > 0 ? Writer::kBackfill : Writer::kLive);
   }
 
   std::int64_t lag_ms() {
@@ -288,7 +290,8 @@ class HistoryMaker {
   void session(Writer writer) {
     const std::int64_t id = ++session_of(writer);
     if (writer == Writer::kLive && id > 1 && random_.chance(0.3)) {
-      now_ns_ -= random_.chance(0.8) ? random_.between(1, 5'000 * kNsPerMs) : random_.between(1, 90) * kMsPerMinute * kNsPerMs;
+      now_ns_ -=
+          random_.chance(0.8) ? random_.between(1, 5'000 * kNsPerMs) : random_.between(1, 90) * kMsPerMinute * kNsPerMs;
     }
     avro::SessionStarted body{id, "tape", "", now_ns_, {}, history_.log_id};
     if (id > 1 && random_.chance(0.4)) body.silent_since = now_ms() - random_.between(0, 120'000);

@@ -76,13 +76,13 @@ struct Interruptions {
     if (!known(name)) return true;
     const auto since = absent_since.find(name);
     if (since != absent_since.end() && since->second <= at_ms) return true;
-    return std::ranges::any_of(absences, [&](const NamedSpan& each) { return each.symbol == name && each.holds(at_ms); });
+    return std::ranges::any_of(absences,
+                               [&](const NamedSpan& each) { return each.symbol == name && each.holds(at_ms); });
   }
   [[nodiscard]] bool partial(const std::string& symbol, TimeSpan window) const {
     const std::vector<std::int64_t> times = moments(window);
-    return std::ranges::any_of(times, [&](std::int64_t time) {
-      return time < window.to_ms && absent("", time) && absent(symbol, time);
-    });
+    return std::ranges::any_of(
+        times, [&](std::int64_t time) { return time < window.to_ms && absent("", time) && absent(symbol, time); });
   }
 };
 
@@ -199,9 +199,15 @@ class NaivePartition {
 
   void store(const Trade& trade) {
     result_.symbols.emplace(trade.symbol);
-    result_.ticks[{std::string(trade.symbol), trade.event_time_ms, trade.seq}] = {
-        trade.price_e9, trade.volume_e8, trade.received_at_ns, trade.session, offset_, trade.conditions.form,
-        std::string(trade.conditions.codes), trade.writer, trade.suspect};
+    result_.ticks[{std::string(trade.symbol), trade.event_time_ms, trade.seq}] = {trade.price_e9,
+                                                                                  trade.volume_e8,
+                                                                                  trade.received_at_ns,
+                                                                                  trade.session,
+                                                                                  offset_,
+                                                                                  trade.conditions.form,
+                                                                                  std::string(trade.conditions.codes),
+                                                                                  trade.writer,
+                                                                                  trade.suspect};
   }
 
   void count(const Trade& trade) {
@@ -222,8 +228,7 @@ class NaivePartition {
       if (effect == kNoEffect) {
         ++bar.excluded;
       } else {
-        window.counted.push_back(
-            {effect, {trade.event_time_ms, trade.seq, trade.price_e9}, trade.volume_e8, backfill});
+        window.counted.push_back({effect, {trade.event_time_ms, trade.seq, trade.price_e9}, trade.volume_e8, backfill});
         if (bar.state != BarState::kProvisional) gather(symbol, bar, reason);
       }
       ++bar.version;
@@ -235,8 +240,7 @@ class NaivePartition {
     window.span = span;
     window.bar.log_id = history_.log_id;
     const bool late = closes(window, close_after_ms(symbol));
-    window.bar.missing_ms =
-        interruptions_.missing_ms(symbol, span, policies_.policy_for(symbol).calendar, late);
+    window.bar.missing_ms = interruptions_.missing_ms(symbol, span, policies_.policy_for(symbol).calendar, late);
     window.bar.partial = interruptions_.partial(symbol, span);
     if (!late) return;
     window.bar.state = BarState::kRevised;
@@ -258,7 +262,8 @@ class NaivePartition {
   void gather(const std::string& symbol, Bar& bar, RevisionReason reason) {
     if (bar.pending_deadline_ns != kNoDeadline) return;
     bar.pending_reason = reason;
-    bar.pending_deadline_ns = std::max<std::int64_t>(clock_ns_, 0) + policies_.policy_for(symbol).allowed_delay_ms * kNsPerMs;
+    bar.pending_deadline_ns =
+        std::max<std::int64_t>(clock_ns_, 0) + policies_.policy_for(symbol).allowed_delay_ms * kNsPerMs;
   }
 
   void transition(Bar& bar) {

@@ -80,16 +80,23 @@ class Comparison {
     for (const SymbolRow& row : symbols) {
       symbols_.insert(row.symbol);
       for (const Interval interval : kIntervals) {
-        (void)rows.bars({row.symbol, interval}, [&](const BarRow& bar) { return bars_.emplace(bar.key, bar.bar).second; });
+        (void)rows.bars({row.symbol, interval},
+                        [&](const BarRow& bar) { return bars_.emplace(bar.key, bar.bar).second; });
         (void)rows.revisions({row.symbol, interval}, [&](const RevisionRow& revision) {
           return revisions_.emplace(RevisionKey{revision.key, revision.bar.revision}, revision.bar).second;
         });
       }
       (void)rows.ticks({row.symbol}, [&](const Tick& tick) {
         const Trade& trade = tick.trade;
-        ticks_[{row.symbol, trade.event_time_ms, trade.seq}] = {
-            trade.price_e9, trade.volume_e8, trade.received_at_ns, trade.session, tick.offset, trade.conditions.form,
-            std::string(trade.conditions.codes), trade.writer, trade.suspect};
+        ticks_[{row.symbol, trade.event_time_ms, trade.seq}] = {trade.price_e9,
+                                                                trade.volume_e8,
+                                                                trade.received_at_ns,
+                                                                trade.session,
+                                                                tick.offset,
+                                                                trade.conditions.form,
+                                                                std::string(trade.conditions.codes),
+                                                                trade.writer,
+                                                                trade.suspect};
         return true;
       });
     }
@@ -110,8 +117,8 @@ class Comparison {
     }
     const auto name = [](const SessionKey& key) { return fmt::format("{} {}", to_string(key.first), key.second); };
     const auto differ = [](const LedgerRow& a, const LedgerRow& b) {
-      return fmt::format("in the log {}, {}; stored {}, {}; skipped {}, {}; dead letters {}, {}; appended {}, {}", a.in_log,
-                         b.in_log, a.stored, b.stored, a.skipped, b.skipped, a.dead_lettered_after,
+      return fmt::format("in the log {}, {}; stored {}, {}; skipped {}, {}; dead letters {}, {}; appended {}, {}",
+                         a.in_log, b.in_log, a.stored, b.stored, a.skipped, b.skipped, a.dead_lettered_after,
                          b.dead_lettered_after, a.appended, b.appended);
     };
     return compare_maps("ledger", model_.ledger, checkpoint->ledger, name, differ);
@@ -154,8 +161,9 @@ std::optional<std::string> first_failure(std::uint64_t count) {
   }
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     if (const auto found = difference_of_seed(seed)) {
-      return fmt::format("seed {}: {}\nreplay: FINPIPE_SEED={} simulation_test --gtest_filter=RowState.HistoriesEqualTheNaiveModel", seed,
-                         *found, seed);
+      return fmt::format(
+          "seed {}: {}\nreplay: FINPIPE_SEED={} simulation_test --gtest_filter=RowState.HistoriesEqualTheNaiveModel",
+          seed, *found, seed);
     }
   }
   return std::nullopt;

@@ -8,7 +8,7 @@
 namespace finpipe::simulation {
 
 enum class Compare : std::uint8_t {
-  kEverything,     // every field of every row, and that no version was ever written with two contents
+  kEverything,    // every field of every row, and that no version was ever written with two contents
   kWhatUsersSee,  // the numbers, states and trust of the bars and their revisions only
 };
 

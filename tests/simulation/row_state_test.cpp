@@ -1,11 +1,11 @@
 // The bar row is the state: whatever happens to the processes, the rows in the end are those of one undisturbed reading
 // of the log, and nothing is ever written twice differently under one version.
-#include <gtest/gtest.h>
+#include "row_state.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "base/planted_fault.h"
-#include "row_state.h"
 
 namespace finpipe::simulation {
 namespace {

@@ -1,4 +1,4 @@
-#include "desk.h"
+#include "bars/tests/desk.h"
 
 #include <algorithm>
 
@@ -80,7 +80,9 @@ void Desk::unsubscribed(std::int64_t stamp_ms, std::vector<std::string> symbols)
   engine_.apply_unsubscribed(at(stamp_ms), symbols);
 }
 
-void Desk::silence(std::int64_t stamp_ms, std::int64_t since_ms) { engine_.apply_silence(at(stamp_ms), at_ms(since_ms)); }
+void Desk::silence(std::int64_t stamp_ms, std::int64_t since_ms) {
+  engine_.apply_silence(at(stamp_ms), at_ms(since_ms));
+}
 
 void Desk::spans(std::int64_t stamp_ms, TrustSpan span) {
   const BarEngine::At record = at(stamp_ms);

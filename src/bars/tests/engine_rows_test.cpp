@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "bars/engine.h"
-#include "desk.h"
+#include "bars/tests/desk.h"
 
 namespace finpipe {
 namespace {
@@ -68,7 +68,8 @@ TEST(BarEngineRows, NothingChangesBeforeTheRowsThatWereAskedForAreThere) {
   late.price_e9 = late.volume_e8 = 1;
   late.received_at_ns = late.seq = at_ms(90'000) * kNsPerMs;
   const std::int64_t clock_ns = desk.engine().clock_ns();
-  EXPECT_EQ(desk.engine().apply_trade(desk.engine().symbol(kCoin), late, desk.next_offset()), BarEngine::Apply::kNeedsRows);
+  EXPECT_EQ(desk.engine().apply_trade(desk.engine().symbol(kCoin), late, desk.next_offset()),
+            BarEngine::Apply::kNeedsRows);
   EXPECT_EQ(desk.engine().clock_ns(), clock_ns);
   EXPECT_EQ(desk.engine().dirty_rows(), 0U);
 }

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "bars/engine.h"
-#include "desk.h"
+#include "bars/tests/desk.h"
 
 namespace finpipe {
 namespace {

@@ -357,14 +357,14 @@ StockTick sample_tick() {
 TEST(StockTick, HasTheseBytes) {
   std::string bytes;
   encode(sample_tick(), bytes);
-  const unsigned char expected[] = {8,    'A',  'A',  'P',  'L',                     // symbol
-                                    0xd8, 0xdd, 0x8e, 0x8e, 0xe7, 0x61,              // event_time
-                                    4,                                               // seq
-                                    10,   0x26, 0x32, 0xbe, 0x75, 0xa0,              // price
-                                    8,    0x1d, 0xcd, 0x65, 0x00,                    // volume
-                                    2,    4,    2,    '1',  4,    '1', '2', 0,       // conditions
-                                    1,                                               // conditions_present
-                                    2,    2,    6,    2};                            // received_at to suspect
+  const unsigned char expected[] = {8,    'A',  'A',  'P',  'L',                 // symbol
+                                    0xd8, 0xdd, 0x8e, 0x8e, 0xe7, 0x61,          // event_time
+                                    4,                                           // seq
+                                    10,   0x26, 0x32, 0xbe, 0x75, 0xa0,          // price
+                                    8,    0x1d, 0xcd, 0x65, 0x00,                // volume
+                                    2,    4,    2,    '1',  4,    '1',  '2', 0,  // conditions
+                                    1,                                           // conditions_present
+                                    2,    2,    6,    2};                        // received_at to suspect
   EXPECT_EQ(bytes, std::string(std::begin(expected), std::end(expected)));
 }
 

@@ -112,9 +112,9 @@ TEST(Ledger, BalancesWhenNothingIsLost) {
   const LedgerRow good{10, 1, 8, 1, 9, 7, 1, 1};  // one more record followed the last heartbeat
   EXPECT_TRUE(good.balanced());
   EXPECT_TRUE(LedgerRow{}.balanced());
-  std::int64_t LedgerRow::*const fields[] = {&LedgerRow::received, &LedgerRow::already_in_log,
-                                             &LedgerRow::dead_lettered_before, &LedgerRow::in_log, &LedgerRow::stored,
-                                             &LedgerRow::skipped, &LedgerRow::dead_lettered_after};
+  std::int64_t LedgerRow::* const fields[] = {
+      &LedgerRow::received, &LedgerRow::already_in_log, &LedgerRow::dead_lettered_before, &LedgerRow::in_log,
+      &LedgerRow::stored,   &LedgerRow::skipped,        &LedgerRow::dead_lettered_after};
   for (const auto field : fields) {
     LedgerRow bad = good;
     ++(bad.*field);

@@ -1,9 +1,9 @@
 #include "pipeline/lag_tracker.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/random.h"
 #include "base/time.h"

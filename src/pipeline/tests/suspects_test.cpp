@@ -1,10 +1,10 @@
 #include "pipeline/suspects.h"
 
+#include <gtest/gtest.h>
+
 #include <fstream>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/random.h"
 #include "codec/finnhub_frame.h"

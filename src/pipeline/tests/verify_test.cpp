@@ -12,7 +12,8 @@ SpanRow gap(std::string symbol, std::int64_t from_ms, std::int64_t to_ms, SpanRo
 }
 
 TEST(MissingSpans, AreTheUnionOfTheGapsOfASymbolAndOfAll) {
-  const std::vector<SpanRow> spans = {gap("", 10, 20), gap("A", 15, 30), gap("B", 0, 100), gap("A", 40, 40), gap("", 50, 60)};
+  const std::vector<SpanRow> spans = {gap("", 10, 20), gap("A", 15, 30), gap("B", 0, 100), gap("A", 40, 40),
+                                      gap("", 50, 60)};
   std::int64_t total_ms = 0;
   for (const TimeSpan& span : missing_spans(spans, "A")) total_ms += span.to_ms - span.from_ms;
   EXPECT_EQ(total_ms, 30);
@@ -20,9 +21,9 @@ TEST(MissingSpans, AreTheUnionOfTheGapsOfASymbolAndOfAll) {
 }
 
 TEST(MissingSpans, LeaveOutWhatWasFilledForTheSymbol) {
-  const std::vector<SpanRow> spans = {gap("", 10, 30), gap("A", 15, 20, SpanRow::Kind::kFilled),
-                                      gap("A", 18, 22, SpanRow::Kind::kFilled), gap("B", 10, 30, SpanRow::Kind::kFilled),
-                                      gap("A", 0, 99, SpanRow::Kind::kUnsubscribed)};
+  const std::vector<SpanRow> spans = {
+      gap("", 10, 30), gap("A", 15, 20, SpanRow::Kind::kFilled), gap("A", 18, 22, SpanRow::Kind::kFilled),
+      gap("B", 10, 30, SpanRow::Kind::kFilled), gap("A", 0, 99, SpanRow::Kind::kUnsubscribed)};
   std::int64_t total_ms = 0;
   for (const TimeSpan& span : missing_spans(spans, "A")) {
     total_ms += span.to_ms - span.from_ms;
