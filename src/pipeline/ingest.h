@@ -29,7 +29,7 @@ struct IngestOptions {
   std::vector<std::string> symbols;  // empty: all that the feed has
   std::vector<MarketPolicy> policies;
   std::size_t frames_per_step = 256;
-  std::size_t flush_bytes = 1024 * 1024;  // appended records become durable when so many wait
+  std::size_t flush_bytes = std::size_t{1024} * 1024;  // appended records become durable when so many wait
 };
 
 // What one ingest has done so far, over all partitions.

@@ -204,8 +204,8 @@ struct Commit {
   std::shared_ptr<const void> symbol_owner;  // keeps the text alive that ticks borrow their symbols from
 
   Commit() = default;
-  Commit(Commit&&) = default;  // not to be copied: ticks borrow from it
-  Commit& operator=(Commit&&) = default;
+  Commit(Commit&&) noexcept = default;  // not to be copied: ticks borrow from it
+  Commit& operator=(Commit&&) noexcept = default;
 
   // Copies a tick. `symbol` is its symbol's text in what `symbol_owner` keeps.
   void add_tick(const Trade& trade, std::string_view symbol, std::int64_t offset, const LogId& log_id) {
