@@ -15,10 +15,10 @@
 namespace finpipe {
 
 struct ProcessorOptions {
-  std::size_t read_bytes = 256 * 1024;    // at most in one round
-  std::int64_t commit_records = 20'000;   // a partition commits after so many, and at least
-  std::int64_t records_per_row = 8;       // so many for each row that the commit would write,
-  std::int64_t commit_interval_ms = 250;  // or after so long
+  std::size_t read_bytes = std::size_t{256} * 1024;  // at most in one round
+  std::int64_t commit_records = 20'000;              // a partition commits after so many, and at least
+  std::int64_t records_per_row = 8;                  // so many for each row that the commit would write,
+  std::int64_t commit_interval_ms = 250;             // or after so long
 };
 
 class Processor {
