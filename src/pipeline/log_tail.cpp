@@ -10,7 +10,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kFirstLookBack = 4'096;  // records; then four times as many
-constexpr std::size_t kReadBytes = 1024 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
 struct TailReader {
   LogTail& tail;
