@@ -7,7 +7,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kWindowNs = 5 * 60 * kNsPerSecond;
+constexpr std::int64_t kWindowNs = 300 * kNsPerSecond;
 
 }  // namespace
 
