@@ -174,7 +174,7 @@ template <typename Visit>
 Result<void> EmbeddedStore::Implementation::scan(Family family, std::string_view prefix, std::string_view first,
                                                  Visit visit) const {
   const std::unique_ptr<rocksdb::Iterator> at(iterate(family));
-  for (at->Seek(as_slice(first)); at->Valid() && at->key().starts_with(as_slice(prefix)); at->Next()) {
+  for (at->Seek(as_slice(first)); at->Valid() && as_view(at->key()).starts_with(prefix); at->Next()) {
     FINPIPE_TRY_ASSIGN(go_on, visit(as_view(at->key()), as_view(at->value())));
     if (!go_on) break;
   }
