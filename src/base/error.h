@@ -61,6 +61,24 @@ enum class ErrorCode : std::uint16_t {
   kLogIncomplete = 508,
   // 6xx: verification
   kDifferenceFound = 600,
+  // 7xx: network
+  kNameNotFound = 700,
+  kConnectFailed = 701,
+  kTimedOut = 702,
+  kConnectionLost = 703,
+  kProtocolError = 704,
+  kTlsUnknownCa = 710,
+  kTlsSelfSigned = 711,
+  kTlsExpired = 712,
+  kTlsWrongHost = 713,
+  kTlsFailed = 714,
+  kBadCertificate = 715,
+  kUnauthorized = 720,
+  kTooManyRequests = 721,
+  kUpgradeRefused = 722,
+  kListenFailed = 730,
+  kInsecureListen = 731,
+  kMissingKey = 732,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

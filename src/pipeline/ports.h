@@ -27,21 +27,42 @@ namespace finpipe {
 
 struct FeedFrame {
   std::string_view bytes;                   // one raw Finnhub frame
-  std::optional<std::int64_t> received_ns;  // recorded receive time; absent: the tape has none for it
-  std::int64_t position = 0;                // line of the tape, from 1
+  std::optional<std::int64_t> received_ns;  // when it was received; absent: the tape has none for it
+  std::int64_t position = 0;                // line of the tape, or number of the frame since the start; from 1
   std::optional<ErrorCode> damage;  // the line is no frame: torn, too long or malformed; `bytes` is what there was
+};
+
+// What happened to a live feed's connection.
+struct FeedEvent {
+  enum class Kind : std::uint8_t {
+    kSubscribed,    // connected, and the subscription of `symbols` was sent: trades are expected from here on
+    kDisconnected,  // the connection is gone, or was never there; told once, not for each attempt
+    kStalled,       // it was open but silent for too long, and was dropped
+    kRefused,       // the vendor will not send `symbols`, as `detail` says
+  };
+  Kind kind = Kind::kDisconnected;
+  std::size_t before = 0;  // it came before the frame at this index of the batch
+  std::int64_t at_ns = 0;  // on the clock of received_ns
+  std::vector<std::string> symbols;
+  std::string detail;  // the vendor's message, or the reason; never a secret
 };
 
 struct FeedBatch {
   std::span<const FeedFrame> frames;
-  bool end = false;  // nothing will follow
+  bool end = false;                    // nothing will follow
+  std::span<const FeedEvent> events{};  // in order of `before`
+  std::optional<std::int64_t> now_ns;  // of a live feed: all that was received before this is in this batch or earlier
 };
 
 class Feed {
  public:
   virtual ~Feed() = default;
-  [[nodiscard]] virtual std::string_view origin() const = 0;     // "tape": a log takes sessions of one origin
+  // "tape", "vendor" or "demo": a log takes sessions of one origin.
+  [[nodiscard]] virtual std::string_view origin() const = 0;
   [[nodiscard]] virtual std::string_view source_id() const = 0;  // identity of the tape's content; empty for others
+  // Whether it is received now, and not read from a record: time passes without frames, and what was missed is gone.
+  [[nodiscard]] virtual bool live() const { return false; }
+  // A live feed may wait some ms for something to happen. An error is final: the feed cannot go on.
   [[nodiscard]] virtual Result<FeedBatch> poll(std::size_t max_frames) = 0;
   // How far the feed is, in [0, 1]; nullopt where there is no end.
   [[nodiscard]] virtual std::optional<double> progress() const = 0;
@@ -245,6 +266,26 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<PolicyRow>> load_policy(std::string_view hash) = 0;
 };
 
+// ---- Listener ------------------------------------------------------------------------------------------------------
+
+// Hears what a processor makes of the log as it is made, before it is durable. All but `interest` is called in the
+// processor's thread, between two rounds.
+class BarListener {
+ public:
+  virtual ~BarListener() = default;
+  // Rises whenever what is wanted changes; then the processor asks again. Called from any thread, for every round.
+  [[nodiscard]] virtual std::uint64_t interest() const = 0;
+  [[nodiscard]] virtual bool wants_bars(std::string_view symbol) = 0;
+  [[nodiscard]] virtual bool wants_trades(std::string_view symbol) = 0;
+  // The newest version of a bar that changed since it was last told.
+  virtual void on_bar(const BarRow& row) = 0;
+  // A stored trade. Its text lives for the call.
+  virtual void on_trade(const Trade& trade) = 0;
+  // Ends a round of a partition: every change by a record below `applied` has been told, and what the records below
+  // `committed` made is in the store. So is all that was changed before by bars nobody wanted.
+  virtual void on_round(std::int32_t partition, std::int64_t applied, std::int64_t committed) = 0;
+};
+
 // ---- Query ---------------------------------------------------------------------------------------------------------
 
 // Half-open range of event time of one symbol's stored trades.
@@ -254,17 +295,21 @@ struct TickRange {
   std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
 };
 
-// Visitors see rows in key order (start; event_time then seq; revisions by start, generation, revision) and return
-// false to stop. What they see of borrowed text ends with the call.
+enum class Order : std::uint8_t { kAscending, kDescending };
+
+// Visitors see rows in key order (start; event_time then seq; revisions by start, generation, revision) or in exactly
+// the opposite one, and return false to stop. What they see of borrowed text ends with the call.
 class Query {
  public:
   virtual ~Query() = default;
   [[nodiscard]] virtual Result<std::vector<SymbolRow>> symbols() = 0;  // ordered by symbol
   [[nodiscard]] virtual Result<std::vector<CheckpointRow>> checkpoints() = 0;
-  [[nodiscard]] virtual Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) = 0;
+  [[nodiscard]] virtual Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit,
+                                          Order order = Order::kAscending) = 0;
   [[nodiscard]] virtual Result<void> revisions(const BarRange& range,
                                                const std::function<bool(const RevisionRow&)>& visit) = 0;
-  [[nodiscard]] virtual Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) = 0;
+  [[nodiscard]] virtual Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
+                                           Order order = Order::kAscending) = 0;
   [[nodiscard]] virtual Result<std::vector<SpanRow>> spans() = 0;  // ordered by partition, offset, index
   [[nodiscard]] virtual Result<std::optional<PolicyRow>> policy(std::string_view hash) = 0;
 };
