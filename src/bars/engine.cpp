@@ -82,7 +82,8 @@ BarEngine::Window& BarEngine::insert(SymbolId id, std::size_t interval, std::int
                    .symbol = id,
                    .interval = static_cast<std::uint8_t>(interval),
                    .dirty = false,
-                   .commit = 0};
+                   .commit = 0,
+                   .told = -1};
   ++window_count_;
   SymbolState& symbol = symbols_[id];
   auto& windows = symbol.windows[interval];
@@ -195,6 +196,18 @@ void BarEngine::acknowledge(std::int64_t commit) {
     // Changed again since, or waiting to become a revision: a later commit takes it.
     if (window->dirty || window->commit != taken || window->bar.pending_deadline_ns != kNoDeadline) continue;
     remove(*window);
+  }
+}
+
+void BarEngine::take_changes(SymbolId id, std::vector<BarRow>& rows) {
+  SymbolState& symbol = symbols_[id];
+  end_runs(symbol);
+  for (std::size_t i = 0; i < kIntervalCount; ++i) {
+    for (auto& [start_ms, window] : symbol.windows[i]) {
+      if (window->told == window->bar.version) continue;
+      window->told = window->bar.version;
+      rows.push_back({{std::string(symbol.name), kIntervals[i], start_ms}, window->bar});
+    }
   }
 }
 

@@ -105,6 +105,9 @@ class BarEngine {
   // ---- Results since the last call. Rows taken with `commit` may leave memory once acknowledge(commit) was called.
   void take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions);
   void acknowledge(std::int64_t commit);
+  // Appends the bars of a symbol that changed since the last call for it; the first call appends all that are in
+  // memory. Rows that were not asked for so may have left memory in between: they are in the store.
+  void take_changes(SymbolId id, std::vector<BarRow>& rows);
 
   void set_policy(MarketPolicy policy);
   [[nodiscard]] const PolicySet& policies() const { return policies_; }
@@ -124,6 +127,7 @@ class BarEngine {
     std::uint8_t interval;
     bool dirty;
     std::int64_t commit;  // the newest that took it
+    std::int64_t told;    // version that take_changes has seen
   };
   // Plain trades of one symbol that are not in its windows yet. Merging is associative, so they go in together when
   // anything else wants to know those windows: a row at version n is the same either way.

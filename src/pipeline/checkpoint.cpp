@@ -45,6 +45,9 @@ CheckpointRow encode_checkpoint(const Checkpoint& checkpoint) {
   }
   stored.feed_state = static_cast<std::int32_t>(checkpoint.feed_state);
   stored.feed_since = checkpoint.feed_since_ms;
+  stored.origin = checkpoint.origin;
+  stored.heartbeat_at = checkpoint.heartbeat_at_ns;
+  stored.last_frame_at = checkpoint.last_frame_at_ns;
   CheckpointRow row{checkpoint.partition, checkpoint.generation, checkpoint.offset, {}};
   avro::encode(stored, row.body);
   return row;
@@ -91,6 +94,9 @@ Result<Checkpoint> decode_checkpoint(const CheckpointRow& row) {
   }
   checkpoint.feed_state = static_cast<avro::ConnectionState>(stored.feed_state);
   checkpoint.feed_since_ms = stored.feed_since;
+  checkpoint.origin = stored.origin;
+  checkpoint.heartbeat_at_ns = stored.heartbeat_at;
+  checkpoint.last_frame_at_ns = stored.last_frame_at;
   return checkpoint;
 }
 

@@ -31,6 +31,9 @@ struct Checkpoint {
   Ledger ledger;
   avro::ConnectionState feed_state = avro::ConnectionState::kDisconnected;
   std::int64_t feed_since_ms = 0;
+  std::string origin;                 // of the newest live session
+  std::int64_t heartbeat_at_ns = 0;   // stamp of the newest heartbeat, 0: none yet
+  std::int64_t last_frame_at_ns = 0;  // as that heartbeat says, 0: none yet
 };
 
 [[nodiscard]] CheckpointRow encode_checkpoint(const Checkpoint& checkpoint);

@@ -10,6 +10,7 @@
 #include "base/planted_fault.h"
 #include "base/time.h"
 #include "codec/policy_file.h"
+#include "pipeline/query.h"
 
 namespace finpipe {
 namespace {
@@ -33,7 +34,7 @@ TrustSpan trust_span(const SpanRow& row) { return {trust_kind(row.kind), row.sym
 }  // namespace
 
 Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, LogReader& log, Store& store,
-                                                     DeadLetters& dead_letters) {
+                                                     DeadLetters& dead_letters, BarListener* listener) {
   FINPIPE_TRY_ASSIGN(range, log.range(partition));
   FINPIPE_TRY_ASSIGN(row, store.load_checkpoint(partition));
   Checkpoint at;
@@ -69,7 +70,7 @@ Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, Log
     at.fingerprint = engine_fingerprint();
   }
   BarEngine engine({at.log_id, at.generation, at.floor_ms});
-  PartitionProcessor processor(std::move(at), std::move(engine), store, dead_letters);
+  PartitionProcessor processor(std::move(at), std::move(engine), store, dead_letters, listener);
   processor.compare_previous_ = processor.at_.previous != 0 && processor.at_.offset > range.begin;
   if (row) FINPIPE_TRY(processor.restore());
   return processor;
@@ -112,6 +113,33 @@ SymbolId PartitionProcessor::symbol(std::string_view name) {
     names_->emplace_back(engine_.symbol_name(static_cast<SymbolId>(names_->size())));
   }
   return id;
+}
+
+// ---- Listener ------------------------------------------------------------------------------------------------------
+
+void PartitionProcessor::begin_round() {
+  const std::uint64_t interest = listener_->interest();
+  if (interest != interest_) {
+    interest_ = interest;
+    wanted_.clear();
+    wanted_bars_.clear();
+  }
+  while (wanted_.size() < engine_.symbol_count()) learn_interest(static_cast<SymbolId>(wanted_.size()));
+}
+
+void PartitionProcessor::learn_interest(SymbolId id) {
+  const std::string_view name = engine_.symbol_name(id);
+  const Wanted& wanted = wanted_.emplace_back(listener_->wants_bars(name), listener_->wants_trades(name));
+  if (wanted.bars) wanted_bars_.push_back(id);
+}
+
+void PartitionProcessor::end_round(std::int64_t committed) {
+  for (const SymbolId id : wanted_bars_) engine_.take_changes(id, changed_);
+  for (const BarRow& row : changed_) {
+    if (is_visible(row.bar)) listener_->on_bar(row);
+  }
+  changed_.clear();
+  listener_->on_round(at_.partition, at_.offset, committed);
 }
 
 Result<void> PartitionProcessor::apply(std::int64_t offset, const LogRecord& record) {
@@ -176,6 +204,10 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
   const SymbolId id = symbol(trade.symbol);
   while (engine_.apply_trade(id, trade, offset) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
   commit_.add_tick(trade, (*names_)[id], offset, at_.log_id);
+  if (listener_ != nullptr) {
+    if (id >= wanted_.size()) learn_interest(id);
+    if (wanted_[id].trades) listener_->on_trade(trade);
+  }
   LedgerRow& row = account(trade.writer, trade.session);
   ++row.in_log, ++row.stored;
   return {};
@@ -215,6 +247,7 @@ Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRec
   const BarEngine::At at{offset, control->stamp, writer == Writer::kLive};
   if (const auto* session = std::get_if<avro::SessionStarted>(&control->body)) {
     engine_.apply_session(at, is_new, session->silent_since);
+    if (writer == Writer::kLive) at_.origin = session->origin;
     (void)account(writer, control->session);
     return {};
   }
@@ -264,6 +297,8 @@ Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::F
         } else if constexpr (std::is_same_v<Body, avro::Heartbeat>) {
           at_.feed_state = body.feed_state;
           at_.feed_since_ms = body.feed_since;
+          at_.heartbeat_at_ns = at.stamp_ns;
+          at_.last_frame_at_ns = body.last_frame_at.value_or(0);
           LedgerRow& row = account(static_cast<Writer>(control.writer), control.session);
           row.received = body.counters.received;
           row.already_in_log = body.counters.already_in_log;

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bars/engine.h"
 #include "codec/records.h"
@@ -17,12 +18,18 @@ namespace finpipe {
 class PartitionProcessor {
  public:
   // Loads the checkpoint and the rows it refers to; without one, begins at the log's first record.
+  // `listener` may be null.
   [[nodiscard]] static Result<PartitionProcessor> start(std::int32_t partition, LogReader& log, Store& store,
-                                                        DeadLetters& dead_letters);
+                                                        DeadLetters& dead_letters, BarListener* listener = nullptr);
 
   // Where reading must begin: the record before the checkpoint, when it is still there to be compared.
   [[nodiscard]] std::int64_t first_offset() const { return compare_previous_ ? at_.offset - 1 : at_.offset; }
   [[nodiscard]] Result<void> apply(std::int64_t offset, const LogRecord& record);
+
+  // A round of records between these two is told to the listener: wanted trades as they are applied, then the wanted
+  // bars that changed. `committed`: what the records below made is in the store. Only with a listener.
+  void begin_round();
+  void end_round(std::int64_t committed);
 
   // Records since the last take.
   [[nodiscard]] std::int64_t uncommitted() const { return uncommitted_; }
@@ -35,10 +42,15 @@ class PartitionProcessor {
   [[nodiscard]] const BarEngine& engine() const { return engine_; }
 
  private:
-  PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters)
-      : at_(std::move(at)), engine_(std::move(engine)), store_(&store), dead_letters_(&dead_letters) {}
+  PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters, BarListener* listener)
+      : at_(std::move(at)),
+        engine_(std::move(engine)),
+        store_(&store),
+        dead_letters_(&dead_letters),
+        listener_(listener) {}
 
   [[nodiscard]] Result<void> restore();
+  void learn_interest(SymbolId id);
   [[nodiscard]] Result<void> apply_trade(std::int64_t offset, const LogRecord& record);
   [[nodiscard]] Result<void> apply_control(std::int64_t offset, const LogRecord& record);
   [[nodiscard]] Result<void> dispatch(const BarEngine::At& at, const avro::FeedStatus& control);
@@ -60,6 +72,17 @@ class PartitionProcessor {
   Commit commit_;
   std::int64_t uncommitted_ = 0;
   bool compare_previous_ = false;
+
+  // What the listener wants, by symbol, as of `interest_`.
+  struct Wanted {
+    bool bars = false;
+    bool trades = false;
+  };
+  BarListener* listener_ = nullptr;
+  std::uint64_t interest_ = 0;
+  std::vector<Wanted> wanted_;
+  std::vector<SymbolId> wanted_bars_;
+  std::vector<BarRow> changed_;
 };
 
 }  // namespace finpipe

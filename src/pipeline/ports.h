@@ -49,9 +49,10 @@ struct FeedEvent {
 
 struct FeedBatch {
   std::span<const FeedFrame> frames;
-  bool end = false;                    // nothing will follow
+  bool end = false;                     // nothing will follow
   std::span<const FeedEvent> events{};  // in order of `before`
-  std::optional<std::int64_t> now_ns;  // of a live feed: all that was received before this is in this batch or earlier
+  std::optional<std::int64_t>
+      now_ns{};  // of a live feed: all that was received before this is in this batch or earlier
 };
 
 class Feed {

@@ -14,8 +14,9 @@ Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   partitions_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
   if (assignment.change == LogReader::Change::kRevoked) return {};
-  FINPIPE_TRY_ASSIGN(processor, PartitionProcessor::start(partition, log_, store_, dead_letters_));
+  FINPIPE_TRY_ASSIGN(processor, PartitionProcessor::start(partition, log_, store_, dead_letters_, listener_));
   FINPIPE_TRY(log_.seek(partition, processor.first_offset()));
+  committed_[partition] = processor.next_offset();
   partitions_.emplace(partition, std::move(processor));
   return {};
 }
@@ -30,6 +31,7 @@ Result<void> Processor::acknowledge() {
     const InFlight commit = in_flight_.front();
     in_flight_.pop_front();
     partitions_.at(commit.partition).acknowledge(commit.number);
+    committed_[commit.partition] = commit.offset;
     log_.commit_hint(commit.partition, commit.offset);
     if (in_flight_of(commit.partition) < kMaxInFlight) log_.resume(commit.partition);
   }
@@ -66,6 +68,9 @@ Result<std::int64_t> Processor::step() {
   FINPIPE_TRY(acknowledge());
   FINPIPE_TRY_ASSIGN(read, log_.poll(options_.read_bytes));
   for (const LogReader::Assignment& assignment : read.assignments) FINPIPE_TRY(assign(assignment));
+  if (listener_ != nullptr) {
+    for (auto& [partition, processor] : partitions_) processor.begin_round();
+  }
   std::int64_t applied = 0;
   for (const LogReader::Batch& batch : read.batches) {
     PartitionProcessor& processor = partitions_.at(batch.partition);
@@ -75,6 +80,9 @@ Result<std::int64_t> Processor::step() {
     applied += static_cast<std::int64_t>(batch.records.size());
   }
   records_applied_ += applied;
+  if (listener_ != nullptr) {
+    for (auto& [partition, processor] : partitions_) processor.end_round(committed_.at(partition));
+  }
   FINPIPE_TRY(commit_due());
   return applied;
 }

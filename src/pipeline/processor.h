@@ -23,8 +23,11 @@ struct ProcessorOptions {
 
 class Processor {
  public:
-  Processor(LogReader& log, Store& store, DeadLetters& dead_letters, Clock& clock, ProcessorOptions options = {})
-      : log_(log), store_(store), dead_letters_(dead_letters), clock_(clock), options_(options) {}
+  // `listener` may be null; else it hears every round, also those without records, so that it learns what was
+  // committed.
+  Processor(LogReader& log, Store& store, DeadLetters& dead_letters, Clock& clock, ProcessorOptions options = {},
+            BarListener* listener = nullptr)
+      : log_(log), store_(store), dead_letters_(dead_letters), clock_(clock), options_(options), listener_(listener) {}
 
   // One round. Returns the number of records applied; 0 means that there was nothing to read.
   [[nodiscard]] Result<std::int64_t> step();
@@ -56,7 +59,9 @@ class Processor {
   DeadLetters& dead_letters_;
   Clock& clock_;
   ProcessorOptions options_;
+  BarListener* listener_;
   std::map<std::int32_t, PartitionProcessor> partitions_;
+  std::map<std::int32_t, std::int64_t> committed_;  // offset below which all is in the store, by partition
   std::deque<InFlight> in_flight_;
   std::int64_t next_number_ = 1;
   std::int64_t last_commit_ns_ = 0;

@@ -39,14 +39,15 @@ BarReader::Generation BarReader::generation_of(std::string_view symbol) const {
   return generation == generations_.end() ? Generation{0, kBeginningOfTime} : generation->second;
 }
 
-Result<void> BarReader::bars(const Range& range, const std::function<bool(const BarRow&)>& visit) const {
+Result<void> BarReader::bars(const Range& range, const std::function<bool(const BarRow&)>& visit, Order order) const {
   const auto stored = stored_range(range);
   if (!stored) return {};
   const Generation generation = generation_of(range.symbol);
-  return query_->bars(*stored, [&](const BarRow& row) {
+  const auto see = [&](const BarRow& row) {
     const bool absent = row.bar.generation < generation.number && row.key.start_ms >= generation.floor_ms;
     return absent || !is_visible(row.bar) || visit(row);
-  });
+  };
+  return query_->bars(*stored, see, order);
 }
 
 Result<void> BarReader::revisions(const Range& range, const std::function<bool(const RevisionRow&)>& visit) const {

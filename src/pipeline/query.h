@@ -31,8 +31,10 @@ class BarReader {
   // Reads symbols and checkpoints once: what is reset later needs a new reader. `query` must outlive it.
   [[nodiscard]] static Result<BarReader> open(Query& query);
 
-  // Visits in the order of start (revisions: then generation, revision) until `visit` returns false.
-  [[nodiscard]] Result<void> bars(const Range& range, const std::function<bool(const BarRow&)>& visit) const;
+  // Visits in the order of start, or in the opposite one (revisions: then generation, revision), until `visit` returns
+  // false.
+  [[nodiscard]] Result<void> bars(const Range& range, const std::function<bool(const BarRow&)>& visit,
+                                  Order order = Order::kAscending) const;
   [[nodiscard]] Result<void> revisions(const Range& range, const std::function<bool(const RevisionRow&)>& visit) const;
 
  private:

@@ -32,6 +32,9 @@ Checkpoint full_checkpoint() {
   checkpoint.ledger[{Writer::kBackfill, 1}] = {.in_log = 2, .stored = 2};
   checkpoint.feed_state = avro::ConnectionState::kStalled;
   checkpoint.feed_since_ms = 1'699'999'990'000;
+  checkpoint.origin = "vendor";
+  checkpoint.heartbeat_at_ns = 1'700'000'000'000'000'002;
+  checkpoint.last_frame_at_ns = 1'700'000'000'000'000'001;
   return checkpoint;
 }
 
@@ -58,6 +61,9 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_EQ(after->ledger, before.ledger);
   EXPECT_EQ(after->feed_state, before.feed_state);
   EXPECT_EQ(after->feed_since_ms, before.feed_since_ms);
+  EXPECT_EQ(after->origin, before.origin);
+  EXPECT_EQ(after->heartbeat_at_ns, before.heartbeat_at_ns);
+  EXPECT_EQ(after->last_frame_at_ns, before.last_frame_at_ns);
   EXPECT_EQ(encode_checkpoint(*after), encode_checkpoint(before));
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ class Rows final : public Query {
 
   Result<std::vector<SymbolRow>> symbols() override { return symbol_rows; }
   Result<std::vector<CheckpointRow>> checkpoints() override { return checkpoint_rows; }
-  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) override {
-    for (const BarRow& row : bar_rows) {
+  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) override {
+    std::vector<BarRow> rows = bar_rows;
+    if (order == Order::kDescending) std::ranges::reverse(rows);
+    for (const BarRow& row : rows) {
       const bool inside = row.key.symbol == range.symbol && row.key.interval == range.interval &&
                           range.from_ms <= row.key.start_ms && row.key.start_ms <= range.to_ms;
       if (inside && !visit(row)) break;
@@ -29,9 +32,9 @@ class Rows final : public Query {
     return {};
   }
   Result<void> revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) override {
-    return bars(range, visit);
+    return bars(range, visit, Order::kAscending);
   }
-  Result<void> ticks(const TickRange&, const std::function<bool(const Tick&)>&) override { return {}; }
+  Result<void> ticks(const TickRange&, const std::function<bool(const Tick&)>&, Order) override { return {}; }
   Result<std::vector<SpanRow>> spans() override { return std::vector<SpanRow>(); }
   Result<std::optional<PolicyRow>> policy(std::string_view) override { return std::nullopt; }
 };
@@ -85,6 +88,20 @@ TEST_F(QueryTest, RangesAreHalfOpen) {
   EXPECT_EQ(seen({"A", Interval::k1m, 60'000, 0}), Starts());
   EXPECT_EQ(seen({"A", Interval::k1m, 0, std::numeric_limits<std::int64_t>::min()}), Starts());
   EXPECT_EQ(seen({"A", Interval::k5m}), Starts());
+}
+
+TEST_F(QueryTest, TheOppositeOrderHidesTheSameRows) {
+  add("A", 0, 0), add("A", 60'000, 0), add("A", 120'000, 1);
+  set_generation(0, 1, 60'000);
+  const auto reader = BarReader::open(rows);
+  ASSERT_TRUE(reader);
+  std::vector<std::int64_t> starts;
+  const auto keep = [&](const BarRow& row) {
+    starts.push_back(row.key.start_ms);
+    return true;
+  };
+  ASSERT_TRUE(reader->bars({"A", Interval::k1m}, keep, Order::kDescending));
+  EXPECT_EQ(starts, (Starts{120'000, 0}));
 }
 
 TEST_F(QueryTest, OlderGenerationsAreAbsentFromTheFloorOn) {
