@@ -4,9 +4,11 @@
 #include <rocksdb/db.h>
 
 #include <limits>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "stores/embedded_database.h"
 #include "stores/embedded_rows.h"
@@ -34,24 +36,46 @@ std::unexpected<Error> corrupt_key(Family family, std::string_view key) {
   return corrupt(fmt::format("key {} in {}", hex, rows::kFamilyNames[static_cast<std::size_t>(family)]));
 }
 
-// False when the visitor stopped or the range ended.
-Result<bool> visit_block(std::int64_t bucket, std::string_view block, const TickRange& range, TickCodec& codec,
-                         const std::function<bool(const Tick&)>& visit) {
-  rows::TickEntry entry;
+// Takes blocks apart. Keeps its memory from one to the next.
+struct TickReader {
+  TickCodec codec;
+  std::vector<rows::TickEntry> entries;
   Tick tick;
-  tick.trade.symbol = range.symbol;
-  while (!block.empty()) {
-    if (!rows::take_tick(block, entry))
-      return corrupt(fmt::format("trades of {} in the five minutes from {}", range.symbol,
-                                 format_time_ms(rows::event_time_ms(bucket, {}))));
-    const std::int64_t event_time_ms = rows::event_time_ms(bucket, entry);
-    if (event_time_ms < range.from_ms) continue;
-    if (event_time_ms >= range.to_ms) return false;
+
+  Result<void> split(std::int64_t bucket, std::string_view block, std::string_view symbol) {
+    entries.clear();
+    while (!block.empty()) {
+      if (!rows::take_tick(block, entries.emplace_back()))
+        return corrupt(fmt::format("trades of {} in the five minutes from {}", symbol,
+                                   format_time_ms(rows::event_time_ms(bucket, {}))));
+    }
+    return {};
+  }
+  Result<void> read(std::int64_t event_time_ms, const rows::TickEntry& entry, std::string_view symbol) {
+    tick.trade.symbol = symbol;
     tick.trade.event_time_ms = event_time_ms;
     tick.trade.seq = entry.seq;
     if (!codec.decode(entry.value, tick.trade, tick.offset, tick.log_id))
-      return corrupt(fmt::format("trade {} {} seq {}", range.symbol, format_time_ms(event_time_ms), entry.seq));
-    if (!visit(tick)) return false;
+      return corrupt(fmt::format("trade {} {} seq {}", symbol, format_time_ms(event_time_ms), entry.seq));
+    return {};
+  }
+};
+
+// False when the visitor stopped or the range ended.
+Result<bool> visit_block(std::int64_t bucket, std::string_view block, const TickRange& range, TickReader& reader,
+                         const std::function<bool(const Tick&)>& visit, Order order) {
+  FINPIPE_TRY(reader.split(bucket, block, range.symbol));
+  const auto entries = std::span<const rows::TickEntry>(reader.entries);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const rows::TickEntry& entry = order == Order::kAscending ? entries[i] : entries[entries.size() - 1 - i];
+    const std::int64_t event_time_ms = rows::event_time_ms(bucket, entry);
+    const bool early = event_time_ms < range.from_ms;
+    if (early || event_time_ms >= range.to_ms) {
+      if (early == (order == Order::kAscending)) continue;
+      return false;
+    }
+    FINPIPE_TRY(reader.read(event_time_ms, entry, range.symbol));
+    if (!visit(reader.tick)) return false;
   }
   return true;
 }
@@ -70,12 +94,15 @@ class EmbeddedStore::Implementation {
   // Visits the rows whose keys begin with `prefix`, from `first` on; visit(key, value) returns Result<bool>.
   template <typename Visit>
   Result<void> scan(Family family, std::string_view prefix, std::string_view first, Visit visit) const;
+  // The same backwards, from `last` on.
+  template <typename Visit>
+  Result<void> scan_back(Family family, std::string_view prefix, std::string_view last, Visit visit) const;
   template <typename Row, typename Parse>
   Result<std::vector<Row>> all(Family family, std::string_view prefix, Parse parse) const;
 
-  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) const;
+  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) const;
   Result<void> revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) const;
-  Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) const;
+  Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) const;
   Result<void> load_bar(const BarRange& range, std::vector<BarRow>& rows) const;
 
  private:
@@ -182,6 +209,18 @@ Result<void> EmbeddedStore::Implementation::scan(Family family, std::string_view
   return {};
 }
 
+template <typename Visit>
+Result<void> EmbeddedStore::Implementation::scan_back(Family family, std::string_view prefix, std::string_view last,
+                                                      Visit visit) const {
+  const std::unique_ptr<rocksdb::Iterator> at(iterate(family));
+  for (at->SeekForPrev(as_slice(last)); at->Valid() && as_view(at->key()).starts_with(prefix); at->Prev()) {
+    FINPIPE_TRY_ASSIGN(go_on, visit(as_view(at->key()), as_view(at->value())));
+    if (!go_on) break;
+  }
+  if (!at->status().ok()) return fail(database_->error(at->status()));
+  return {};
+}
+
 template <typename Row, typename Parse>
 Result<std::vector<Row>> EmbeddedStore::Implementation::all(Family family, std::string_view prefix, Parse parse) const {
   std::vector<Row> found;
@@ -192,20 +231,22 @@ Result<std::vector<Row>> EmbeddedStore::Implementation::all(Family family, std::
   return found;
 }
 
-Result<void> EmbeddedStore::Implementation::bars(const BarRange& range,
-                                                 const std::function<bool(const BarRow&)>& visit) const {
+Result<void> EmbeddedStore::Implementation::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit,
+                                                 Order order) const {
+  const bool ascending = order == Order::kAscending;
   std::string prefix;
-  std::string first;
+  std::string begin;
   rows::set_series_prefix(range.symbol, range.interval, prefix);
-  rows::set_bar_key(range.symbol, range.interval, range.from_ms, first);
+  rows::set_bar_key(range.symbol, range.interval, ascending ? range.from_ms : range.to_ms, begin);
   BarRow row;
-  return scan(Family::kBars, prefix, first, [&](std::string_view key, std::string_view value) -> Result<bool> {
+  const auto see = [&](std::string_view key, std::string_view value) -> Result<bool> {
     if (!rows::parse_bar_key(key, row.key)) return corrupt_key(Family::kBars, key);
-    if (row.key.start_ms > range.to_ms) return false;
+    if (ascending ? row.key.start_ms > range.to_ms : row.key.start_ms < range.from_ms) return false;
     if (!rows::parse_bar_value(value, row.bar))
       return corrupt_bar("bar", range.symbol, range.interval, row.key.start_ms);
     return visit(row);
-  });
+  };
+  return ascending ? scan(Family::kBars, prefix, begin, see) : scan_back(Family::kBars, prefix, begin, see);
 }
 
 Result<void> EmbeddedStore::Implementation::revisions(const BarRange& range,
@@ -224,26 +265,31 @@ Result<void> EmbeddedStore::Implementation::revisions(const BarRange& range,
   });
 }
 
-// A symbol's blocks lie between those of others, bucket by bucket. Where it has none, the seek shows the next bucket
-// that anything happened in.
-Result<void> EmbeddedStore::Implementation::ticks(const TickRange& range,
-                                                  const std::function<bool(const Tick&)>& visit) const {
+// A symbol's blocks lie between those of others, bucket by bucket. Where it has none, the seek shows the next bucket,
+// or the one before, that anything happened in.
+Result<void> EmbeddedStore::Implementation::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
+                                                  Order order) const {
   if (range.from_ms >= range.to_ms) return {};
-  const std::int64_t last_bucket = rows::tick_bucket(range.to_ms - 1);
+  const bool ascending = order == Order::kAscending;
+  const std::int64_t step = ascending ? 1 : -1;
+  std::int64_t bucket = rows::tick_bucket(ascending ? range.from_ms : range.to_ms - 1);
+  const std::int64_t end = rows::tick_bucket(ascending ? range.to_ms - 1 : range.from_ms) + step;
   const std::unique_ptr<rocksdb::Iterator> at(iterate(Family::kTicks));
-  TickCodec codec;
+  TickReader reader;
   rows::TickBlockPlace place;
   std::string target;
-  rows::set_tick_block_key(rows::tick_bucket(range.from_ms), range.symbol, target);
-  for (at->Seek(target); at->Valid(); at->Seek(target)) {
+  while (ascending ? bucket < end : bucket > end) {
+    rows::set_tick_block_key(bucket, range.symbol, target);
+    ascending ? at->Seek(target) : at->SeekForPrev(target);
+    if (!at->Valid()) break;
     if (!rows::parse_tick_block_key(as_view(at->key()), place)) return corrupt_key(Family::kTicks, as_view(at->key()));
-    if (place.bucket > last_bucket) break;
+    if (ascending ? place.bucket >= end : place.bucket <= end) break;
     if (place.symbol == range.symbol) {
-      FINPIPE_TRY_ASSIGN(go_on, visit_block(place.bucket, as_view(at->value()), range, codec, visit));
+      FINPIPE_TRY_ASSIGN(go_on, visit_block(place.bucket, as_view(at->value()), range, reader, visit, order));
       if (!go_on) break;
     }
-    if (place.symbol >= range.symbol && place.bucket == last_bucket) break;
-    rows::set_tick_block_key(place.symbol < range.symbol ? place.bucket : place.bucket + 1, range.symbol, target);
+    const bool symbol_ahead = ascending ? place.symbol < range.symbol : place.symbol > range.symbol;
+    bucket = symbol_ahead ? place.bucket : place.bucket + step;
   }
   if (!at->status().ok()) return fail(database_->error(at->status()));
   return {};
@@ -301,7 +347,7 @@ Result<std::vector<BarRow>> EmbeddedStore::load_bars(std::span<const BarRange> r
     if (range.from_ms == range.to_ms)
       FINPIPE_TRY(implementation_->load_bar(range, found));
     else
-      FINPIPE_TRY(implementation_->bars(range, keep));
+      FINPIPE_TRY(implementation_->bars(range, keep, Order::kAscending));
   }
   return found;
 }
@@ -322,16 +368,16 @@ Result<std::vector<CheckpointRow>> EmbeddedStore::checkpoints() {
   return implementation_->all<CheckpointRow>(Family::kCheckpoints, {}, rows::parse_checkpoint);
 }
 
-Result<void> EmbeddedStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) {
-  return implementation_->bars(range, visit);
+Result<void> EmbeddedStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) {
+  return implementation_->bars(range, visit, order);
 }
 
 Result<void> EmbeddedStore::revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) {
   return implementation_->revisions(range, visit);
 }
 
-Result<void> EmbeddedStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) {
-  return implementation_->ticks(range, visit);
+Result<void> EmbeddedStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) {
+  return implementation_->ticks(range, visit, order);
 }
 
 Result<std::vector<SpanRow>> EmbeddedStore::spans() {

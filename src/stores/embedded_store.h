@@ -36,10 +36,12 @@ class EmbeddedStore final : public Store, public Query {
 
   [[nodiscard]] Result<std::vector<SymbolRow>> symbols() override;
   [[nodiscard]] Result<std::vector<CheckpointRow>> checkpoints() override;
-  [[nodiscard]] Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) override;
+  [[nodiscard]] Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit,
+                                  Order order = Order::kAscending) override;
   [[nodiscard]] Result<void> revisions(const BarRange& range,
                                        const std::function<bool(const RevisionRow&)>& visit) override;
-  [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) override;
+  [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
+                                   Order order = Order::kAscending) override;
   [[nodiscard]] Result<std::vector<SpanRow>> spans() override;
   [[nodiscard]] Result<std::optional<PolicyRow>> policy(std::string_view hash) override;
 

@@ -13,6 +13,16 @@ bool within(const BarKey& key, const BarRange& range) {
   return key.symbol == range.symbol && key.interval == range.interval && key.start_ms <= range.to_ms;
 }
 
+// Visits [first, last) of a map until `visit` returns false.
+template <typename Iterator, typename Visit>
+void visit_between(Iterator first, Iterator last, Order order, Visit visit) {
+  if (order == Order::kAscending) {
+    while (first != last && visit(*first)) ++first;
+  } else {
+    while (first != last && visit(*--last)) continue;
+  }
+}
+
 }  // namespace
 
 Store::Ticket MemoryStore::submit(Commit commit) {
@@ -97,9 +107,11 @@ Result<std::vector<CheckpointRow>> MemoryStore::checkpoints() {
   return rows;
 }
 
-Result<void> MemoryStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) {
-  for (auto at = bars_.lower_bound(first_key(range)); at != bars_.end() && within(at->first, range); ++at)
-    if (!visit({at->first, at->second})) break;
+Result<void> MemoryStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) {
+  if (range.from_ms > range.to_ms) return {};
+  const auto see = [&visit](const auto& entry) { return visit({entry.first, entry.second}); };
+  visit_between(bars_.lower_bound(first_key(range)),
+                bars_.upper_bound({std::string(range.symbol), range.interval, range.to_ms}), order, see);
   return {};
 }
 
@@ -110,16 +122,20 @@ Result<void> MemoryStore::revisions(const BarRange& range, const std::function<b
   return {};
 }
 
-Result<void> MemoryStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) {
-  for (auto at = ticks_.lower_bound({std::string(range.symbol), range.from_ms, kLowest}); at != ticks_.end(); ++at) {
-    const auto& [symbol, event_time_ms, seq] = at->first;
-    if (symbol != range.symbol || event_time_ms >= range.to_ms) break;
-    Tick tick = at->second.tick;
-    tick.trade.symbol = symbol;
-    tick.trade.conditions.codes = at->second.codes;
-    if (!visit(tick)) break;
-  }
+Result<void> MemoryStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) {
+  if (range.from_ms >= range.to_ms) return {};
+  const auto see = [&visit](const auto& entry) { return visit_tick(entry, visit); };
+  visit_between(ticks_.lower_bound({std::string(range.symbol), range.from_ms, kLowest}),
+                ticks_.lower_bound({std::string(range.symbol), range.to_ms, kLowest}), order, see);
   return {};
+}
+
+bool MemoryStore::visit_tick(const std::pair<const TickKey, StoredTick>& stored,
+                             const std::function<bool(const Tick&)>& visit) {
+  Tick tick = stored.second.tick;
+  tick.trade.symbol = std::get<std::string>(stored.first);
+  tick.trade.conditions.codes = stored.second.codes;
+  return visit(tick);
 }
 
 Result<std::vector<SpanRow>> MemoryStore::spans() {

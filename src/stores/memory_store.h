@@ -27,10 +27,12 @@ class MemoryStore final : public Store, public Query {
 
   [[nodiscard]] Result<std::vector<SymbolRow>> symbols() override;
   [[nodiscard]] Result<std::vector<CheckpointRow>> checkpoints() override;
-  [[nodiscard]] Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit) override;
+  [[nodiscard]] Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit,
+                                  Order order = Order::kAscending) override;
   [[nodiscard]] Result<void> revisions(const BarRange& range,
                                        const std::function<bool(const RevisionRow&)>& visit) override;
-  [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit) override;
+  [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
+                                   Order order = Order::kAscending) override;
   [[nodiscard]] Result<std::vector<SpanRow>> spans() override;
   [[nodiscard]] Result<std::optional<PolicyRow>> policy(std::string_view hash) override;
 
@@ -44,6 +46,8 @@ class MemoryStore final : public Store, public Query {
   using SpanKey = std::tuple<std::int32_t, std::int64_t, std::int32_t>;  // partition, offset, index
 
   void apply(Commit commit);
+  [[nodiscard]] static bool visit_tick(const std::pair<const TickKey, StoredTick>& stored,
+                                       const std::function<bool(const Tick&)>& visit);
 
   std::deque<Commit> submitted_;
   Ticket next_ticket_ = 1;

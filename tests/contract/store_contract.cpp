@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <ostream>
 
 namespace finpipe::contract {
@@ -79,9 +80,9 @@ void StoreContract::write_bars(std::vector<BarRow> bars) {
   write(std::move(commit));
 }
 
-std::vector<OwnedTick> StoreContract::ticks(const TickRange& range) {
+std::vector<OwnedTick> StoreContract::ticks(const TickRange& range, Order order) {
   std::vector<OwnedTick> seen;
-  const auto done = query().ticks(range, [&seen](const Tick& tick) {
+  const auto keep = [&seen](const Tick& tick) {
     OwnedTick& copy = seen.emplace_back();
     copy.symbol = tick.trade.symbol;
     copy.codes = tick.trade.conditions.codes;
@@ -89,18 +90,36 @@ std::vector<OwnedTick> StoreContract::ticks(const TickRange& range) {
     copy.offset = tick.offset;
     copy.log_id = tick.log_id;
     return true;
-  });
+  };
+  const auto done = query().ticks(range, keep, order);
+  EXPECT_TRUE(done) << done.error().message();
+  return seen;
+}
+
+std::vector<OwnedTick> StoreContract::ticks(const TickRange& range) {
+  std::vector<OwnedTick> seen = ticks(range, Order::kAscending);
+  std::vector<OwnedTick> backwards = ticks(range, Order::kDescending);
+  std::ranges::reverse(backwards);
+  EXPECT_EQ(seen, backwards) << "visited in the opposite order";
+  return seen;
+}
+
+std::vector<BarRow> StoreContract::bars(const BarRange& range, Order order) {
+  std::vector<BarRow> seen;
+  const auto keep = [&seen](const BarRow& row) {
+    seen.push_back(row);
+    return true;
+  };
+  const auto done = query().bars(range, keep, order);
   EXPECT_TRUE(done) << done.error().message();
   return seen;
 }
 
 std::vector<BarRow> StoreContract::bars(const BarRange& range) {
-  std::vector<BarRow> seen;
-  const auto done = query().bars(range, [&seen](const BarRow& row) {
-    seen.push_back(row);
-    return true;
-  });
-  EXPECT_TRUE(done) << done.error().message();
+  std::vector<BarRow> seen = bars(range, Order::kAscending);
+  std::vector<BarRow> backwards = bars(range, Order::kDescending);
+  std::ranges::reverse(backwards);
+  EXPECT_EQ(seen, backwards) << "visited in the opposite order";
   return seen;
 }
 

@@ -61,6 +61,9 @@ class StoreContract : public testing::TestWithParam<StoreKind> {
   void write_ticks(const std::vector<OwnedTick>& ticks);
   void write_bars(std::vector<BarRow> bars);
 
+  std::vector<OwnedTick> ticks(const TickRange& range, Order order);
+  std::vector<BarRow> bars(const BarRange& range, Order order);
+  // In ascending order; the descending one is read too and must be its reverse.
   std::vector<OwnedTick> ticks(const TickRange& range);
   std::vector<BarRow> bars(const BarRange& range);
   std::vector<RevisionRow> revisions(const BarRange& range);

@@ -123,6 +123,17 @@ TEST_P(StoreContract, BarsKeepToTheirSymbolAndIntervalAndComeInOrder) {
   EXPECT_TRUE(bars({"IC MARKETS:", Interval::k1m}).empty());
 }
 
+TEST_P(StoreContract, BarsAreVisitedFromTheNewestOnWhenAskedTo) {
+  write_bars({make_bar("A", Interval::k1m, -60'000, 1), make_bar("A", Interval::k1m, 0, 1),
+              make_bar("A", Interval::k1m, 60'000, 1), make_bar("A", Interval::k5m, 0, 1),
+              make_bar("AA", Interval::k1m, 0, 1)});
+  EXPECT_EQ(starts(bars({"A", Interval::k1m}, Order::kDescending)), (Starts{60'000, 0, -60'000}));
+  EXPECT_EQ(starts(bars({"A", Interval::k1m, -60'000, 59'999}, Order::kDescending)), (Starts{0, -60'000}));
+  int seen = 0;
+  ASSERT_TRUE(query().bars({"A", Interval::k1m}, [&seen](const BarRow&) { return ++seen < 2; }, Order::kDescending));
+  EXPECT_EQ(seen, 2);
+}
+
 TEST_P(StoreContract, ManyRangesAreLoadedInTheOrderAskedFor) {
   write_bars({make_bar("A", Interval::k1m, 0, 1), make_bar("A", Interval::k1m, 60'000, 1),
               make_bar("B", Interval::k1h, 0, 1)});

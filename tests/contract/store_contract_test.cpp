@@ -164,6 +164,19 @@ TEST_P(StoreContract, AVisitorOfTicksStopsTheVisitAlsoBetweenBuckets) {
   }
 }
 
+TEST_P(StoreContract, TicksAreVisitedFromTheNewestOnWhenAskedTo) {
+  write_ticks({make_tick("A", 20, 3), make_tick("A", 10, 9), make_tick("A", 20, 1)});
+  write_ticks({make_tick("A", kMsPerDay, 10), make_tick("A", 20, 2), make_tick("A", -5, 12), make_tick("B", 20, 4)});
+  EXPECT_EQ(seqs(ticks({"A"}, Order::kDescending)), (Seqs{10, 3, 2, 1, 9, 12}));
+  EXPECT_EQ(seqs(ticks({"A", 10, 21}, Order::kDescending)), (Seqs{3, 2, 1, 9}));
+  EXPECT_EQ(seqs(ticks({"A", -5, 20}, Order::kDescending)), (Seqs{9, 12}));
+  for (std::int64_t stop = 1; stop <= 6; ++stop) {
+    std::int64_t seen = 0;
+    ASSERT_TRUE(query().ticks({"A"}, [&](const Tick&) { return ++seen < stop; }, Order::kDescending));
+    EXPECT_EQ(seen, stop);
+  }
+}
+
 TEST_P(StoreContract, NothingIsVisibleBeforePollAndAllOfItAfter) {
   const auto count = [this] { return ticks({"A"}).size() + load({"A", Interval::k1m}).size(); };
   const OwnedTick tick = make_tick("A", 1, 1);
