@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "base/hash.h"
-#include "base/time.h"
 #include "codec/finnhub_frame.h"
+#include "codec/tape_line.h"
 
 namespace finpipe {
 namespace {
@@ -22,24 +21,7 @@ constexpr std::size_t kBufferBytes = std::size_t{4} << 20;
 constexpr std::size_t kIdentityBytes = std::size_t{64} << 10;
 constexpr std::size_t kKeptBytes = std::size_t{64} << 10;  // of a frame that is too large
 
-constexpr std::int64_t kFirstStampNs = kYear2000Ms * kNsPerMs;
-constexpr std::int64_t kLastStampNs = 9'000'000'000 * kNsPerSecond;  // in 2255: some time can still be added
-
 static_assert(kBufferBytes > 2 * kMaxFrameBytes, "a line that fills the buffer is certainly too long");
-
-// Takes the receive time off the front of a line. False: it begins like one and has none.
-bool take_stamp(std::string_view& line, std::optional<std::int64_t>& stamp_ns) {
-  const char first = line.front();
-  if (first != '-' && first != '+' && (first < '0' || first > '9')) return true;
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  const auto length = static_cast<std::size_t>(end - line.data());
-  if (error != std::errc{} || value < kFirstStampNs || value > kLastStampNs) return false;
-  if (length + 1 >= line.size() || line[length] != ' ') return false;
-  stamp_ns = value;
-  line.remove_prefix(length + 1);
-  return true;
-}
 
 }  // namespace
 
@@ -118,12 +100,16 @@ void TapeFeed::take_line(std::string_view line, bool complete) {
   ++line_;
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.empty()) return;
+  const TapeLine read = read_tape_line(line);
   FeedFrame& frame = frames_.emplace_back();
   frame.position = line_;
   if (!complete && !line.ends_with('}')) {
     frame.damage = ErrorCode::kTornTapeLine;
-  } else if (!take_stamp(line, frame.received_ns)) {
+  } else if (read.bad) {
     frame.damage = ErrorCode::kBadTapeLine;
+  } else {
+    frame.received_ns = read.received_ns;
+    line = read.frame;
   }
   if (line.size() > kMaxFrameBytes) {
     frame.damage = ErrorCode::kFrameTooLarge;

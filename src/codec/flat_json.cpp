@@ -1,0 +1,102 @@
+#include "codec/flat_json.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <iterator>
+#include <ranges>
+
+namespace finpipe {
+namespace {
+
+namespace dom = simdjson::dom;
+
+// The number of bytes of the UTF-8 character at the front of `text`; 0 when there is none.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and what is beyond U+10FFFF.
+  const unsigned char second = byte(1);
+  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
+  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
+  return length;
+}
+
+}  // namespace
+
+Result<FlatJson> FlatJson::parse(std::string_view text) {
+  if (text.size() > kMaxFlatJsonBytes) return fail(ErrorCode::kFrameTooLarge, fmt::format("{} bytes", text.size()));
+  dom::parser parser;
+  dom::element root;
+  auto error = parser.allocate(text.size() + 1, kMaxFlatJsonDepth);
+  if (error == simdjson::SUCCESS) error = parser.parse(text.data(), text.size()).get(root);
+  if (error == simdjson::DEPTH_ERROR) return fail(ErrorCode::kTooDeep);
+  if (error != simdjson::SUCCESS) return fail(ErrorCode::kBadJson, simdjson::error_message(error));
+  dom::object object;
+  if (root.get(object) != simdjson::SUCCESS) return fail(ErrorCode::kBadJson, "no object");
+
+  FlatJson json;
+  for (const dom::key_value_pair member : object) {
+    Value& value = json.members_.emplace_back(member.key, Value{}).second;
+    switch (member.value.type()) {
+      case dom::element_type::STRING: value = std::string(std::string_view(member.value)); break;
+      case dom::element_type::INT64: value = std::int64_t(member.value); break;
+      case dom::element_type::BOOL: value = bool(member.value); break;
+      default: break;
+    }
+  }
+  return json;
+}
+
+const FlatJson::Value* FlatJson::find(std::string_view key) const {
+  for (const auto& [name, value] : std::views::reverse(members_)) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+std::optional<std::string_view> FlatJson::string(std::string_view key) const {
+  const Value* value = find(key);
+  const auto* text = value == nullptr ? nullptr : std::get_if<std::string>(value);
+  return text == nullptr ? std::nullopt : std::optional<std::string_view>(*text);
+}
+
+std::optional<std::int64_t> FlatJson::integer(std::string_view key) const {
+  const Value* value = find(key);
+  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
+  return number == nullptr ? std::nullopt : std::optional(*number);
+}
+
+std::optional<bool> FlatJson::boolean(std::string_view key) const {
+  const Value* value = find(key);
+  const auto* flag = value == nullptr ? nullptr : std::get_if<bool>(value);
+  return flag == nullptr ? std::nullopt : std::optional(*flag);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const char first = text.front();
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (first == '"' || first == '\\') {
+      out += '\\';
+      out += first;
+    } else if (static_cast<unsigned char>(first) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(first));
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out += '"';
+}
+
+}  // namespace finpipe
