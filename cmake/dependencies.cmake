@@ -11,6 +11,14 @@ find_package(CLI11 REQUIRED)
 find_library(FINPIPE_ROCKSDB rocksdb REQUIRED)
 mark_as_advanced(FINPIPE_ROCKSDB)
 
+# Asio and Beast are headers; what of them is no template is compiled once, in src/net/*_source.cpp.
+find_package(Boost 1.81 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+add_library(finpipe_asio INTERFACE)
+target_link_libraries(finpipe_asio INTERFACE Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+target_compile_definitions(finpipe_asio INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_VISIBILITY)
+
 # The system's Python first: code generators and test scripts need only its standard library.
 if(NOT DEFINED Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
   set(Python3_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Python for code generators and test scripts")

@@ -45,6 +45,8 @@ VENDORS = [
     (r"date/", ["src/codec/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"spdlog/", ["src/telemetry/*.cpp"]),
+    (r"boost/(asio|beast|system)/", ["src/net/*.cpp", "src/net/*_impl.h"]),
+    (r"openssl/", ["src/net/*.cpp", "src/net/*_impl.h"]),
 ]
 STANDARD_HEADER = re.compile(r"^[a-z][a-z0-9_]*$")
 POSIX_HEADER = re.compile(

@@ -12,7 +12,7 @@ packages_of() {
     run)
       echo g++ cmake ninja-build python3 tzdata
       echo libfmt-dev libspdlog-dev libsimdjson-dev libtomlplusplus-dev libcli11-dev libhowardhinnant-date-dev
-      echo librocksdb-dev
+      echo librocksdb-dev libboost1.81-dev libssl-dev
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
