@@ -112,6 +112,16 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "Listen on 127.0.0.1 and put a proxy with access control in front, or say --insecure to do it all the same"},
     {kMissingKey, "missing_key", "The vendor's feed needs an API key",
      "Set FINNHUB_API_KEY in the environment or in .env, or use --feed sim: to go on without one"},
+    {kBadRequest, "bad_request", "A parameter of the request is missing, unknown or has a value that it cannot take",
+     "Correct the parameter that is named; docs/api.md lists them"},
+    {kNoSuchRoute, "no_such_route", "Nothing is served under this path", "docs/api.md lists the paths"},
+    {kMethodNotAllowed, "method_not_allowed", "The path does not take this method",
+     "Use GET, or HEAD for the header only"},
+    {kForeignOrigin, "foreign_origin", "The request comes from a page of another origin",
+     "Open the page that finpipe serves; programs send no Origin header"},
+    {kForeignHost, "foreign_host", "The request names a host that this loopback listener is not known by",
+     "Use http://127.0.0.1 or http://localhost with the port"},
+    {kUpgradeRequired, "upgrade_required", "The path serves a WebSocket", "Connect with a WebSocket client"},
 });
 
 }  // namespace

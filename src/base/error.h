@@ -79,6 +79,13 @@ enum class ErrorCode : std::uint16_t {
   kListenFailed = 730,
   kInsecureListen = 731,
   kMissingKey = 732,
+  // 8xx: requests to the endpoint
+  kBadRequest = 800,
+  kNoSuchRoute = 801,
+  kMethodNotAllowed = 802,
+  kForeignOrigin = 803,
+  kForeignHost = 804,
+  kUpgradeRequired = 805,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

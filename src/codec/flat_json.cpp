@@ -54,6 +54,12 @@ Result<FlatJson> FlatJson::parse(std::string_view text) {
   return json;
 }
 
+std::vector<std::string_view> FlatJson::names() const {
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : members_) names.push_back(name);
+  return names;
+}
+
 const FlatJson::Value* FlatJson::find(std::string_view key) const {
   for (const auto& [name, value] : std::views::reverse(members_)) {
     if (name == key) return &value;

@@ -24,6 +24,8 @@ class FlatJson {
   [[nodiscard]] static Result<FlatJson> parse(std::string_view text);
 
   [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
+  // The names of all members, in order.
+  [[nodiscard]] std::vector<std::string_view> names() const;
   // nullopt: absent, or of another type. Of a key that comes twice the last one counts.
   [[nodiscard]] std::optional<std::string_view> string(std::string_view key) const;
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const;  // whole, and fits 64 bits
