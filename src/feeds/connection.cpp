@@ -4,30 +4,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <utility>
 
 #include "base/time.h"
+#include "codec/flat_json.h"
 
 namespace finpipe {
 namespace {
 
 constexpr std::size_t kMaxVendorMessageBytes = 256;
 
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-  return out;
+std::string subscribe_text(std::string_view symbol) {
+  std::string text = R"({"type":"subscribe","symbol":)";
+  append_json_string(text, symbol);
+  text += '}';
+  return text;
 }
 
 std::string duration_text(std::int64_t ns) {
@@ -141,7 +132,7 @@ void Connection::opened(std::int64_t now_ns) {
   refused_.assign(options_.symbols.size(), false);
   too_many_ = 0;
   for (const std::string& symbol : options_.symbols) {
-    act(ConnectionAction::Kind::kSend, fmt::format(R"({{"type":"subscribe","symbol":{}}})", json_text(symbol)));
+    act(ConnectionAction::Kind::kSend, subscribe_text(symbol));
   }
   tell(FeedEvent::Kind::kSubscribed, now_ns, {}, options_.symbols);
   outage_told_ = false;
