@@ -13,8 +13,9 @@ packages_of() {
       echo g++ cmake ninja-build python3 tzdata
       echo libfmt-dev libspdlog-dev libsimdjson-dev libtomlplusplus-dev libcli11-dev libhowardhinnant-date-dev
       echo librocksdb-dev libboost1.81-dev libssl-dev
+      echo python3-venv ca-certificates
       ;;
-    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev ;;
+    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev chromium fonts-dejavu-core ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)

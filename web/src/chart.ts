@@ -1,0 +1,246 @@
+// Candles and volume. Its time axis runs in the viewer's time zone (day bars: in UTC, they are trading dates), which
+// the chart library does not know: times are shifted on the way in and back on the way out.
+
+import {
+  CandlestickSeries, ColorType, CrosshairMode, HistogramSeries, TickMarkType, createChart, createSeriesMarkers,
+  type CandlestickData, type HistogramData, type IChartApi, type ISeriesApi, type ISeriesMarkersPluginApi,
+  type SeriesMarker, type Time, type UTCTimestamp, type WhitespaceData,
+} from 'lightweight-charts';
+import { INTERVAL_MS, type Bar, type Gap, type Interval } from './api';
+import type { BarStore } from './bars';
+import { hasPrice, marksOf, type Mark } from './explain';
+import { clock, day, decimalsOf, offsetMs, roughly } from './format';
+import { GapBands, positionIn } from './gap_bands';
+
+export interface ChartEvents {
+  onInspect(start: number | undefined): void;  // a bar under the pointer or chosen by key; undefined: none
+  onNearStart(): void;  // older bars would soon be visible
+  onScroll(atLatest: boolean): void;
+}
+
+const NEAR_START_BARS = 50;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const SHAPES = {
+  gap: { shape: 'arrowUp', position: 'belowBar', size: 0.8 },
+  partial: { shape: 'square', position: 'belowBar', size: 0.5 },
+  revised: { shape: 'circle', position: 'aboveBar', size: 0.5 },
+  backfilled: { shape: 'square', position: 'aboveBar', size: 0.5 },
+} as const satisfies Record<Mark, object>;
+
+export class PriceChart {
+  readonly #store: BarStore;
+  readonly #chart: IChartApi;
+  readonly #candles: ISeriesApi<'Candlestick'>;
+  readonly #volume: ISeriesApi<'Histogram'>;
+  readonly #markers: ISeriesMarkersPluginApi<Time>;
+  readonly #bands = new GapBands();
+  readonly #events: ChartEvents;
+  #interval: Interval = '1m';
+  #shift = 0;
+  #digits = 0;
+  #marked = new Set<number>();
+  #inspected: number | undefined;
+  #color: (name: string) => string = () => '';
+
+  constructor(container: HTMLElement, store: BarStore, events: ChartEvents) {
+    this.#store = store;
+    this.#events = events;
+    this.#chart = createChart(container, {
+      autoSize: true,
+      layout: { attributionLogo: false, fontSize: 11, panes: { enableResize: false } },
+      crosshair: { mode: CrosshairMode.Normal },
+      rightPriceScale: { borderVisible: false },
+      timeScale: {
+        borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 4, barSpacing: 8,
+        tickMarkFormatter: (time: Time, type: TickMarkType) => this.#tick(this.#startOf(time), type),
+      },
+      localization: { timeFormatter: (time: Time) => this.#label(this.#startOf(time)) },
+    });
+    this.#candles = this.#chart.addSeries(CandlestickSeries, {});
+    this.#volume = this.#chart.addSeries(
+      HistogramSeries,
+      { priceFormat: { type: 'custom', formatter: roughly, minMove: 1e-8 }, lastValueVisible: false, priceLineVisible: false },
+      1,
+    );
+    this.#chart.panes()[0]?.setStretchFactor(5);
+    this.#chart.panes()[1]?.setStretchFactor(1);
+    this.#markers = createSeriesMarkers(this.#candles, []);
+    this.#candles.attachPrimitive(this.#bands);
+    this.#chart.subscribeCrosshairMove(({ time }) => this.#inspect(time === undefined ? undefined : this.#startOf(time)));
+    this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      if (range && this.#store.size > 0 && range.from < NEAR_START_BARS) events.onNearStart();
+      events.onScroll(this.atLatest());
+    });
+    container.addEventListener('keydown', (event) => this.#key(event));
+    container.addEventListener('blur', () => this.#clearCrosshair());
+  }
+
+  get digits(): number {
+    return this.#digits;
+  }
+
+  // Another symbol or interval: what the scale knew of the last one does not hold.
+  show(interval: Interval): void {
+    this.#interval = interval;
+    this.#shift = interval === '1d' ? 0 : offsetMs(Date.now());
+    this.#digits = 0;
+    this.#chart.applyOptions({ timeScale: { timeVisible: interval !== '1d', secondsVisible: interval === '1s' } });
+    this.#candles.priceScale().applyOptions({ autoScale: true });
+    this.#clearCrosshair();
+    this.drawAll();
+    this.setGaps([]);
+    this.goToLatest();
+  }
+
+  drawAll(): void {
+    const bars = this.#store.all();
+    this.#learnDigits(bars);
+    this.#candles.setData(bars.map((bar) => this.#candle(bar)));
+    this.#volume.setData(bars.map((bar) => this.#volumeBar(bar)));
+    this.#mark(bars, true);
+  }
+
+  // Bars of the store that have changed, in ascending order. `drawn`: the newest start on the chart before.
+  drawChanged(bars: readonly Bar[], known: (start: number) => boolean): void {
+    const newest = this.#candles.data().at(-1)?.time as number | undefined;
+    const inserted = bars.some((bar) => newest === undefined || (this.#time(bar) < newest && !known(bar.start)));
+    if (inserted) {
+      this.drawAll();
+      return;
+    }
+    this.#learnDigits(bars);
+    for (const bar of bars) {
+      const old = newest !== undefined && this.#time(bar) < newest;
+      this.#candles.update(this.#candle(bar), old);
+      this.#volume.update(this.#volumeBar(bar), old);
+    }
+    this.#mark(bars, false);
+  }
+
+  setGaps(gaps: readonly Gap[]): void {
+    const first = this.#store.first;
+    // A day bar is a trading date: where in it a moment lies depends on the market.
+    const shown = first && this.#interval !== '1d' ? gaps.filter(({ to, filled }) => to > first.start && !filled) : [];
+    const upTo = (time: number) => this.#store.countUpTo(time);
+    const startAt = (index: number) => this.#store.at(index)?.start ?? 0;
+    this.#bands.set(shown, positionIn(upTo, startAt, INTERVAL_MS[this.#interval]));
+  }
+
+  applyTheme(): void {
+    const style = getComputedStyle(document.documentElement);
+    this.#color = (name) => style.getPropertyValue(`--${name}`).trim();
+    const [up, down, line] = [this.#color('up'), this.#color('down'), this.#color('line')];
+    const label = { labelBackgroundColor: this.#color('label'), color: this.#color('faint') };
+    this.#chart.applyOptions({
+      layout: {
+        background: { type: ColorType.Solid, color: this.#color('panel') },
+        textColor: this.#color('quiet'),
+        fontFamily: style.fontFamily,
+        panes: { separatorColor: line, separatorHoverColor: line },
+      },
+      grid: { vertLines: { color: this.#color('grid') }, horzLines: { color: this.#color('grid') } },
+      crosshair: { vertLine: label, horzLine: label },
+    });
+    this.#candles.applyOptions({
+      upColor: up, downColor: down, borderUpColor: up, borderDownColor: down, wickUpColor: up, wickDownColor: down,
+    });
+    this.#bands.setColor(this.#color('gap-band'));
+    this.drawAll();
+  }
+
+  goToLatest(): void {
+    this.#chart.timeScale().scrollToRealTime();
+  }
+
+  atLatest(): boolean {
+    return this.#chart.timeScale().scrollPosition() >= 0;
+  }
+
+  #time(bar: Bar): UTCTimestamp {
+    return ((bar.start - this.#shift) / 1_000) as UTCTimestamp;
+  }
+
+  #startOf(time: Time): number {
+    return (time as number) * 1_000 + this.#shift;
+  }
+
+  #candle(bar: Bar): CandlestickData | WhitespaceData {
+    const time = this.#time(bar);
+    if (!hasPrice(bar)) return { time };
+    const candle = {
+      time, open: Number(bar.open), high: Number(bar.high), low: Number(bar.low), close: Number(bar.close),
+    };
+    if (bar.state !== 'provisional') return candle;
+    return { ...candle, color: this.#color(candle.close >= candle.open ? 'up-soft' : 'down-soft') };
+  }
+
+  #volumeBar(bar: Bar): HistogramData {
+    const rose = !hasPrice(bar) || Number(bar.close) >= Number(bar.open);
+    return { time: this.#time(bar), value: Number(bar.volume), color: this.#color(rose ? 'up-soft' : 'down-soft') };
+  }
+
+  #learnDigits(bars: readonly Bar[]): void {
+    let digits = this.#digits;
+    for (const { open, high, low, close } of bars) {
+      for (const price of [open, high, low, close]) digits = Math.max(digits, decimalsOf(price ?? ''));
+    }
+    if (digits === this.#digits && bars.length !== this.#store.size) return;
+    this.#digits = digits;
+    this.#candles.applyOptions({ priceFormat: { type: 'price', precision: digits, minMove: 10 ** -digits } });
+  }
+
+  #mark(bars: readonly Bar[], all: boolean): void {
+    const touched = bars.some((bar) => marksOf(bar).length > 0 || this.#marked.has(bar.start));
+    if (!touched && !all) return;
+    this.#marked.clear();
+    const markers: SeriesMarker<Time>[] = [];
+    for (const bar of this.#store.all()) {
+      for (const mark of hasPrice(bar) ? marksOf(bar) : []) {
+        markers.push({ time: this.#time(bar), color: this.#color(mark), ...SHAPES[mark] });
+        this.#marked.add(bar.start);
+      }
+    }
+    this.#markers.setMarkers(markers);
+  }
+
+  #tick(start: number, type: TickMarkType): string {
+    const [year = '', month = '', date = ''] = day(start, this.#interval === '1d').split('-');
+    if (type === TickMarkType.Year) return year;
+    if (type === TickMarkType.Month) return MONTHS[Number(month) - 1] ?? '';
+    if (type === TickMarkType.DayOfMonth) return `${Number(date)} ${MONTHS[Number(month) - 1]}`;
+    return type === TickMarkType.TimeWithSeconds ? clock(start) : clock(start).slice(0, 5);
+  }
+
+  #label(start: number): string {
+    return this.#interval === '1d' ? day(start, true) : `${day(start)} ${clock(start)}`;
+  }
+
+  #inspect(start: number | undefined): void {
+    this.#inspected = start;
+    this.#events.onInspect(start);
+  }
+
+  #key(event: KeyboardEvent): void {
+    const count = this.#store.size;
+    const at = this.#inspected === undefined ? count : this.#store.countUpTo(this.#inspected) - 1;
+    const targets: Record<string, number> = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 };
+    const target = targets[event.key];
+    if (event.key === 'Escape') this.#clearCrosshair();
+    if (target === undefined || count === 0) return;
+    event.preventDefault();
+    const index = Math.max(0, Math.min(count - 1, target));
+    const bar = this.#store.at(index);
+    if (!bar) return;
+    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    if (range && (index < range.from || index > range.to)) {
+      this.#chart.timeScale().scrollToPosition(index - count + 1 + (range.to - range.from) / 2, false);
+    }
+    this.#chart.setCrosshairPosition(Number(bar.close ?? 0), this.#time(bar), this.#candles);
+    this.#inspect(bar.start);
+  }
+
+  #clearCrosshair(): void {
+    this.#chart.clearCrosshairPosition();
+    this.#inspect(undefined);
+  }
+}
