@@ -1,5 +1,6 @@
-# Vendors' libraries, all from Debian 12 packages (tools/packages.sh names them). RocksDB's CMake package asks for the
-# development files of libraries that only its static build needs, so it is linked by its plain name instead.
+# Vendors' libraries, all from Debian 12 packages (tools/packages.sh names them). The CMake packages of RocksDB and
+# prometheus-cpp ask for the development files of libraries that the parts used here do not need, so these two are linked
+# by their plain names instead.
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -9,7 +10,8 @@ find_package(tomlplusplus REQUIRED)
 find_package(date REQUIRED)
 find_package(CLI11 REQUIRED)
 find_library(FINPIPE_ROCKSDB rocksdb REQUIRED)
-mark_as_advanced(FINPIPE_ROCKSDB)
+find_library(FINPIPE_PROMETHEUS prometheus-cpp-core REQUIRED)
+mark_as_advanced(FINPIPE_ROCKSDB FINPIPE_PROMETHEUS)
 
 # Asio and Beast are headers; what of them is no template is compiled once, in src/net/*_source.cpp.
 find_package(Boost 1.81 REQUIRED)

@@ -45,6 +45,7 @@ VENDORS = [
     (r"date/", ["src/codec/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"spdlog/", ["src/telemetry/*.cpp"]),
+    (r"prometheus/", ["src/telemetry/metrics.cpp"]),
     (r"boost/(asio|beast|system)/", ["src/net/*.cpp", "src/net/*_impl.h"]),
     (r"openssl/", ["src/net/*.cpp", "src/net/*_impl.h"]),
 ]

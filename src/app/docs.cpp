@@ -25,8 +25,10 @@ void add_docs(CLI::App& program, CommandLine& line) {
   docs->require_subcommand(1);
   add_page(*docs, line, "settings", settings_page);
   add_page(*docs, line, "errors", errors_page);
-  add_examples(
-      *docs, {"finpipe docs settings > docs/reference/settings.md", "finpipe docs errors > docs/reference/errors.md"});
+  add_page(*docs, line, "metrics", metrics_page);
+  add_examples(*docs,
+               {"finpipe docs settings > docs/reference/settings.md", "finpipe docs errors > docs/reference/errors.md",
+                "finpipe docs metrics > docs/reference/metrics.md"});
 }
 
 }  // namespace finpipe

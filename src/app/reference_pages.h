@@ -7,5 +7,6 @@ namespace finpipe {
 
 [[nodiscard]] std::string settings_page();
 [[nodiscard]] std::string errors_page();
+[[nodiscard]] std::string metrics_page();
 
 }  // namespace finpipe

@@ -67,6 +67,7 @@ class LayerCheckTest(unittest.TestCase):
         self.assert_fires("vendor", ("src/feeds/tape.cpp", "#include <simdjson.h>\n"))
         self.assert_fires("vendor", ("src/base/time.cpp", "#include <date/tz.h>\n"))
         self.assert_fires("vendor", ("src/telemetry/log.cpp", "#include <toml++/toml.h>\n"))
+        self.assert_fires("vendor", ("src/endpoint/server.cpp", "#include <prometheus/registry.h>\n"))
 
     def test_an_unknown_vendor_is_found(self):
         self.assert_fires("vendor", ("src/base/text.cpp", "#include <boost/algorithm/string.hpp>\n"))

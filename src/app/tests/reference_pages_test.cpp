@@ -24,6 +24,10 @@ TEST(ReferencePages, ErrorsPageIsWhatTheTableSays) {
   EXPECT_EQ(page_of("errors.md"), errors_page()) << "finpipe docs errors > docs/reference/errors.md";
 }
 
+TEST(ReferencePages, MetricsPageIsWhatTheTableSays) {
+  EXPECT_EQ(page_of("metrics.md"), metrics_page()) << "finpipe docs metrics > docs/reference/metrics.md";
+}
+
 TEST(ReferencePages, EveryErrorHasAnExitCodeOfItsKind) {
   for (const ErrorInfo& info : error_table()) {
     const int number = static_cast<int>(info.code);

@@ -1,0 +1,332 @@
+#include "telemetry/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+#include <sstream>
+#include <stdexcept>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "telemetry/process_figures.h"
+
+namespace finpipe {
+namespace {
+
+using enum Metric;
+using enum MetricType;
+
+constexpr MetricLabel kRoute{"route",
+                             "bars trades symbols gaps status ledger stream healthz readyz metrics page other"};
+constexpr MetricLabel kStatus{"status", "2xx 3xx 4xx 5xx"};
+constexpr MetricLabel kChannel{"channel", "bars trades status"};
+constexpr MetricLabel kDeadLetterReason{"reason", "", true};
+
+constexpr auto kMetrics = std::to_array<MetricInfo>({
+    {kEndpointConnections, "finpipe_endpoint_connections", kGauge, "", "Connections open now, of HTTP and WebSocket"},
+    {kEndpointAccepted, "finpipe_endpoint_connections_accepted_total", kCounter, "", "Connections accepted"},
+    {kEndpointShed, "finpipe_endpoint_connections_shed_total", kCounter, "",
+     "Connections closed for want of room: too many of them, or no file descriptors"},
+    {kEndpointBadRequests, "finpipe_endpoint_bad_requests_total", kCounter, "",
+     "Requests that were malformed or beyond a limit, and reached no route"},
+    {kEndpointTimeouts, "finpipe_endpoint_timeouts_total", kCounter, "",
+     "Connections dropped for being slow: requests, idle time, writes, pongs"},
+    {kEndpointRequests, "finpipe_endpoint_requests_total", kCounter, "", "Requests answered", {kRoute, kStatus}},
+    {kEndpointRequestSeconds,
+     "finpipe_endpoint_request_seconds",
+     kHistogram,
+     "seconds",
+     "From a whole request to its answer",
+     {kRoute}},
+    {kStreamClients, "finpipe_stream_clients", kGauge, "", "Clients of the live stream now"},
+    {kStreamSubscriptions, "finpipe_stream_subscriptions", kGauge, "", "Their subscriptions"},
+    {kStreamMessages,
+     "finpipe_stream_messages_total",
+     kCounter,
+     "",
+     "Messages sent to clients of the stream",
+     {kChannel}},
+    {kStreamBytes, "finpipe_stream_bytes_total", kCounter, "bytes", "Text of those messages", {kChannel}},
+    {kStreamConflatedBars, "finpipe_stream_conflated_bars_total", kCounter, "",
+     "Versions of bars that a slow client was not sent because a newer one came before it had read"},
+    {kStreamDroppedTrades, "finpipe_stream_dropped_trades_total", kCounter, "",
+     "Trades that a slow client was not sent; it was told their number"},
+    {kStreamClientsClosed,
+     "finpipe_stream_clients_closed_total",
+     kCounter,
+     "",
+     "Clients of the stream that were disconnected by a rule",
+     {MetricLabel{"reason", "too_far_behind too_many_messages overflow"}}},
+    {kStreamSnapshotSeconds, "finpipe_stream_snapshot_seconds", kHistogram, "seconds",
+     "To read and write one snapshot"},
+
+    {kFeedConnected, "finpipe_feed_connected", kGauge, "", "1 while the feed is connected, else 0"},
+    {kFeedLastFrameAgeSeconds, "finpipe_feed_last_frame_age_seconds", kGauge, "seconds",
+     "Since the last frame or ping of the feed"},
+    {kFeedSilenceSeconds, "finpipe_feed_silence_seconds", kGauge, "seconds",
+     "Since the present interruption of the feed began; 0 while it is connected"},
+    {kFeedReconnects,
+     "finpipe_feed_reconnects_total",
+     kCounter,
+     "",
+     "Interruptions of the feed, by what began them",
+     {MetricLabel{"reason", "disconnected stalled"}}},
+    {kFeedLagSeconds,
+     "finpipe_feed_lag_seconds",
+     kGauge,
+     "seconds",
+     "From a trade to its receipt: the 99th percentile of the last five minutes",
+     {MetricLabel{"market", ""}}},
+    {kIngestFrames, "finpipe_ingest_frames_total", kCounter, "", "Frames received"},
+    {kIngestReceived, "finpipe_ingest_trades_received_total", kCounter, "",
+     "Trades received of subscribed symbols, good or bad"},
+    {kIngestAlreadyInLog, "finpipe_ingest_trades_already_in_log_total", kCounter, "",
+     "Of those, already in the log: a tape was resumed"},
+    {kIngestAppended, "finpipe_ingest_trades_appended_total", kCounter, "", "Of those, appended to the log"},
+    {kIngestDeadLettered,
+     "finpipe_ingest_trades_dead_lettered_total",
+     kCounter,
+     "",
+     "Of those, set aside before the log",
+     {kDeadLetterReason}},
+    {kIngestSuspects, "finpipe_ingest_suspects_total", kCounter, "",
+     "Trades appended that look like a repeat of earlier ones; bars leave them out"},
+    {kIngestRounded, "finpipe_ingest_numbers_rounded_total", kCounter, "",
+     "Prices and volumes with more digits than fit"},
+    {kIngestUnsubscribed, "finpipe_ingest_trades_unsubscribed_total", kCounter, "",
+     "Trades of symbols that were not asked for"},
+    {kIngestVendorErrors, "finpipe_ingest_vendor_errors_total", kCounter, "", "Error frames of the vendor"},
+
+    {kLogAppended, "finpipe_log_records_appended_total", kCounter, "", "Records made durable in the log"},
+    {kLogPendingBytes, "finpipe_log_pending_bytes", kGauge, "bytes", "Appended and not durable yet"},
+    {kLogFlushSeconds, "finpipe_log_flush_seconds", kHistogram, "seconds", "To make appended records durable"},
+
+    {kProcessorRecords, "finpipe_processor_records_total", kCounter, "", "Records of the log applied"},
+    {kProcessorBacklog, "finpipe_processor_backlog_records", kGauge, "", "Records in the log that are not applied yet"},
+    {kProcessorWindows, "finpipe_processor_windows", kGauge, "", "Bars in memory"},
+    {kProcessorRevisions,
+     "finpipe_processor_revisions_total",
+     kCounter,
+     "",
+     "Final bars revised",
+     {MetricLabel{"reason", "late backfill gap void"}}},
+    {kProcessorDeadLettered,
+     "finpipe_processor_dead_lettered_total",
+     kCounter,
+     "",
+     "Records of the log set aside by the processor",
+     {kDeadLetterReason}},
+    {kProcessorCommitSeconds, "finpipe_processor_commit_seconds", kHistogram, "seconds",
+     "From handing a commit to the store until it is durable"},
+
+    {kLedgerTrades,
+     "finpipe_ledger_trades",
+     kGauge,
+     "",
+     "The account of trades over all sessions and partitions",
+     {MetricLabel{"term",
+                  "received already_in_log appended dead_lettered_before in_log stored skipped "
+                  "dead_lettered_after"}}},
+    {kLedgerBalanced, "finpipe_ledger_balanced", kGauge, "",
+     "1 while the account of every session and partition balances, else 0"},
+
+    {kProcessResidentBytes, "finpipe_process_resident_bytes", kGauge, "bytes", "Resident memory"},
+    {kProcessOpenFds, "finpipe_process_open_fds", kGauge, "", "Open file descriptors"},
+    {kProcessCpuSeconds, "finpipe_process_cpu_seconds_total", kCounter, "seconds", "Processor time, user and system"},
+    {kProcessStartTimeSeconds, "finpipe_process_start_time_seconds", kGauge, "seconds", "When it started, since 1970"},
+    {kBuildInfo,
+     "finpipe_build_info",
+     kGauge,
+     "",
+     "Always 1; the label tells the version",
+     {MetricLabel{"version", ""}}},
+});
+
+constexpr bool in_the_order_of_their_ids() {
+  for (std::size_t i = 0; i < kMetrics.size(); ++i)
+    if (static_cast<std::size_t>(kMetrics[i].id) != i) return false;
+  return kMetrics.size() == static_cast<std::size_t>(kBuildInfo) + 1;
+}
+static_assert(in_the_order_of_their_ids());
+
+// Seconds: from what a request on this machine takes to what an operator calls an outage.
+const std::vector<double> kBuckets = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                      0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+
+std::size_t label_count(const MetricInfo& info) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(info.labels, [](const MetricLabel& label) { return !label.name.empty(); }));
+}
+
+std::vector<std::string> known_values(const MetricLabel& label) {
+  std::vector<std::string> values;
+  if (label.dead_letter_reasons) {
+    for (const ErrorInfo& error : error_table()) {
+      const int number = static_cast<int>(error.code);
+      if (number >= 300 && number < 500) values.emplace_back(error.name);
+    }
+    return values;
+  }
+  std::istringstream words{std::string(label.values)};
+  for (std::string word; words >> word;) values.push_back(word);
+  return values;
+}
+
+// One metric of the registry: its series by label values, in the order of the table.
+class Slot {
+ public:
+  Slot(const MetricInfo& info, prometheus::Registry& registry) : info_(info), labels_(label_count(info)) {
+    const std::string name(info.name);
+    const std::string help(info.help);
+    switch (info.type) {
+      case kCounter: family_ = &prometheus::BuildCounter().Name(name).Help(help).Register(registry); break;
+      case kGauge: family_ = &prometheus::BuildGauge().Name(name).Help(help).Register(registry); break;
+      case kHistogram: family_ = &prometheus::BuildHistogram().Name(name).Help(help).Register(registry); break;
+    }
+    create_known({});
+  }
+
+  [[nodiscard]] prometheus::Counter& counter(Metrics::Labels labels) {
+    return *std::get<prometheus::Counter*>(at(kCounter, labels));
+  }
+  [[nodiscard]] prometheus::Gauge& gauge(Metrics::Labels labels) {
+    return *std::get<prometheus::Gauge*>(at(kGauge, labels));
+  }
+  [[nodiscard]] prometheus::Histogram& histogram(Metrics::Labels labels) {
+    return *std::get<prometheus::Histogram*>(at(kHistogram, labels));
+  }
+  [[nodiscard]] double value(Metrics::Labels labels) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = std::ranges::find_if(series_, [&](const auto& entry) { return same(entry.first, labels); });
+    if (found == series_.end()) return 0;
+    if (const auto* counter = std::get_if<prometheus::Counter*>(&found->second)) return (*counter)->Value();
+    if (const auto* gauge = std::get_if<prometheus::Gauge*>(&found->second)) return (*gauge)->Value();
+    return 0;
+  }
+  void raise_to(double total, Metrics::Labels labels) {
+    prometheus::Counter& series = counter(labels);
+    const std::lock_guard lock(raising_);
+    if (const double present = series.Value(); total > present) series.Increment(total - present);
+  }
+
+ private:
+  using Values = std::vector<std::string>;
+  using Series = std::variant<prometheus::Counter*, prometheus::Gauge*, prometheus::Histogram*>;
+  using Family = std::variant<prometheus::Family<prometheus::Counter>*, prometheus::Family<prometheus::Gauge>*,
+                              prometheus::Family<prometheus::Histogram>*>;
+
+  static bool same(const Values& values, Metrics::Labels labels) { return std::ranges::equal(values, labels); }
+
+  Series at(MetricType type, Metrics::Labels labels) {
+    if (type != info_.type || labels.size() != labels_)
+      throw std::logic_error("metric " + std::string(info_.name) + " is used as another one");
+    {
+      const std::shared_lock lock(mutex_);
+      for (const auto& [values, series] : series_)
+        if (same(values, labels)) return series;
+    }
+    return create(Values(labels.begin(), labels.end()));
+  }
+
+  Series create(const Values& values) {
+    const std::unique_lock lock(mutex_);
+    for (const auto& [known, series] : series_)
+      if (known == values) return series;
+    prometheus::Labels labels;
+    for (std::size_t i = 0; i < values.size(); ++i) labels.emplace(info_.labels[i].name, values[i]);
+    const auto add = [&](auto* family) -> Series {
+      if constexpr (std::is_same_v<decltype(family), prometheus::Family<prometheus::Histogram>*>)
+        return &family->Add(labels, kBuckets);
+      else
+        return &family->Add(labels);
+    };
+    return series_.emplace_back(values, std::visit(add, family_)).second;
+  }
+
+  // Every combination of values that the table knows.
+  void create_known(Values values) {
+    if (values.size() == labels_) {
+      create(values);
+      return;
+    }
+    for (std::string& value : known_values(info_.labels[values.size()])) {
+      values.push_back(std::move(value));
+      create_known(values);
+      values.pop_back();
+    }
+  }
+
+  const MetricInfo& info_;
+  std::size_t labels_;
+  Family family_;
+  mutable std::shared_mutex mutex_;
+  std::vector<std::pair<Values, Series>> series_;
+  std::mutex raising_;
+};
+
+}  // namespace
+
+std::string_view to_string(MetricType type) {
+  switch (type) {
+    case kCounter: return "counter";
+    case kGauge: return "gauge";
+    case kHistogram: return "histogram";
+  }
+  return "";
+}
+
+std::span<const MetricInfo> metric_table() { return kMetrics; }
+
+class Metrics::Implementation {
+ public:
+  Implementation() {
+    for (const MetricInfo& info : kMetrics) slots_.push_back(std::make_unique<Slot>(info, registry_));
+  }
+  [[nodiscard]] Slot& slot(Metric metric) { return *slots_[static_cast<std::size_t>(metric)]; }
+  [[nodiscard]] std::string text() const {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, registry_.Collect());
+    return std::move(out).str();
+  }
+
+ private:
+  prometheus::Registry registry_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+};
+
+Metrics::Metrics() : implementation_(std::make_unique<Implementation>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::add(Metric metric, double by, Labels labels) {
+  implementation_->slot(metric).counter(labels).Increment(by);
+}
+void Metrics::raise_to(Metric metric, double total, Labels labels) {
+  implementation_->slot(metric).raise_to(total, labels);
+}
+void Metrics::set(Metric metric, double value, Labels labels) {
+  implementation_->slot(metric).gauge(labels).Set(value);
+}
+void Metrics::observe(Metric metric, double value, Labels labels) {
+  implementation_->slot(metric).histogram(labels).Observe(value);
+}
+double Metrics::value(Metric metric, Labels labels) const { return implementation_->slot(metric).value(labels); }
+
+std::string Metrics::render() {
+  if (const auto figures = process_figures()) {
+    set(kProcessResidentBytes, static_cast<double>(figures->resident_bytes));
+    set(kProcessOpenFds, static_cast<double>(figures->open_fds));
+    raise_to(kProcessCpuSeconds, figures->cpu_seconds);
+    set(kProcessStartTimeSeconds, figures->start_time_seconds);
+  }
+  return implementation_->text();
+}
+
+}  // namespace finpipe
