@@ -51,10 +51,10 @@ struct HttpRequest {
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::vector<std::pair<std::string, std::string>> headers;  // besides Content-Type, Content-Length, Date, Server
+  std::string body{};
+  std::vector<std::pair<std::string, std::string>> headers{};  // besides Content-Type, Content-Length, Date, Server
   // Static content instead of `body`, when not empty; must live as long as the server.
-  std::string_view static_body;
+  std::string_view static_body{};
   bool close = false;  // end the connection after it
 };
 
