@@ -187,6 +187,7 @@ void Connection::lose(FeedEvent::Kind kind, Error error, Verdict verdict, std::i
   retry_ns_ = now_ns + wait_ns_;
   verdict_ = std::move(verdict);
   last_error_ = std::move(error);
+  ++failures_;
 }
 
 // Decorrelated jitter: many clients that lose one server at once do not come back at once. After a healthy connection

@@ -95,7 +95,8 @@ class Connection {
   [[nodiscard]] std::int64_t since_ns() const { return since_ns_; }  // of the state
   // Attempts since a connection was open the last time, the one under way included.
   [[nodiscard]] int attempts() const { return attempts_; }
-  // Of the newest attempt or connection that ended otherwise than asked.
+  // Attempts and connections that ended otherwise than asked, ever, and the error of the newest one.
+  [[nodiscard]] std::int64_t failures() const { return failures_; }
   [[nodiscard]] const std::optional<Error>& last_error() const { return last_error_; }
   [[nodiscard]] const std::string& last_vendor_message() const { return last_vendor_message_; }
   // Of this connection, or of the last one.
@@ -133,6 +134,7 @@ class Connection {
   std::int64_t since_ns_ = 0;
   int attempts_ = 0;
   bool outage_told_ = false;
+  std::int64_t failures_ = 0;
   std::optional<Error> last_error_;
   std::string last_vendor_message_;
 

@@ -261,6 +261,7 @@ TEST_F(ConnectionTest, AnOutageIsToldOnceWhateverTheNumberOfAttempts) {
     machine().ended(not_connected(ErrorCode::kNameNotFound), now_);
     EXPECT_TRUE(drain().empty());
     EXPECT_EQ(machine().last_error()->code, ErrorCode::kNameNotFound);
+    EXPECT_EQ(machine().failures(), attempt);
   }
   await_attempt();
   machine().opened(now_);
