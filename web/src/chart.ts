@@ -19,6 +19,7 @@ export interface ChartEvents {
 }
 
 const NEAR_START_BARS = 50;
+const RIGHT_OFFSET_BARS = 4;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const SHAPES = {
   gap: { shape: 'arrowUp', position: 'belowBar', size: 0.8 },
@@ -39,7 +40,7 @@ export class PriceChart {
   #shift = 0;
   #digits = 0;
   #marked = new Set<number>();
-  #inspected: number | undefined;
+  #chosen: number | undefined;  // by key; the crosshair stays with that bar when others come
   #color: (name: string) => string = () => '';
 
   constructor(container: HTMLElement, store: BarStore, events: ChartEvents) {
@@ -51,7 +52,7 @@ export class PriceChart {
       crosshair: { mode: CrosshairMode.Normal },
       rightPriceScale: { borderVisible: false },
       timeScale: {
-        borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 4, barSpacing: 8,
+        borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: RIGHT_OFFSET_BARS, barSpacing: 8,
         tickMarkFormatter: (time: Time, type: TickMarkType) => this.#tick(this.#startOf(time), type),
       },
       localization: { timeFormatter: (time: Time) => this.#label(this.#startOf(time)) },
@@ -66,7 +67,10 @@ export class PriceChart {
     this.#chart.panes()[1]?.setStretchFactor(1);
     this.#markers = createSeriesMarkers(this.#candles, []);
     this.#candles.attachPrimitive(this.#bands);
-    this.#chart.subscribeCrosshairMove(({ time }) => this.#inspect(time === undefined ? undefined : this.#startOf(time)));
+    this.#chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
+      if (sourceEvent) this.#chosen = undefined;
+      if (this.#chosen === undefined) events.onInspect(time === undefined ? undefined : this.#startOf(time));
+    });
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && this.#store.size > 0 && range.from < NEAR_START_BARS) events.onNearStart();
       events.onScroll(this.atLatest());
@@ -98,6 +102,7 @@ export class PriceChart {
     this.#candles.setData(bars.map((bar) => this.#candle(bar)));
     this.#volume.setData(bars.map((bar) => this.#volumeBar(bar)));
     this.#mark(bars, true);
+    this.#pointAtChosen();
   }
 
   // Bars of the store that have changed, in ascending order. `drawn`: the newest start on the chart before.
@@ -115,6 +120,7 @@ export class PriceChart {
       this.#volume.update(this.#volumeBar(bar), old);
     }
     this.#mark(bars, false);
+    this.#pointAtChosen();
   }
 
   setGaps(gaps: readonly Gap[]): void {
@@ -149,7 +155,7 @@ export class PriceChart {
   }
 
   goToLatest(): void {
-    this.#chart.timeScale().scrollToRealTime();
+    this.#chart.timeScale().scrollToPosition(RIGHT_OFFSET_BARS, false);
   }
 
   atLatest(): boolean {
@@ -215,32 +221,34 @@ export class PriceChart {
     return this.#interval === '1d' ? day(start, true) : `${day(start)} ${clock(start)}`;
   }
 
-  #inspect(start: number | undefined): void {
-    this.#inspected = start;
-    this.#events.onInspect(start);
-  }
-
   #key(event: KeyboardEvent): void {
     const count = this.#store.size;
-    const at = this.#inspected === undefined ? count : this.#store.countUpTo(this.#inspected) - 1;
+    const at = this.#chosen === undefined ? count : this.#store.countUpTo(this.#chosen) - 1;
     const targets: Record<string, number> = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: count - 1 };
     const target = targets[event.key];
     if (event.key === 'Escape') this.#clearCrosshair();
     if (target === undefined || count === 0) return;
     event.preventDefault();
     const index = Math.max(0, Math.min(count - 1, target));
-    const bar = this.#store.at(index);
-    if (!bar) return;
-    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    this.#chosen = this.#store.at(index)?.start;
+    const scale = this.#chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
     if (range && (index < range.from || index > range.to)) {
-      this.#chart.timeScale().scrollToPosition(index - count + 1 + (range.to - range.from) / 2, false);
+      scale.scrollToPosition(index - count + 1 + (range.to - range.from) / 2, false);
     }
+    this.#pointAtChosen();
+  }
+
+  #pointAtChosen(): void {
+    const bar = this.#chosen === undefined ? undefined : this.#store.get(this.#chosen);
+    if (!bar) return;
     this.#chart.setCrosshairPosition(Number(bar.close ?? 0), this.#time(bar), this.#candles);
-    this.#inspect(bar.start);
+    this.#events.onInspect(bar.start);
   }
 
   #clearCrosshair(): void {
+    this.#chosen = undefined;
     this.#chart.clearCrosshairPosition();
-    this.#inspect(undefined);
+    this.#events.onInspect(undefined);
   }
 }

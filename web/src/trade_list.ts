@@ -41,6 +41,8 @@ export class TradeList {
       const at = this.#trades.length - 1 - i;
       this.#fill(this.#rows[i] as HTMLTableRowElement, this.#trades[at] as Trade, this.#trades[at - 1]);
     }
+    const coded = this.#trades.some(({ conditions }) => conditions && conditions.length > 0);
+    this.#body.parentElement?.classList.toggle('coded', coded);
     if (this.#body.rows.length !== shown) this.#body.replaceChildren(...this.#rows.slice(0, shown));
   }
 

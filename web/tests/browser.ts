@@ -1,0 +1,83 @@
+// Debian's Chromium, and a page in it that keeps account of what must not happen: errors, and requests to elsewhere.
+
+import assert from 'node:assert/strict';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+export const DEADLINE_MS = 60_000;
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env.FINPIPE_CHROMIUM ?? '/usr/bin/chromium',
+    timeout: DEADLINE_MS,
+    args: [
+      '--no-sandbox', '--headless=new', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+}
+
+export interface WatchedPage {
+  page: Page;
+  close(): Promise<void>;  // fails when the page complained or asked someone else
+}
+
+export async function open(
+  browser: Browser, origin: string, options: BrowserContextOptions & { tolerate?: RegExp } = {},
+): Promise<WatchedPage> {
+  const { tolerate, ...context } = options;
+  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, ...context });
+  page.setDefaultTimeout(DEADLINE_MS);
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && !tolerate?.test(message.text())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('request', (request) => {
+    if (new URL(request.url()).origin !== origin) complaints.push(`asked for ${request.url()}`);
+  });
+  return {
+    page,
+    close: async () => {
+      await page.context().close();
+      assert.deepEqual(complaints, []);
+    },
+  };
+}
+
+// Waits until `probe` gives what `wanted` accepts; says what it gave last when it never does.
+export async function until<T>(what: string, probe: () => Promise<T>, wanted: (value: T) => boolean): Promise<T> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const value = await probe();
+    if (wanted(value)) return value;
+    if (Date.now() > deadline) assert.fail(`not in time: ${what}; it was ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+// What stands in a field of the line above the chart.
+export function figure(page: Page, name: string): Promise<string> {
+  return page.locator('#inspector dl div', { has: page.getByText(name, { exact: true }) }).locator('dd').innerText();
+}
+
+// How many pixels of the chart have the colours of candles that rose or fell, faint ones too.
+export function candlePixels(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    let found = 0;
+    for (const canvas of document.querySelectorAll<HTMLCanvasElement>('#chart canvas')) {
+      if (canvas.width < 200 || canvas.height < 40) continue;
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })!;
+      copy.drawImage(canvas, 0, 0);
+      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+      for (let i = 0; i < data.length; i += 4) {
+        const [red, green] = [data[i]!, data[i + 1]!];
+        if (data[i + 3]! > 60 && Math.abs(red - green) > 60) ++found;
+      }
+    }
+    return found;
+  });
+}
+
+export function scrollsSideways(page: Page): Promise<boolean> {
+  return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+}
