@@ -1,7 +1,7 @@
-// An HTTP/1.1 server with WebSocket upgrades, plain or TLS, in one loop. It keeps its own limits, so that slow, idle and
-// hostile clients cost a bounded amount and take nothing from others: everything beyond a limit is answered with a
+// An HTTP/1.1 server with WebSocket upgrades, plain or TLS, in one loop. It keeps its own limits, so that slow, idle
+// and hostile clients cost a bounded amount and take nothing from others: everything beyond a limit is answered with a
 // status (or dropped) and counted. When all connections are in use, a new one displaces the one that has been idle
-// longest (no request under way, no open WebSocket).
+// longest: no whole request has come since then, and it is no WebSocket.
 #pragma once
 
 #include <cstddef>
@@ -24,18 +24,19 @@ struct HttpServerOptions {
   std::uint16_t port = 0;             // 0: a free one, see HttpServer::port
   std::shared_ptr<TlsContext> tls;    // null: plain
   std::size_t max_connections = 1'024;
-  std::size_t max_header_bytes = std::size_t{16} << 10;  // 431 beyond
-  std::size_t max_body_bytes = std::size_t{64} << 10;    // 413 beyond
-  std::size_t max_message_bytes = std::size_t{64} << 10; // of a WebSocket client; close 1009 beyond
+  std::size_t max_header_bytes = std::size_t{16} << 10;   // 431 beyond
+  std::size_t max_body_bytes = std::size_t{64} << 10;     // 413 beyond
+  std::size_t max_message_bytes = std::size_t{64} << 10;  // of a WebSocket client; close 1009 beyond
+  std::size_t max_queued_bytes = std::size_t{64} << 20;   // for one WebSocket client; it is dropped beyond
   std::int64_t request_timeout_ms = 10'000;  // from the first byte (or the accept) to the whole request; then 408
   std::int64_t idle_timeout_ms = 60'000;     // between two requests
   std::int64_t write_timeout_ms = 20'000;    // a client that takes no byte for so long is dropped
-  std::int64_t ping_interval_ms = 20'000;    // WebSocket clients are pinged, and dropped when they do not answer by the
-                                             // next time; 0: never
+  std::int64_t ping_interval_ms = 20'000;    // WebSocket clients are pinged, and dropped when nothing comes from them
+                                             // by the next time; 0: never
 };
 
 struct HttpRequest {
-  std::string_view method;
+  std::string_view method;  // HEAD comes as GET: the server leaves the body of its answer out
   std::string_view target;  // path and query as sent
   std::string_view body;
   std::string_view remote;  // address of the client, without port
@@ -83,7 +84,8 @@ class WebSocketHandler {
   virtual void on_open(WebSocketConnection& connection) = 0;
   virtual void on_message(std::string_view message) = 0;
   virtual void on_drained() = 0;  // the last queued message was handed to the system
-  virtual void on_close() = 0;    // exactly once after on_open; the handler is destroyed after it
+  virtual void on_close() = 0;    // exactly once after on_open; the handler is destroyed after it. The server's
+                                  // destructor calls it too
 };
 
 // What becomes of a request to upgrade.
@@ -108,7 +110,8 @@ class HttpServer {
   struct Counts {
     std::int64_t open = 0;  // connections now
     std::int64_t accepted = 0;
-    std::int64_t shed = 0;      // closed at accept or displaced: too many connections, no file descriptors
+    std::int64_t shed = 0;       // closed at accept or displaced: too many connections, no file descriptors
+    std::int64_t overflows = 0;  // WebSockets dropped because of max_queued_bytes
     std::int64_t requests = 0;
     std::int64_t bad_requests = 0;  // malformed or beyond a limit
     std::int64_t timeouts = 0;      // of requests, idle connections, writes and pongs
@@ -122,7 +125,8 @@ class HttpServer {
   ~HttpServer();
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] Counts counts() const;
-  // Accepts nothing more, closes WebSockets with 1001 and idle connections; what is under way gets until the deadline.
+  // Accepts nothing more, closes WebSockets with 1001 and idle connections; what is under way gets deadline_ms from
+  // now.
   void shut_down(std::int64_t deadline_ms);
   [[nodiscard]] bool idle() const;  // no connection is left
 

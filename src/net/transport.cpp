@@ -97,13 +97,13 @@ void Transport::read_some(asio::mutable_buffer buffer, IoHandler handler) {
 
 void Transport::unread(std::string_view bytes) { unread_.insert(0, bytes); }
 
-void Transport::write(Write write) {
-  if (closed_ || write.buffers.empty()) {
+void Transport::write(ConstBuffers buffers, IoHandler handler) {
+  if (closed_ || buffers.empty()) {
     const error_code error = closed_ ? error_code(asio::error::operation_aborted) : error_code();
-    asio::post(executor(), [handler = std::move(write.handler), error]() mutable { handler(error, 0); });
+    asio::post(executor(), [handler = std::move(handler), error]() mutable { handler(error, 0); });
     return;
   }
-  writes_.push_back(std::move(write));
+  writes_.push_back({.buffers = std::move(buffers), .handler = std::move(handler)});
   if (writes_.size() == 1) start_write();
 }
 
@@ -124,7 +124,7 @@ void Transport::on_written(error_code error, std::size_t bytes) {
     bytes -= taken;
     if (buffer.size() > 0) break;
   }
-  if (!error && write.all && write.next < write.buffers.size()) return start_write();
+  if (!error && write.next < write.buffers.size()) return start_write();
 
   Write done = std::move(write);
   writes_.pop_front();

@@ -98,13 +98,13 @@ class Transport : public std::enable_shared_from_this<Transport> {
   [[nodiscard]] virtual Error handshake_failure(error_code reason) const;
 
   void read_some(asio::mutable_buffer buffer, IoHandler handler);
-  // These bytes, at most kMaxUnread of them, are read again before all others.
+  // These bytes are read again before all others.
   void unread(std::string_view bytes);
-  void write_some(ConstBuffers buffers, IoHandler handler) { write({std::move(buffers), false, std::move(handler)}); }
-  void write_all(ConstBuffers buffers, IoHandler handler) { write({std::move(buffers), true, std::move(handler)}); }
+  // All of it.
+  void write(ConstBuffers buffers, IoHandler handler);
 
   // Ends it as the peer expects: says so, reads what is still coming, for two seconds at most, and closes. So what was
-  // written last arrives. No other operation may be under way.
+  // written last arrives.
   void finish(DoneHandler done);
   void close();
   void reset();  // the peer sees a reset
@@ -124,13 +124,11 @@ class Transport : public std::enable_shared_from_this<Transport> {
  private:
   struct Write {
     ConstBuffers buffers;
-    bool all = false;
     IoHandler handler;
     std::size_t next = 0;  // first buffer with bytes left
     std::size_t written = 0;
   };
 
-  void write(Write write);
   void start_write();
   void on_written(error_code error, std::size_t bytes);
   void drain(DoneHandler done);
@@ -162,10 +160,11 @@ class TransportStream {
         [this](auto done, asio::mutable_buffer buffer) { transport_->read_some(buffer, IoHandler(std::move(done))); },
         handler, first_of(buffers));
   }
+  // Writes all: a frame of Beast's is one write, which nothing can come into the middle of.
   template <typename Buffers, typename Handler>
   auto async_write_some(const Buffers& buffers, Handler&& handler) {
     return asio::async_initiate<Handler, void(error_code, std::size_t)>(
-        [this](auto done, ConstBuffers flat) { transport_->write_some(std::move(flat), IoHandler(std::move(done))); },
+        [this](auto done, ConstBuffers flat) { transport_->write(std::move(flat), IoHandler(std::move(done))); },
         handler, flat_of(buffers));
   }
 
