@@ -27,6 +27,7 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
 void add_examples(CLI::App& command, std::initializer_list<std::string> examples);
 
 void add_run(CLI::App& program, CommandLine& line);
+void add_simulate(CLI::App& program, CommandLine& line);
 void add_export(CLI::App& program, CommandLine& line);
 void add_verify(CLI::App& program, CommandLine& line);
 void add_checkpoint(CLI::App& program, CommandLine& line);

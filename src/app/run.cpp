@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +8,7 @@
 #include "app/bar_table.h"
 #include "app/commands.h"
 #include "app/commit_counter.h"
+#include "app/end_signals.h"
 #include "app/parts.h"
 #include "app/pipeline_threads.h"
 #include "app/progress.h"
@@ -18,26 +18,6 @@
 
 namespace finpipe {
 namespace {
-
-// Signals that end the program. Blocked in every thread: the main thread takes them where it waits.
-class EndSignals {
- public:
-  EndSignals() {
-    sigemptyset(&set_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    // A reader that went away must not end a run.
-    signal(SIGPIPE, SIG_IGN);
-  }
-  // Whether one has come within the time.
-  [[nodiscard]] bool wait(std::int64_t timeout_ms) const {
-    const timespec timeout{0, timeout_ms * kNsPerMs};
-    return sigtimedwait(&set_, nullptr, &timeout) > 0;
-  }
-
- private:
-  sigset_t set_;
-};
 
 struct Summary {
   PipelineThreads::Status status;

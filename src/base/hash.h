@@ -20,4 +20,7 @@ namespace finpipe {
 // SHA-256 in lower-case hexadecimal, 64 characters.
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 
+// Compares a secret in a time that depends on the lengths only.
+[[nodiscard]] bool equal_in_constant_time(std::string_view a, std::string_view b);
+
 }  // namespace finpipe

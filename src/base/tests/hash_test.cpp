@@ -35,5 +35,11 @@ TEST(Sha256, EqualsSha256sum) {
   EXPECT_EQ(sha256_hex(std::string(64, 'x')), "7ce100971f64e7001e8fe5a51973ecdfe1ced42befe7ee8d5fd6219506b5393c");
 }
 
+TEST(EqualInConstantTime, IsEquality) {
+  EXPECT_TRUE(equal_in_constant_time("", ""));
+  EXPECT_TRUE(equal_in_constant_time("key", "key"));
+  for (const char* other : {"", "ke", "keys", "kez", "Key", "xyz"}) EXPECT_FALSE(equal_in_constant_time("key", other));
+}
+
 }  // namespace
 }  // namespace finpipe
