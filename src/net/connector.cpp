@@ -145,9 +145,4 @@ void Connector::done(Result<std::shared_ptr<Transport>> result) {
   std::exchange(handler_, nullptr)(std::move(result));
 }
 
-std::string host_header(std::string_view host, std::uint16_t port, bool tls) {
-  const std::string name = host.contains(':') ? fmt::format("[{}]", host) : std::string(host);
-  return port == (tls ? 443 : 80) ? name : fmt::format("{}:{}", name, port);
-}
-
 }  // namespace finpipe::net

@@ -52,7 +52,4 @@ class Connector : public std::enable_shared_from_this<Connector> {
   std::shared_ptr<Transport> transport_;
 };
 
-// "host", "host:port" or "[v6]:port", as it stands in a Host header: without the scheme's own port.
-[[nodiscard]] std::string host_header(std::string_view host, std::uint16_t port, bool tls);
-
 }  // namespace finpipe::net

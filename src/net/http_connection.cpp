@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/time.h"
 #include "net/http_connection_impl.h"
+#include "net/http_text_impl.h"
 
 namespace finpipe::net {
 namespace {
@@ -55,14 +56,6 @@ std::string http_date(std::int64_t time_s) {
   return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays.at(static_cast<std::size_t>(utc.tm_wday)),
                      utc.tm_mday, kMonths.at(static_cast<std::size_t>(utc.tm_mon)), utc.tm_year + 1900, utc.tm_hour,
                      utc.tm_min, utc.tm_sec);
-}
-
-// A value must not be able to end its line.
-void append_header(std::string& head, std::string_view name, std::string_view value) {
-  head.append(name).append(": ");
-  std::ranges::transform(value, std::back_inserter(head),
-                         [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t' ? ' ' : c; });
-  head += "\r\n";
 }
 
 bool wants_websocket(const http::fields& fields) {

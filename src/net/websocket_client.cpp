@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "net/connector_impl.h"
+#include "net/http_text_impl.h"
 #include "net/url.h"
 #include "net/websocket_stream_impl.h"
 
