@@ -117,9 +117,9 @@ class Simulation {
 
   void on_connect() {
     EXPECT_EQ(link_, Link::kNone) << "two connections at once";
-    if (ended_ns_) {
-      EXPECT_GE(now_ - *ended_ns_, floor_ns_) << "below the floor";
-      EXPECT_LE(now_ - *ended_ns_, std::max(floor_ns_, 60 * kSecond) + 20 * kNsPerMs) << "waits too long";
+    if (lost_ns_) {
+      EXPECT_GE(now_ - *lost_ns_, floor_ns_) << "below the floor";
+      EXPECT_LE(now_ - *lost_ns_, std::max(floor_ns_, 60 * kSecond) + 20 * kNsPerMs) << "waits too long";
     }
     EXPECT_FALSE(failed_) << "an attempt with a refused key";
     link_ = Link::kConnecting;
@@ -250,6 +250,7 @@ class Simulation {
     EXPECT_TRUE(link_ == Link::kOpen && silent_) << "gave up what was not dead";
     EXPECT_NE(connected_told_, true) << "the end was not told";
     ++tally_.drops;
+    await_retry(0);
     link_ = Link::kAborting;
     ++link_number_;
     after(random_.between(0, 50 * kNsPerMs), [this] { end(EndKind::kClosedByUs, ErrorCode::kConnectionLost, 0); });
@@ -300,12 +301,16 @@ class Simulation {
   void end_with(const net::ConnectionEnd& end, std::int64_t floor_ns) {
     link_ = Link::kNone;
     ++link_number_;
-    // What was dropped waits from the drop on.
-    ended_ns_ = end.kind == EndKind::kClosedByUs ? std::nullopt : std::optional(now_);
-    floor_ns_ = floor_ns;
+    if (end.kind != EndKind::kClosedByUs) await_retry(floor_ns);
     machine_.ended(end, now_);
     perform();
     EXPECT_TRUE(connected_told_ != true || end.kind == EndKind::kClosedByUs) << "the end was not told";
+  }
+
+  // From now on the wait for the next attempt is measured. None is shorter than a quarter of the base.
+  void await_retry(std::int64_t floor_ns) {
+    lost_ns_ = now_;
+    floor_ns_ = std::max(floor_ns, kSecond / 4);
   }
 
   void stop() {
@@ -344,7 +349,7 @@ class Simulation {
   std::set<std::string> refused_;
   std::set<std::string> told_refused_;
   std::optional<bool> connected_told_;
-  std::optional<std::int64_t> ended_ns_;
+  std::optional<std::int64_t> lost_ns_;
   std::int64_t floor_ns_ = 0;
 };
 

@@ -415,6 +415,8 @@ TEST_F(ConnectionTest, AnInvalidSymbolIsRefusedByNameAndAskedAgainNextTime) {
   machine().opened(now_);
   EXPECT_EQ(count(drain(), Kind::kSend), 3);
   EXPECT_TRUE(machine().refused_symbols().empty());
+  machine().vendor_error("Invalid symbol AAPL", now_);
+  EXPECT_EQ(machine().refused_symbols(), std::vector<std::string>{"AAPL"});
 }
 
 TEST_F(ConnectionTest, TooManySymbolsMeansTheLastOnesSent) {
