@@ -1,0 +1,26 @@
+#include "endpoint/market_names.h"
+
+#include <utility>
+
+#include "codec/policy_file.h"
+
+namespace finpipe {
+
+Result<std::string_view> MarketNames::market_of(std::string_view symbol,
+                                                const std::map<std::string, std::string>& policies) {
+  auto set = sets_.find(policies);
+  if (set == sets_.end()) {
+    if (sets_.size() == kMaxSets) sets_.clear();
+    PolicySet read;
+    for (const auto& [market, hash] : policies) {
+      FINPIPE_TRY_ASSIGN(row, query_.policy(hash));
+      if (!row) continue;
+      FINPIPE_TRY_ASSIGN(policy, parse_policy(row->text, market));
+      read.put(std::move(policy));
+    }
+    set = sets_.emplace(policies, std::move(read)).first;
+  }
+  return std::string_view(set->second.policy_for(symbol).market);
+}
+
+}  // namespace finpipe

@@ -1,0 +1,34 @@
+// How the pipeline is doing, as the checkpoints in the store say: the same whether it runs in this process or in
+// others.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "pipeline/checkpoint.h"
+#include "pipeline/ports.h"
+#include "telemetry/metrics.h"
+
+namespace finpipe {
+
+constexpr std::int64_t kStaleAfterMs = 5'000;  // without a heartbeat
+
+struct StatusOptions {
+  std::string version;
+  std::function<std::string()> feed_detail;  // what to say about the feed beyond its state; null: nothing
+};
+
+[[nodiscard]] Result<std::vector<Checkpoint>> read_checkpoints(Query& query);
+
+// STATUS of docs/api.md.
+[[nodiscard]] Result<std::string> status_json(Query& query, Clock& clock, const StatusOptions& options);
+// The account of trades, per session and partition.
+[[nodiscard]] Result<std::string> ledger_json(Query& query);
+// The figures of the feed and of the ledger that the checkpoints know. What cannot be read stays as it was.
+void update_metrics(Query& query, Clock& clock, Metrics& metrics);
+
+}  // namespace finpipe
