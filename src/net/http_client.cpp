@@ -150,7 +150,7 @@ void Exchange::parse() {
 
 void Exchange::on_whole() {
   auto& message = parser_->get();
-  HttpClientResponse response{.status = static_cast<int>(message.result_int()), .headers = {}, .body = {}};
+  HttpClientResponse response{.status = static_cast<int>(message.result_int())};
   for (const auto& field : message) {
     response.headers.emplace_back(text_of(field.name_string()), text_of(field.value()));
   }

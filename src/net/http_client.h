@@ -20,17 +20,17 @@ struct HttpClientRequest {
   std::uint16_t port = 0;
   std::string method = "GET";
   std::string target = "/";  // may hold a secret: it appears in no error and no log
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
-  std::shared_ptr<TlsContext> tls;  // null: plain
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string body{};
+  std::shared_ptr<TlsContext> tls{};  // null: plain
   std::int64_t timeout_ms = 10'000;
   std::size_t max_body_bytes = std::size_t{64} << 20;
 };
 
 struct HttpClientResponse {
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string body{};
 };
 
 // `done` is called once, from the loop. Errors: as ConnectionEnd has them, and kProtocolError.

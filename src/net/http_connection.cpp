@@ -38,9 +38,7 @@ HttpResponse error_response(int status, std::string_view what) {
   const ErrorInfo& usage = error_info(ErrorCode::kUsage);
   return {.status = status,
           .body = fmt::format(R"({{"error":{{"code":"E{}","name":"{}","message":"{}"}}}})",
-                              static_cast<int>(usage.code), usage.name, what),
-          .headers = {},
-          .static_body = {}};
+                              static_cast<int>(usage.code), usage.name, what)};
 }
 
 bool has_body(int status) { return status >= 200 && status != 204 && status != 304; }

@@ -22,7 +22,7 @@ namespace finpipe::net {
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // an IP address
   std::uint16_t port = 0;             // 0: a free one, see HttpServer::port
-  std::shared_ptr<TlsContext> tls;    // null: plain
+  std::shared_ptr<TlsContext> tls{};  // null: plain
   std::size_t max_connections = 1'024;
   std::size_t max_header_bytes = std::size_t{16} << 10;   // 431 beyond
   std::size_t max_body_bytes = std::size_t{64} << 10;     // 413 beyond
@@ -91,7 +91,7 @@ class WebSocketHandler {
 // What becomes of a request to upgrade.
 struct Upgrade {
   // Not null: accept, and this handler serves the connection.
-  std::unique_ptr<WebSocketHandler> handler;
+  std::unique_ptr<WebSocketHandler> handler{};
   // Else: this answer, or (never_answer) none at all until the client goes away.
   HttpResponse refusal{.status = 404};
   bool never_answer = false;

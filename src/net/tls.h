@@ -12,15 +12,15 @@
 namespace finpipe::net {
 
 struct TlsClientOptions {
-  std::string ca_pem;           // trusted certificates; empty: the system's
-  std::string certificate_pem;  // of this client, with its chain; empty: none
-  std::string key_pem;
+  std::string ca_pem{};           // trusted certificates; empty: the system's
+  std::string certificate_pem{};  // of this client, with its chain; empty: none
+  std::string key_pem{};
 };
 
 struct TlsServerOptions {
   std::string certificate_pem;  // with its chain
   std::string key_pem;
-  std::string client_ca_pem;  // not empty: clients must show a certificate that these have signed
+  std::string client_ca_pem{};  // not empty: clients must show a certificate that these have signed
 };
 
 class TlsContext {

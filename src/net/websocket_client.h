@@ -19,7 +19,7 @@ struct WebSocketClientOptions {
   std::string host;
   std::uint16_t port = 0;
   std::string target = "/";                  // path and query. May hold a secret: it appears in no error and no log
-  std::shared_ptr<TlsContext> tls;           // null: plain
+  std::shared_ptr<TlsContext> tls{};         // null: plain
   std::int64_t connect_timeout_ms = 30'000;  // name look-up, TCP, TLS and upgrade together
   std::int64_t close_timeout_ms = 2'000;     // for the peer's answer to our close frame
   std::size_t max_message_bytes = std::size_t{4} << 20;
@@ -40,9 +40,9 @@ struct ConnectionEnd {
   // (other statuses; the detail has the status and the beginning of the body), kConnectionLost, kProtocolError.
   Error error{ErrorCode::kConnectionLost, {}};
   bool was_open = false;
-  int status = 0;                             // of the refused upgrade
-  std::optional<std::int64_t> retry_after_s;  // of the refused upgrade, when it said so in seconds
-  int close_code = 0;                         // of the peer's close frame; 1005 when it had none
+  int status = 0;                               // of the refused upgrade
+  std::optional<std::int64_t> retry_after_s{};  // of the refused upgrade, when it said so in seconds
+  int close_code = 0;                           // of the peer's close frame; 1005 when it had none
 };
 
 class WebSocketClient {

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace finpipe::net {
 namespace {
@@ -103,15 +104,21 @@ void RawSocket::reset() {
 }
 
 const std::string& RawSocket::received() {
+  receive_some(std::numeric_limits<std::size_t>::max());
+  return received_;
+}
+
+void RawSocket::receive_some(std::size_t most) {
   std::array<char, 65'536> buffer{};
-  while (descriptor_ >= 0 && !ended_) {
+  for (std::size_t bytes = 0; bytes < most && descriptor_ >= 0 && !ended_;) {
     const ssize_t count = ::recv(descriptor_, buffer.data(), buffer.size(), 0);
-    if (count < 0 && errno == EAGAIN) break;
+    if (count < 0 && errno == EAGAIN) return;
     reset_ = count < 0;
     ended_ = count <= 0;
-    if (count > 0) received_.append(buffer.data(), static_cast<std::size_t>(count));
+    if (count <= 0) return;
+    received_.append(buffer.data(), static_cast<std::size_t>(count));
+    bytes += static_cast<std::size_t>(count);
   }
-  return received_;
 }
 
 RawServer::RawServer() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
@@ -207,14 +214,13 @@ GeneratedCertificate certificate_for(const std::string& name, int days) {
 }
 
 std::shared_ptr<TlsContext> server_tls(const GeneratedCertificate& certificate) {
-  auto context = TlsContext::server(
-      {.certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem, .client_ca_pem = {}});
+  auto context = TlsContext::server({.certificate_pem = certificate.certificate_pem, .key_pem = certificate.key_pem});
   EXPECT_TRUE(context) << context.error().message();
   return *context;
 }
 
 std::shared_ptr<TlsContext> client_tls(const GeneratedCertificate& certificate) {
-  auto context = TlsContext::client({.ca_pem = certificate.ca_pem, .certificate_pem = {}, .key_pem = {}});
+  auto context = TlsContext::client({.ca_pem = certificate.ca_pem});
   EXPECT_TRUE(context) << context.error().message();
   return *context;
 }

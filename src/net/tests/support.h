@@ -54,6 +54,8 @@ class RawSocket {
 
   // What has come in all, after reading what is there.
   const std::string& received();
+  // Reads about so much and no more, if it is there.
+  void receive_some(std::size_t most);
   [[nodiscard]] bool ended() { return received(), ended_; }  // end of stream or reset
   [[nodiscard]] bool was_reset() { return received(), reset_; }
   void forget() { received_.clear(); }

@@ -28,7 +28,6 @@ class WebSocketClientTest : public testing::Test {
     return {.host = "127.0.0.1",
             .port = server_.port(),
             .target = "/ws?token=s3cr3t%2Ft0ken",
-            .tls = nullptr,
             .connect_timeout_ms = 10'000,
             .close_timeout_ms = 10'000};
   }
