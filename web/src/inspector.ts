@@ -21,11 +21,13 @@ export class Inspector {
       figures.append(pair);
       return value;
     });
-    this.#time = document.createElement('p');
+    this.#time = document.createElement('span');
     this.#time.className = 'bar-time';
-    this.#trust = document.createElement('p');
+    this.#trust = document.createElement('span');
     this.#trust.className = 'trust';
-    root.replaceChildren(this.#time, figures, this.#trust);
+    const words = document.createElement('p');
+    words.append(this.#time, ' ', this.#trust);
+    root.replaceChildren(figures, words);
   }
 
   show(bar: Bar | undefined, interval: Interval, digits: number, now: number): void {

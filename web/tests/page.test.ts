@@ -46,6 +46,8 @@ test('bars are drawn, and told in the exact digits that the server sent', async 
   assert.match(await page.locator('.bar-time').innerText(), /2026-03-04 15:30:00 \(14:30:00 UTC\)/);
   assert.match(await page.title(), /^[\d.]+ BINANCE:BTCUSDT$/);
   await until('candles', () => candlePixels(page), (pixels) => pixels > 2_000);
+  const axis = await page.locator('#chart td').nth(2).boundingBox();
+  assert.ok(axis && axis.width > 40, 'the price axis is there');
   assert.equal(await page.locator('#lag').innerText(), 'lag 62 ms');
   assert.equal(await page.locator('#ledger').innerText(),
     '34,419 trades received = 34,400 stored + 10 skipped + 9 dead-lettered');
