@@ -15,7 +15,7 @@ packages_of() {
       echo librocksdb-dev libboost1.81-dev libssl-dev prometheus-cpp-dev
       echo python3-venv ca-certificates
       ;;
-    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev chromium fonts-dejavu-core ;;
+    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)

@@ -224,6 +224,10 @@ bool SimulatorSession::commit_on(ConnectionId id, Peer& peer, const Fault& fault
 void SimulatorSession::end(ConnectionId id, Peer& peer, const Fault& fault) {
   net::WebSocketConnection& connection = *subscribers_.connection(id);
   peer.end_reason = to_string(fault.kind);
+  // What would be sent from here on would reach nobody, and must not be on record.
+  peer.muted = true;
+  subscribers_.mute(id, true);
+  peer.timer.cancel();
   // A connection that is not read from could not end politely.
   if (fault.kind == FaultKind::kDisconnect && !peer.half_open) {
     connection.close(fault.code, "simulated");

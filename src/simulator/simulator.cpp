@@ -58,6 +58,8 @@ class Simulator::Implementation {
     server.tls = std::move(tls.context);
     // The vendor is not known to ping in the WebSocket way, and a simulated stall must not end by itself.
     server.ping_interval_ms = 0;
+    // Not reached: `finnhub` has the bound that counts, and one message may be too large on purpose.
+    server.max_queued_bytes = options_.finnhub.max_queued_bytes + 2 * kOversizeBytes;
     FINPIPE_TRY_ASSIGN(listening, net::HttpServer::listen(loop_, std::move(server), session_));
     server_ = std::move(listening);
     port_ = server_->port();
