@@ -39,7 +39,8 @@ export class PriceChart {
   #interval: Interval = '1m';
   #shift = 0;
   #digits = 0;
-  #marked = new Set<number>();
+  #newest: number | undefined;  // start of the last bar drawn
+  #marked = new Map<number, string>();  // the marks drawn, by start
   #chosen: number | undefined;  // by key; the crosshair stays with that bar when others come
   #color: (name: string) => string = () => '';
 
@@ -101,25 +102,25 @@ export class PriceChart {
     this.#learnDigits(bars);
     this.#candles.setData(bars.map((bar) => this.#candle(bar)));
     this.#volume.setData(bars.map((bar) => this.#volumeBar(bar)));
-    this.#mark(bars, true);
+    this.#newest = this.#store.last?.start;
+    this.#mark();
     this.#pointAtChosen();
   }
 
-  // Bars of the store that have changed, in ascending order. `drawn`: the newest start on the chart before.
-  drawChanged(bars: readonly Bar[], known: (start: number) => boolean): void {
-    const newest = this.#candles.data().at(-1)?.time as number | undefined;
-    const inserted = bars.some((bar) => newest === undefined || (this.#time(bar) < newest && !known(bar.start)));
-    if (inserted) {
+  // Bars of the store that have changed, in ascending order; `isNew`: was not there when it was last drawn.
+  drawChanged(bars: readonly Bar[], isNew: (start: number) => boolean): void {
+    const newest = this.#newest;
+    if (newest === undefined || bars.some(({ start }) => start < newest && isNew(start))) {
       this.drawAll();
       return;
     }
     this.#learnDigits(bars);
     for (const bar of bars) {
-      const old = newest !== undefined && this.#time(bar) < newest;
-      this.#candles.update(this.#candle(bar), old);
-      this.#volume.update(this.#volumeBar(bar), old);
+      this.#candles.update(this.#candle(bar), bar.start < newest);
+      this.#volume.update(this.#volumeBar(bar), bar.start < newest);
     }
-    this.#mark(bars, false);
+    this.#newest = this.#store.last?.start;
+    if (bars.some((bar) => marksOf(bar).join() !== (this.#marked.get(bar.start) ?? ''))) this.#mark();
     this.#pointAtChosen();
   }
 
@@ -195,15 +196,15 @@ export class PriceChart {
     this.#candles.applyOptions({ priceFormat: { type: 'price', precision: digits, minMove: 10 ** -digits } });
   }
 
-  #mark(bars: readonly Bar[], all: boolean): void {
-    const touched = bars.some((bar) => marksOf(bar).length > 0 || this.#marked.has(bar.start));
-    if (!touched && !all) return;
+  #mark(): void {
     this.#marked.clear();
     const markers: SeriesMarker<Time>[] = [];
     for (const bar of this.#store.all()) {
-      for (const mark of hasPrice(bar) ? marksOf(bar) : []) {
+      const marks = marksOf(bar);
+      if (marks.length === 0) continue;
+      this.#marked.set(bar.start, marks.join());
+      for (const mark of hasPrice(bar) ? marks : []) {
         markers.push({ time: this.#time(bar), color: this.#color(mark), ...SHAPES[mark] });
-        this.#marked.add(bar.start);
       }
     }
     this.#markers.setMarkers(markers);

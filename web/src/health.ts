@@ -35,16 +35,18 @@ export function health({ stream, now, heardAt, status, dataUntil }: HealthInput)
   }
   if (!status) return { level: 'waiting', label: 'Connected', notice: '' };
   if (status.stale) {
-    const age = duration(Math.floor(status.heartbeat_age_ms / 1_000) * 1_000);
-    return { level: 'bad', label: 'Stale', notice: `The pipeline has not reported for ${age}: what is shown may be old.` };
+    const age = status.heartbeat_age_ms;
+    const since = age === null ? 'yet' : `for ${duration(Math.floor(age / 1_000) * 1_000)}`;
+    return { level: 'bad', label: 'Stale', notice: `The pipeline has not reported ${since}: what is shown may be old.` };
   }
   const { state, since, detail } = status.feed;
   if (state === 'connected') return { level: 'good', label: 'Live', notice: '' };
   const what = state === 'stalled' ? 'The feed has gone silent' : 'The feed is disconnected';
+  const when = since === null ? '' : ` since ${clock(since)}`;
   const why = detail ? ` (${detail})` : '';
   return {
     level: 'bad',
     label: state === 'stalled' ? 'Feed stalled' : 'Feed down',
-    notice: `${what} since ${clock(since)}${why}. Trades made until it is back will be missing, and be marked as a gap.`,
+    notice: `${what}${when}${why}. Trades made until it is back will be missing, and be marked as a gap.`,
   };
 }

@@ -52,10 +52,11 @@ class App {
   #gapsWanted = false;
   #inspected: number | undefined;
   #price = '';
-  #changed = new Map<number, { bar: Bar; added: boolean }>();
+  #changed = new Map<number, { bar: Bar; isNew: boolean }>();  // since the last frame
   #redraw = false;
   #frame = 0;
-  #tradesAt = 0;
+  #newTrades = false;
+  #tradesTimer: ReturnType<typeof setTimeout> | undefined;
 
   start(): void {
     const route = parseRoute(location.hash);
@@ -100,6 +101,7 @@ class App {
     this.#complete = this.#allLoaded = this.#loadingOlder = false;
     if (other) {
       this.#trades.reset([]);
+      this.#newTrades = true;
       this.#price = '';
     }
     this.#chart.show(interval);
@@ -139,6 +141,7 @@ class App {
     } else if (message.channel === 'trades') {
       if (message.type === 'snapshot') this.#trades.reset(message.trades);
       else this.#trades.add(message.trades);
+      this.#newTrades = true;
     } else if (message.interval === this.#interval) {
       this.#newBars(message.bars, message.type === 'snapshot');
     }
@@ -156,7 +159,7 @@ class App {
     const before = new Map(bars.map(({ start }) => [start, this.#store.get(start)]));
     for (const bar of this.#store.merge(bars)) {
       const known = before.get(bar.start);
-      this.#changed.set(bar.start, { bar, added: this.#changed.get(bar.start)?.added ?? !known });
+      this.#changed.set(bar.start, { bar, isNew: this.#changed.get(bar.start)?.isNew ?? !known });
       if (bar.missing_ms !== (known?.missing_ms ?? 0)) void this.#loadGaps();
     }
   }
@@ -199,7 +202,7 @@ class App {
     void this.#loadGaps();
   }
 
-  // Asked for while one is under way, it is done once more after it.
+  // Once for all that asks for it within a moment.
   async #loadGaps(): Promise<void> {
     const first = this.#store.first;
     if (this.#gapsWanted || !first) return;
@@ -207,7 +210,8 @@ class App {
     await new Promise((resolve) => setTimeout(resolve, 250));
     this.#gapsWanted = false;
     const selection = this.#selection;
-    const answer = await get<{ gaps: Gap[] }>('gaps', { symbol: this.#symbol, limit: 5_000 }).catch(() => undefined);
+    const range = { symbol: this.#symbol, from: this.#store.first?.start ?? 0, limit: 5_000 };
+    const answer = await get<{ gaps: Gap[] }>('gaps', range).catch(() => undefined);
     if (answer && selection === this.#selection) this.#chart.setGaps(answer.gaps);
   }
 
@@ -228,21 +232,26 @@ class App {
       this.#chart.drawAll();
     } else if (this.#changed.size > 0) {
       const bars = [...this.#changed.values()].map(({ bar }) => bar).sort((a, b) => a.start - b.start);
-      this.#chart.drawChanged(bars, (start) => !this.#changed.get(start)?.added);
+      this.#chart.drawChanged(bars, (start) => this.#changed.get(start)?.isNew ?? false);
     }
     this.#redraw = false;
     this.#changed.clear();
-    const now = this.#around.now();
-    if (now - this.#tradesAt >= TRADES_EVERY_MS) {
-      this.#tradesAt = now;
-      this.#trades.draw();
-    } else {
-      setTimeout(() => this.#schedule(), TRADES_EVERY_MS);
-    }
+    this.#drawTrades();
     this.#showPrice();
     this.#showBar();
     this.#empty.hidden = this.#store.size > 0;
     this.#empty.textContent = this.#complete ? 'No trades of this symbol yet.' : this.#symbol ? 'Loading…' : 'No trades yet.';
+  }
+
+  // Faster than this nobody reads.
+  #drawTrades(): void {
+    if (!this.#newTrades || this.#tradesTimer !== undefined) return;
+    this.#newTrades = false;
+    this.#trades.draw();
+    this.#tradesTimer = setTimeout(() => {
+      this.#tradesTimer = undefined;
+      if (this.#newTrades) this.#schedule();
+    }, TRADES_EVERY_MS);
   }
 
   #showPrice(): void {

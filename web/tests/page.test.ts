@@ -210,6 +210,21 @@ test('trades are listed, newest first, with their suspects', async () => {
   await close();
 });
 
+test('a page to which nothing comes draws nothing', async () => {
+  const { server, page, close } = await start();
+  const price = (i: number) => ({ time: NOW + i, price: '61800.5', volume: '1', conditions: null, suspect: false });
+  for (let i = 0; i < 40; ++i) server.trade(BTC, [price(i)]);
+  await until('the trades', () => page.locator('#trades tr').count(), (rows) => rows === 40);
+  const frames = () => page.evaluate(() => new Promise<number>((resolve) => {
+    const original = window.requestAnimationFrame;
+    let asked = 0;
+    window.requestAnimationFrame = (callback) => (++asked, original(callback));
+    setTimeout(() => ((window.requestAnimationFrame = original), resolve(asked)), 500);
+  }));
+  await until('rest', frames, (asked) => asked === 0);
+  await close();
+});
+
 test('text from the server is text', async () => {
   const evil = '<img src=x onerror=alert(1)>';
   const { server, page, close } = await start();

@@ -75,6 +75,7 @@ test('what is wrong is told, the nearest cause first', () => {
     'finpipe does not answer; trying again in 3 s.');
   assert.match(health({ ...open, now: 20_000 }).notice, /silent for 11 s, showing data until 17:30:03/);
   assert.match(health({ ...open, status: status({ stale: true, heartbeat_age_ms: 7_900 }) }).notice, /for 7 s/);
+  assert.match(health({ ...open, status: status({ stale: true, heartbeat_age_ms: null }) }).notice, /not reported yet/);
   const feed = { state: 'disconnected', since: NOON, last_frame: NOON, detail: 'connection refused' } as const;
   assert.match(health({ ...open, status: status({ feed }) }).notice, /since 17:30:03 \(connection refused\)/);
   assert.equal(health({ ...open, stream: { kind: 'connecting' }, status: undefined }).level, 'waiting');
