@@ -13,7 +13,6 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
-constexpr std::int64_t kRepeatNs = 3'600 * kNsPerSecond;  // retention expires the first control records
 constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;
 constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
 
@@ -29,7 +28,7 @@ Ingest::Ingest(Feed& feed, LogReader& tail, LogWriter& log, DeadLetters& dead_le
       partitions_(static_cast<std::size_t>(log.partitions())) {
   for (const MarketPolicy& policy : options_.policies) policies_.put(policy);
   std::ranges::sort(options_.symbols);
-  if (!options_.symbols.empty()) {
+  if (!options_.symbols.empty() && !feed_.live()) {
     // Other symbols of the same tape are another source: its trades get other numbers.
     source_id_ += '#' + sha256_hex(fmt::format("{}", fmt::join(options_.symbols, "\n"))).substr(0, 16);
   }
@@ -48,7 +47,7 @@ Result<void> Ingest::start() {
     session_ = std::max(session_, tail.session + 1);
     partitions_[i].tail = std::move(tail);
   }
-  return {};
+  return feed_.live() ? begin_live_session() : Result<void>();
 }
 
 Result<void> Ingest::check_source(std::int64_t first_stamp_ns) const {
@@ -67,13 +66,14 @@ Result<void> Ingest::check_source(std::int64_t first_stamp_ns) const {
 Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
   FINPIPE_TRY(check_source(first_stamp_ns));
   started_ = true;
+  ++counts_.sessions;
   first_stamp_ns_ = last_heartbeat_ns_ = last_repeat_ns_ = first_stamp_ns;
   const auto count = static_cast<std::int32_t>(partitions_.size());
   for (std::int32_t p = 0; p < count; ++p) {
     LogTail& tail = partitions_[static_cast<std::size_t>(p)].tail;
     const bool resumed = !tail.empty() && tail.source_id == source_id_;
     // A resumed tape must not move the clock: its session carries the last stamp that the partition has.
-    FINPIPE_TRY(write_session(p, resumed ? tail.last_stamp_ns : first_stamp_ns));
+    FINPIPE_TRY(write_session(p, resumed ? tail.last_stamp_ns : first_stamp_ns, std::nullopt));
     if (!resumed) {
       LogTail fresh;
       fresh.end = tail.end;
@@ -82,12 +82,12 @@ Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
     }
   }
   FINPIPE_TRY(flush());
+  std::vector<bool> was_empty;
+  for (const Partition& partition : partitions_) was_empty.push_back(partition.tail.empty());
+  FINPIPE_TRY(check_newer_session());
   for (std::int32_t p = 0; p < count; ++p) {
     Partition& partition = partitions_[static_cast<std::size_t>(p)];
-    const bool resumed = !partition.tail.empty();
-    FINPIPE_TRY(read_on(tail_reader_, p, partition.tail));
-    if (partition.tail.session > session_)
-      return fail(ErrorCode::kNewerIngest, fmt::format("session {}", partition.tail.session));
+    const bool resumed = !was_empty[static_cast<std::size_t>(p)];
     const std::int64_t stamp_ns = resumed ? partition.tail.last_stamp_ns : first_stamp_ns;
     FINPIPE_TRY(write_policies(p, stamp_ns, false));
     if (!partition.tail.subscribed) FINPIPE_TRY(write_subscribed(p, stamp_ns));
@@ -95,82 +95,12 @@ Result<void> Ingest::begin_session(std::int64_t first_stamp_ns) {
   return {};
 }
 
-Result<void> Ingest::write_session(std::int32_t partition, std::int64_t stamp_ns) {
-  return append_control(partition, stamp_ns,
-                        avro::SessionStarted{.id = session_,
-                                             .origin = feed_.origin(),
-                                             .source_id = source_id_,
-                                             .start = first_stamp_ns_,
-                                             .silent_since = std::nullopt,
-                                             .log_id = tail_reader_.log_id()});
-}
-
-Result<void> Ingest::write_policies(std::int32_t partition, std::int64_t stamp_ns, bool repeat) {
-  const auto& in_log = partitions_[static_cast<std::size_t>(partition)].tail.policies;
-  for (const MarketPolicy& policy : policies_.all()) {
-    const auto known = in_log.find(policy.market);
-    if (!repeat && known != in_log.end() && known->second == policy.hash) continue;
-    FINPIPE_TRY(append_control(partition, stamp_ns,
-                               avro::PolicyInForce{.market = policy.market, .hash = policy.hash, .text = policy.text}));
-  }
-  return {};
-}
-
-Result<void> Ingest::write_subscribed(std::int32_t partition, std::int64_t stamp_ns) {
-  avro::Subscribed subscribed;
-  if (!options_.symbols.empty()) subscribed.symbols.emplace(options_.symbols.begin(), options_.symbols.end());
-  return append_control(partition, stamp_ns, std::move(subscribed));
-}
-
-Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
-  last_heartbeat_ns_ = stamp_ns;
-  const std::int64_t ordinal = ++heartbeat_ordinal_;
-  const bool repeat = stamp_ns - last_repeat_ns_ >= kRepeatNs;
-  if (repeat) last_repeat_ns_ = stamp_ns;
-  avro::Heartbeat beat{.ordinal = ordinal,
-                       .feed_state = avro::ConnectionState::kConnected,
-                       .feed_since = floor_div(first_stamp_ns_, kNsPerMs),
-                       .last_frame_at = last_stamp_ns_,
-                       .lags = {},
-                       .counters = {},
-                       .last_seq = 0,
-                       .log_id = tail_reader_.log_id(),
-                       .policies = {}};
-  for (Market& market : markets_) {
-    const auto lag_ms = market.lag.p99_ms(stamp_ns);
-    if (!lag_ms) continue;
-    market.lag_ms = lag_ms;
-    beat.lags.push_back({market.name, *lag_ms});
-  }
-  for (const MarketPolicy& policy : policies_.all()) beat.policies.push_back({policy.market, policy.hash});
+// Reads what was appended up to our own session record, and perhaps by an ingest that began after us.
+Result<void> Ingest::check_newer_session() {
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
-    const Partition& partition = partitions_[i];
-    const auto p = static_cast<std::int32_t>(i);
-    if (ordinal == partition.tail.heartbeat && partition.counters.received != partition.tail.heartbeat_received) {
-      return fail(
-          ErrorCode::kTapeOlderThanLog,
-          fmt::format("it begins like the tape in the log, but has {} trades where that one has {}, at {}",
-                      partition.counters.received, partition.tail.heartbeat_received, format_time_ns(stamp_ns)));
-    }
-    if (ordinal <= partition.tail.heartbeat) continue;
-    if (repeat) {
-      FINPIPE_TRY(write_session(p, stamp_ns));
-      FINPIPE_TRY(write_policies(p, stamp_ns, true));
-      FINPIPE_TRY(write_subscribed(p, stamp_ns));
-    }
-    beat.counters = partition.counters;
-    beat.last_seq = partition.last_seq;
-    FINPIPE_TRY(append_control(p, stamp_ns, beat));
-  }
-  return {};
-}
-
-Result<void> Ingest::write_end() {
-  // The last heartbeat closes the account of the session.
-  FINPIPE_TRY(write_heartbeats(last_stamp_ns_));
-  for (std::size_t i = 0; i < partitions_.size(); ++i) {
-    if (partitions_[i].tail.ended) continue;
-    FINPIPE_TRY(append_control(static_cast<std::int32_t>(i), last_stamp_ns_, avro::End{}));
+    LogTail& tail = partitions_[i].tail;
+    FINPIPE_TRY(read_on(tail_reader_, static_cast<std::int32_t>(i), tail));
+    if (tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
   }
   return {};
 }
@@ -179,6 +109,7 @@ Result<void> Ingest::write_end() {
 
 Result<bool> Ingest::step() {
   if (ended_) return false;
+  if (feed_.live()) return step_live();
   FINPIPE_TRY_ASSIGN(batch, feed_.poll(options_.frames_per_step));
   if (!started_) seed_stamps(batch.frames);
   for (const FeedFrame& frame : batch.frames) FINPIPE_TRY(take_frame(frame));
@@ -193,6 +124,8 @@ Result<bool> Ingest::step() {
 Result<void> Ingest::stop() {
   if (ended_) return {};
   ended_ = true;
+  // The account of a live session ends here; a tape goes on with its own when it is read again.
+  if (feed_.live() && started_) FINPIPE_TRY(write_heartbeats(stamp_now(options_.clock->now_ns())));
   return flush();
 }
 
@@ -235,6 +168,7 @@ Result<void> Ingest::take_frame(const FeedFrame& frame) {
   if (!started_) FINPIPE_TRY(begin_session(stamp_ns));
   if (stamp_ns - last_heartbeat_ns_ >= kHeartbeatNs) FINPIPE_TRY(write_heartbeats(stamp_ns));
   last_stamp_ns_ = counts_.last_stamp_ns = stamp_ns;
+  last_frame_ns_ = counts_.last_frame_ns = stamp_ns;
   ++counts_.frames;
   if (frame.damage) {
     dead_letter(frame, stamp_ns, 0, 0, Error{*frame.damage, fmt::format("line {}", frame.position)}, frame.bytes);
@@ -266,11 +200,12 @@ Result<void> Ingest::take_trades(const FeedFrame& frame, std::int64_t stamp_ns, 
 }
 
 Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_t position) {
-  const Symbol& symbol = symbol_of(trade.symbol);
-  if (!symbol.wanted) {
+  const Symbol* const known = symbol_of(trade.symbol);
+  if (known == nullptr) {
     ++counts_.unsubscribed;
     return {};
   }
+  const Symbol& symbol = *known;
   Market& market = markets_[symbol.market];
   if (const auto error = refused(trade, market)) {
     if (raw_trades_.empty()) raw_trades_ = raw_trades(frame.bytes);
@@ -282,6 +217,11 @@ Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_
   ++counts_.received;
   ++partition.counters.received;
   market.lag.add(trade.received_at_ns, trade.event_time_ms);
+  if (feed_.live()) {
+    market.recent_lag.add(trade.received_at_ns, trade.event_time_ms);
+    market.recent.add(trade.received_at_ns, trade.event_time_ms);
+  }
+  if (subscription_) subscription_->sampled = true;
   if (trade.suspect != Suspect::kNone) ++counts_.suspects;
   trade.seq = last_seq_ = std::max(last_seq_ + 1, trade.received_at_ns);
   trade.session = session_;
@@ -308,61 +248,21 @@ std::optional<Error> Ingest::refused(const Trade& trade, const Market& market) c
   return Error{ErrorCode::kTimeInFuture, fmt::format("{} ms ahead, tolerance {} ms", ahead_ms, tolerance_ms)};
 }
 
-Ingest::Symbol& Ingest::symbol_of(std::string_view name) {
+std::size_t Ingest::market_of(std::string_view name) {
+  const auto found = std::ranges::find(markets_, name, &Market::name);
+  if (found != markets_.end()) return static_cast<std::size_t>(found - markets_.begin());
+  markets_.emplace_back().name = name;
+  return markets_.size() - 1;
+}
+
+Ingest::Symbol* Ingest::symbol_of(std::string_view name) {
   const auto known = symbols_.find(name);
-  if (known != symbols_.end()) return known->second;
-  const std::string& market = policies_.policy_for(name).market;
-  auto found = std::ranges::find(markets_, market, &Market::name);
-  if (found == markets_.end()) {
-    markets_.emplace_back().name = market;
-    found = markets_.end() - 1;
-  }
+  if (known != symbols_.end()) return &known->second;
+  // What was not asked for is not remembered either: a feed can name anything.
+  if (!options_.symbols.empty() && !std::ranges::binary_search(options_.symbols, name)) return nullptr;
   const Symbol symbol{partition_of(name, static_cast<std::int32_t>(partitions_.size())),
-                      static_cast<std::size_t>(found - markets_.begin()),
-                      options_.symbols.empty() || std::ranges::binary_search(options_.symbols, name)};
-  return symbols_.emplace(symbol_names_.emplace_back(name), symbol).first->second;
-}
-
-void Ingest::dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
-                         const Error& error, std::string_view raw) {
-  avro::Counters& counters = partitions_[static_cast<std::size_t>(partition)].counters;
-  ++counts_.received, ++counters.received;
-  ++counts_.dead_lettered, ++counters.dead_lettered;
-  dead_letters_.put({.id = fmt::format("{}:{}:{}:{}:{}", feed_.origin(), source_id_.substr(0, 16), frame.position,
-                                       index, error_info(error.code).name),
-                     .received_at_ns = stamp_ns,
-                     .reason = error.code,
-                     .detail = error.detail,
-                     .stage = DeadLetter::Stage::kIngest,
-                     .raw = std::string(raw),
-                     .writer = Writer::kLive,
-                     .session = session_,
-                     .partition = partition,
-                     .offset = -1});
-}
-
-// ---- Log -----------------------------------------------------------------------------------------------------------
-
-Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_ns,
-                                    decltype(avro::FeedStatus::body) body) {
-  scratch_.clear();
-  encode_control({.stamp = stamp_ns, .writer = avro::Writer::kLive, .session = session_, .body = std::move(body)},
-                 scratch_);
-  return append(partition, {RecordType::kControl, std::nullopt, scratch_});
-}
-
-Result<void> Ingest::append(std::int32_t partition, const LogRecord& record) {
-  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(flush());
-  return {};
-}
-
-Result<void> Ingest::flush() {
-  // A dead letter is durable before the heartbeat that counts it.
-  FINPIPE_TRY(dead_letters_.flush());
-  do {
-    FINPIPE_TRY(log_.poll());
-  } while (log_.pending_bytes() > 0);
-  return {};
+                      market_of(policies_.policy_for(name).market)};
+  return &symbols_.emplace(symbol_names_.emplace_back(name), symbol).first->second;
 }
 
 }  // namespace finpipe

@@ -3,17 +3,22 @@
 //
 // From a tape, stamps, seqs, heartbeats and `end` are functions of the position in the tape. A tape that is resumed is
 // read from its start; what the log has of it already is recognised and not appended again.
+//
+// From a live feed, time passes without frames too, and what was missed is gone: each interruption, also the time since
+// the log's last record, is stated as a gap, in event time and widened by how late (or early) trades arrive.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/time.h"
 #include "codec/feed_status_avro.h"
 #include "codec/finnhub_frame.h"
@@ -21,6 +26,7 @@
 #include "pipeline/lag_tracker.h"
 #include "pipeline/log_tail.h"
 #include "pipeline/ports.h"
+#include "pipeline/recent_trades.h"
 #include "pipeline/suspects.h"
 
 namespace finpipe {
@@ -30,6 +36,7 @@ struct IngestOptions {
   std::vector<MarketPolicy> policies;
   std::size_t frames_per_step = 256;
   std::size_t flush_bytes = std::size_t{1024} * 1024;  // appended records become durable when so many wait
+  SessionClock* clock = nullptr;  // of a live feed: the one that it stamps its frames with. A live feed has `symbols`
 };
 
 // What one ingest has done so far, over all partitions.
@@ -43,7 +50,12 @@ struct IngestCounts {
   std::int64_t rounded = 0;       // numbers with more digits than fit
   std::int64_t unsubscribed = 0;  // trades of symbols that were not asked for
   std::int64_t vendor_errors = 0;
+  std::int64_t gaps = 0;      // interruptions stated, the one since the log's last record included
+  std::int64_t sessions = 0;  // begun; more than one when the wall clock was set
   std::int64_t last_stamp_ns = 0;
+  std::int64_t last_frame_ns = 0;      // 0: none yet
+  bool connected = false;              // a live feed's subscriptions are in force
+  std::optional<std::int64_t> lag_ms;  // largest p99 of a market, as of the last heartbeat
 };
 
 class Ingest {
@@ -65,26 +77,56 @@ class Ingest {
   struct Symbol {
     std::int32_t partition = 0;
     std::size_t market = 0;
-    bool wanted = true;
   };
+  static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
   struct Market {
     std::string name;
     LagTracker lag;
     std::optional<std::int64_t> lag_ms;  // of the last heartbeat that had one
+    // Of a live feed.
+    LagTracker recent_lag{kRecentNs};
+    RecentTrades recent;
   };
   struct Partition {
     LogTail tail;               // as found at the start
     avro::Counters counters{};  // of this session
     std::int64_t last_seq = 0;
+    // Of a live feed, in event time: since when trades may be missing, and nullopt while none are.
+    std::optional<std::int64_t> silent_since_ms;
+  };
+  // Subscriptions that were sent, until the gap before them has been stated.
+  struct Subscription {
+    std::int64_t sent_ns;
+    std::set<std::string> symbols;
+    bool counts = false;   // is in the log
+    bool sampled = false;  // a trade has come since
   };
 
   [[nodiscard]] Result<void> begin_session(std::int64_t first_stamp_ns);
+  [[nodiscard]] Result<void> check_newer_session();
   [[nodiscard]] Result<void> check_source(std::int64_t first_stamp_ns) const;
-  [[nodiscard]] Result<void> write_session(std::int32_t partition, std::int64_t stamp_ns);
+  [[nodiscard]] Result<void> write_session(std::int32_t partition, std::int64_t stamp_ns,
+                                           std::optional<std::int64_t> silent_since_ms);
   [[nodiscard]] Result<void> write_policies(std::int32_t partition, std::int64_t stamp_ns, bool repeat);
   [[nodiscard]] Result<void> write_subscribed(std::int32_t partition, std::int64_t stamp_ns);
   [[nodiscard]] Result<void> write_heartbeats(std::int64_t stamp_ns);
   [[nodiscard]] Result<void> write_end();
+
+  // A live feed.
+  [[nodiscard]] Result<bool> step_live();
+  [[nodiscard]] Result<void> begin_live_session();
+  void take_over();
+  [[nodiscard]] Result<void> follow_wall_clock();
+  [[nodiscard]] Result<void> take_event(const FeedEvent& event);
+  [[nodiscard]] Result<void> lose_feed(const FeedEvent& event);
+  [[nodiscard]] Result<void> refuse_symbols(const FeedEvent& event);
+  [[nodiscard]] Result<void> settle_subscription(std::int64_t now_ns);
+  [[nodiscard]] Result<void> count_subscription();
+  [[nodiscard]] Result<void> end_gap();
+  [[nodiscard]] Result<void> write_symbols(std::int32_t partition, std::int64_t stamp_ns);
+  [[nodiscard]] std::int64_t complete_until_ms();               // event time before which nothing is missing
+  [[nodiscard]] std::int64_t earliest_ms(std::int64_t now_ns);  // how early trades come: a slow host clock's skew, >= 0
+  [[nodiscard]] std::int64_t stamp_now(std::int64_t at_ns);
   [[nodiscard]] Result<void> take_frame(const FeedFrame& frame);
   [[nodiscard]] Result<void> take_trades(const FeedFrame& frame, std::int64_t stamp_ns,
                                          std::span<const BadElement> bad);
@@ -99,7 +141,9 @@ class Ingest {
   [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns,
                                             decltype(avro::FeedStatus::body) body);
   [[nodiscard]] Result<void> flush();
-  Symbol& symbol_of(std::string_view name);
+  [[nodiscard]] std::size_t market_of(std::string_view name);
+  // nullptr: it was not asked for.
+  Symbol* symbol_of(std::string_view name);
 
   Feed& feed_;
   LogReader& tail_reader_;
@@ -121,6 +165,14 @@ class Ingest {
   std::vector<std::string_view> raw_trades_;  // likewise, once one of them was refused
   bool started_ = false;
   bool ended_ = false;
+  bool restate_lags_ = false;  // the next heartbeat tells lags without new samples
+  // Of a live feed.
+  avro::ConnectionState feed_state_ = avro::ConnectionState::kConnected;  // a tape is always there
+  std::int64_t feed_since_ns_ = 0;
+  std::optional<std::int64_t> last_frame_ns_;
+  std::string silence_reason_;
+  std::optional<Subscription> subscription_;
+  std::set<std::string> in_force_;  // symbols subscribed in the log
   std::int64_t session_ = 0;
   std::int64_t first_stamp_ns_ = 0;
   std::int64_t last_stamp_ns_ = kYear2000Ms * kNsPerMs;

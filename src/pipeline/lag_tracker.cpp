@@ -5,11 +5,6 @@
 #include "base/time.h"
 
 namespace finpipe {
-namespace {
-
-constexpr std::int64_t kWindowNs = 300 * kNsPerSecond;
-
-}  // namespace
 
 std::uint32_t& LagTracker::count_of(std::int64_t lag_ms) {
   const auto slot = static_cast<std::size_t>(lag_ms + kLimitMs);
@@ -33,12 +28,12 @@ void LagTracker::drop_oldest() {
   samples_.pop_front();
 }
 
-std::optional<std::int64_t> LagTracker::p99_ms(std::int64_t now_ns) {
-  while (!samples_.empty() && samples_.front().received_at_ns <= now_ns - kWindowNs) drop_oldest();
+std::optional<std::int64_t> LagTracker::percentile_ms(std::size_t percent, std::int64_t now_ns) {
+  while (!samples_.empty() && samples_.front().received_at_ns <= now_ns - window_ns_) drop_oldest();
   if (samples_.empty()) return std::nullopt;
-  // Rank ceil(0.99 n) from below is rank n - ceil(0.99 n) + 1 from above.
+  // Rank ceil(p n) from below is rank n - ceil(p n) + 1 from above.
   const std::size_t n = samples_.size();
-  std::size_t from_above = n - (99 * n + 99) / 100 + 1;
+  std::size_t from_above = n - (percent * n + 99) / 100 + 1;
   std::size_t block = kBlocks;
   while (block_counts_[--block] < from_above) from_above -= block_counts_[block];
   std::size_t slot = kBlockMs;

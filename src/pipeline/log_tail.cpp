@@ -16,6 +16,7 @@ struct TailReader {
   LogTail& tail;
   bool found_session = false;
   bool found_heartbeat = false;
+  bool found_symbols = false;
   TradeDecoder decoder;
 
   void read(const LogRecord& record) {
@@ -27,12 +28,18 @@ struct TailReader {
     }
   }
 
+  void open_silence(std::int64_t since_ms) {
+    tail.silent_since_ms = std::min(tail.silent_since_ms.value_or(since_ms), since_ms);
+  }
+
   void read_trade(const LogRecord& record) {
     Trade trade;
     if (!decoder.decode(record.value, trade) || trade.writer != Writer::kLive || trade.session < tail.session) return;
     tail.session = trade.session;
     tail.seq = std::max(tail.seq, trade.seq);
     tail.last_stamp_ns = std::max(tail.last_stamp_ns, trade.received_at_ns);
+    tail.last_frame_ns = std::max(tail.last_frame_ns, trade.received_at_ns);
+    tail.recent.add(trade.received_at_ns, trade.event_time_ms);
     tail.ended = false;
   }
 
@@ -49,6 +56,7 @@ struct TailReader {
       }
       tail.origin = session->origin;
       tail.source_id = session->source_id;
+      if (session->silent_since) open_silence(*session->silent_since);
     } else if (const auto* policy = std::get_if<avro::PolicyInForce>(&control.body)) {
       tail.policies[std::string(policy->market)] = policy->hash;
     } else if (const auto* beat = std::get_if<avro::Heartbeat>(&control.body)) {
@@ -59,9 +67,24 @@ struct TailReader {
       }
       tail.seq = std::max(tail.seq, beat->last_seq);
       tail.subscribed = true;
+      tail.last_frame_ns = std::max(tail.last_frame_ns, beat->last_frame_at.value_or(0));
+      for (const avro::MarketLag& lag : beat->lags) tail.lags_ms[std::string(lag.market)] = lag.lag_ms;
       for (const avro::PolicyHash& entry : beat->policies) tail.policies[std::string(entry.market)] = entry.hash;
-    } else if (std::holds_alternative<avro::Subscribed>(control.body)) {
-      tail.subscribed = true;
+    } else if (const auto* on = std::get_if<avro::Subscribed>(&control.body)) {
+      found_symbols = tail.subscribed = true;
+      // It always names all that are subscribed then.
+      tail.symbols.reset();
+      if (on->symbols) tail.symbols.emplace(on->symbols->begin(), on->symbols->end());
+    } else if (const auto* off = std::get_if<avro::Unsubscribed>(&control.body)) {
+      if (!off->symbols) {
+        tail.symbols.emplace();
+      } else if (tail.symbols) {
+        for (const std::string_view symbol : *off->symbols) tail.symbols->erase(std::string(symbol));
+      }
+    } else if (const auto* feed = std::get_if<avro::FeedState>(&control.body)) {
+      if (feed->state != avro::ConnectionState::kConnected) open_silence(feed->since);
+    } else if (const auto* gap = std::get_if<avro::Gap>(&control.body)) {
+      if (!gap->symbols) tail.silent_since_ms.reset();
     } else if (std::holds_alternative<avro::End>(control.body)) {
       tail.ended = true;
     }
@@ -99,7 +122,8 @@ Result<LogTail> read_tail(LogReader& log, std::int32_t partition) {
     const bool whole = tail.end == range.begin;
     TailReader reader{.tail = tail, .decoder = {}};
     FINPIPE_TRY(read_range(log, partition, reader));
-    if (whole || (reader.found_session && reader.found_heartbeat)) return tail;
+    const bool found_symbols = reader.found_symbols || !tail.source_id.empty();
+    if (whole || (reader.found_session && reader.found_heartbeat && found_symbols)) return tail;
   }
 }
 

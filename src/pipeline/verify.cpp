@@ -177,8 +177,13 @@ Result<void> Verification::check_symbol(const Work& work, const LoggedPartition&
   FINPIPE_TRY(ticks.run(store_));
   std::int64_t compare_after_ms = ticks.newest_expired_ms();
   if (logged.begin > 0) compare_after_ms = std::max(compare_after_ms, floor_div(logged.first_stamp_ns, kNsPerMs));
-  const VerifiedSeries series{
-      symbol, logged, trades, work.checkpoint, work.row.generation, compare_after_ms, missing_spans(spans_, symbol)};
+  const VerifiedSeries series{symbol,
+                              logged,
+                              trades,
+                              work.checkpoint,
+                              work.row.generation,
+                              compare_after_ms,
+                              missing_spans(spans_, logged.partition, symbol)};
   BarCheck bars(series, store_, findings_, report);
   FINPIPE_TRY(bars.run());
   report.differences = findings_.count() - differences_before;

@@ -82,11 +82,12 @@ std::string state_differences(const Bar& revision, const Bar& bar) {
 
 }  // namespace
 
-std::vector<TimeSpan> missing_spans(std::span<const SpanRow> spans, std::string_view symbol) {
+std::vector<TimeSpan> missing_spans(std::span<const SpanRow> spans, std::int32_t partition, std::string_view symbol) {
   // At each time, how many gaps and how many fillings begin (or end) there.
   std::map<std::int64_t, std::pair<int, int>> changes;
   for (const SpanRow& span : spans) {
-    if (span.from_ms >= span.to_ms || (!span.symbol.empty() && span.symbol != symbol)) continue;
+    if (span.partition != partition || span.from_ms >= span.to_ms) continue;
+    if (!span.symbol.empty() && span.symbol != symbol) continue;
     if (span.kind == SpanRow::Kind::kGap) {
       ++changes[span.from_ms].first, --changes[span.to_ms].first;
     } else if (span.kind == SpanRow::Kind::kFilled) {

@@ -17,9 +17,10 @@
 
 namespace finpipe {
 
-// Sorted, disjoint spans of event time in which trades of a symbol may be missing: its gaps and those of all symbols,
-// less what was filled.
-[[nodiscard]] std::vector<TimeSpan> missing_spans(std::span<const SpanRow> spans, std::string_view symbol);
+// Sorted, disjoint spans of event time in which trades of a symbol may be missing: its gaps and those of all symbols of
+// its partition, less what was filled.
+[[nodiscard]] std::vector<TimeSpan> missing_spans(std::span<const SpanRow> spans, std::int32_t partition,
+                                                  std::string_view symbol);
 
 struct VerifiedSeries {
   std::string_view symbol;

@@ -74,7 +74,10 @@ TEST(LagTracker, AgreesWithSortingOnRandomSamples) {
         if (sample.received_at_ns > now_ns - kFiveMinutesNs) lags.push_back(sample.lag_ms);
       }
       std::ranges::sort(lags);
-      ASSERT_EQ(tracker.p99_ms(now_ns), lags[(lags.size() * 99 + 99) / 100 - 1]) << "seed " << seed << ", sample " << i;
+      for (const std::size_t percent : {1U, 50U, 99U, 100U}) {
+        ASSERT_EQ(tracker.percentile_ms(percent, now_ns), lags[(lags.size() * percent + 99) / 100 - 1])
+            << "seed " << seed << ", sample " << i << ", p" << percent;
+      }
     }
   }
 }

@@ -15,9 +15,10 @@ TEST(MissingSpans, AreTheUnionOfTheGapsOfASymbolAndOfAll) {
   const std::vector<SpanRow> spans = {gap("", 10, 20), gap("A", 15, 30), gap("B", 0, 100), gap("A", 40, 40),
                                       gap("", 50, 60)};
   std::int64_t total_ms = 0;
-  for (const TimeSpan& span : missing_spans(spans, "A")) total_ms += span.to_ms - span.from_ms;
+  for (const TimeSpan& span : missing_spans(spans, 0, "A")) total_ms += span.to_ms - span.from_ms;
   EXPECT_EQ(total_ms, 30);
-  EXPECT_TRUE(missing_spans({}, "A").empty());
+  EXPECT_TRUE(missing_spans({}, 0, "A").empty());
+  EXPECT_TRUE(missing_spans(spans, 1, "A").empty());  // of another partition
 }
 
 TEST(MissingSpans, LeaveOutWhatWasFilledForTheSymbol) {
@@ -25,7 +26,7 @@ TEST(MissingSpans, LeaveOutWhatWasFilledForTheSymbol) {
       gap("", 10, 30), gap("A", 15, 20, SpanRow::Kind::kFilled), gap("A", 18, 22, SpanRow::Kind::kFilled),
       gap("B", 10, 30, SpanRow::Kind::kFilled), gap("A", 0, 99, SpanRow::Kind::kUnsubscribed)};
   std::int64_t total_ms = 0;
-  for (const TimeSpan& span : missing_spans(spans, "A")) {
+  for (const TimeSpan& span : missing_spans(spans, 0, "A")) {
     total_ms += span.to_ms - span.from_ms;
     EXPECT_TRUE(span.to_ms <= 15 || span.from_ms >= 22);
   }
