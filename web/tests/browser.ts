@@ -60,23 +60,39 @@ export function figure(page: Page, name: string): Promise<string> {
   return page.locator('#inspector dl div', { has: page.getByText(name, { exact: true }) }).locator('dd').innerText();
 }
 
-// How many pixels of the chart have the colours of candles that rose or fell, faint ones too.
-export function candlePixels(page: Page): Promise<number> {
-  return page.evaluate(() => {
+// How many pixels of the chart are nearly of a colour that style.css names, in its first `rows` rows. A translucent
+// colour counts as it looks on the chart's ground.
+export function pixels(page: Page, colour: string, rows = 10_000): Promise<number> {
+  return page.evaluate(([name, most]) => {
+    const paint = (width: number, height: number) =>
+      new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+    const style = getComputedStyle(document.documentElement);
+    const sample = paint(1, 1);
+    for (const variable of ['--panel', `--${name}`]) {
+      sample.fillStyle = style.getPropertyValue(variable);
+      sample.fillRect(0, 0, 1, 1);
+    }
+    const wanted = sample.getImageData(0, 0, 1, 1).data;
     let found = 0;
     for (const canvas of document.querySelectorAll<HTMLCanvasElement>('#chart canvas')) {
       if (canvas.width < 200 || canvas.height < 40) continue;
-      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true })!;
+      const copy = paint(canvas.width, canvas.height);
       copy.drawImage(canvas, 0, 0);
-      const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+      const { data } = copy.getImageData(0, 0, canvas.width, Math.min(canvas.height, most));
       for (let i = 0; i < data.length; i += 4) {
-        const [red, green] = [data[i]!, data[i + 1]!];
-        if (data[i + 3]! > 60 && Math.abs(red - green) > 60) ++found;
+        if ([0, 1, 2, 3].every((k) => Math.abs(data[i + k]! - wanted[k]!) < 6)) ++found;
       }
     }
     return found;
-  });
+  }, [colour, rows] as const);
 }
+
+export async function candlePixels(page: Page): Promise<number> {
+  return (await pixels(page, 'up')) + (await pixels(page, 'down'));
+}
+
+// The shade of a gap reaches the upper edge, where no candle does.
+export const gapPixels = (page: Page) => pixels(page, 'gap-band', 4);
 
 export function scrollsSideways(page: Page): Promise<boolean> {
   return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);

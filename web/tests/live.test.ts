@@ -75,7 +75,7 @@ test('candles move, in every interval and symbol', async () => {
   const { page, close } = await show(program.address, { colorScheme: 'dark' });
   await isLive(page);
   assert.ok(await page.getByText('This is a demo').isVisible());
-  await until('candles', () => candlePixels(page), (pixels) => pixels > 2_000);
+  await until('candles', () => candlePixels(page), (found) => found > 2_000);
   await until('trades', () => page.locator('#trades tr').count(), (rows) => rows === 50);
 
   const [start, volume] = [await barTime(page), await figure(page, 'Volume')];
@@ -111,7 +111,7 @@ test('it is right in light colours and on a phone', async () => {
   });
   await isLive(phone.page);
   assert.equal(await scrollsSideways(phone.page), false);
-  await until('candles', () => candlePixels(phone.page), (pixels) => pixels > 500);
+  await until('candles', () => candlePixels(phone.page), (found) => found > 500);
   await picture(phone.page, 'page-phone');
   await phone.close();
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { candlePixels, figure, launch, open, scrollsSideways, until, type WatchedPage } from './browser';
+import { candlePixels, figure, gapPixels, launch, open, pixels, scrollsSideways, until, type WatchedPage } from './browser';
 import { NOW, ORIGIN, ScriptedServer } from './scripted_server';
 
 const BTC = 'BINANCE:BTCUSDT';
@@ -45,7 +45,7 @@ test('bars are drawn, and told in the exact digits that the server sent', async 
   assert.equal(await figure(page, 'VWAP'), last.vwap);
   assert.match(await page.locator('.bar-time').innerText(), /2026-03-04 15:30:00 \(14:30:00 UTC\)/);
   assert.match(await page.title(), /^[\d.]+ BINANCE:BTCUSDT$/);
-  await until('candles', () => candlePixels(page), (pixels) => pixels > 2_000);
+  await until('candles', () => candlePixels(page), (found) => found > 2_000);
   const axis = await page.locator('#chart td').nth(2).boundingBox();
   assert.ok(axis && axis.width > 40, 'the price axis is there');
   assert.equal(await page.locator('#lag').innerText(), 'lag 62 ms');
@@ -94,14 +94,20 @@ test('gaps and flags are marked and explained', async () => {
   const { server, page, close } = await start();
   const bars = server.fill(BTC, '1m', 300);
   const bar = bars.at(-3)!;
-  const plain = await page.locator('#chart').screenshot();
-  server.gaps = [{ from: bar.start + 10_000, to: bar.start + 11_200, reason: 'disconnected', filled: false }];
+  assert.equal(await gapPixels(page), 0);
+  assert.equal((await pixels(page, 'gap')) + (await pixels(page, 'partial')), 0);
+  server.gaps = [{ from: bar.start + 10_000, to: bar.start + 71_200, reason: 'disconnected', filled: false }];
   server.update(BTC, '1m', [{ ...bar, flags: ['gap', 'partial'], missing_ms: 1_200, version: 2 }]);
+  await until('the shade', () => gapPixels(page), (found) => found > 10 && found < 200);
+  await until('the sign of the gap', () => pixels(page, 'gap'), (found) => found > 5);
+  await until('the sign of the partial bar', () => pixels(page, 'partial'), (found) => found > 5);
   await key(page, 'ArrowLeft', 3);
   await until('the words', () => trust(page), (text) => text.includes('Gap, 1.2 s missing'));
   assert.match(await trust(page), /Partial: we began or stopped listening/);
-  await page.keyboard.press('Escape');
-  await until('the mark', () => page.locator('#chart').screenshot(), (image) => !image.equals(plain));
+  server.gaps = [{ ...server.gaps[0]!, filled: true }];
+  server.update(BTC, '1m', [{ ...bar, flags: ['backfilled'], state: 'revised', revision: 1, version: 3 }]);
+  await until('no shade any more', () => gapPixels(page), (found) => found === 0);
+  assert.match(await trust(page), /^Revised.*Backfilled: some of its trades were filled in later\.$/);
   await page.getByText('What the marks mean').click();
   assert.ok(await page.getByText('Trades made in it are missing').isVisible());
   await close();
@@ -272,7 +278,7 @@ test('a phone shows it without scrolling sideways', async () => {
     const { page, close } = await start({ viewport: { width, height: 780 }, isMobile: true, hasTouch: true });
     await page.getByText('What the marks mean').click();
     assert.equal(await scrollsSideways(page), false);
-    await until('candles', () => candlePixels(page), (pixels) => pixels > 500);
+    await until('candles', () => candlePixels(page), (found) => found > 500);
     await close();
   }
 });
