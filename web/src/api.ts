@@ -54,7 +54,12 @@ export interface Status {
   time: number;
   demo: boolean;
   version: string;
-  feed: { state: 'connected' | 'disconnected' | 'stalled'; since: number | null; last_frame: number | null; detail: string };
+  feed: {
+    state: 'connected' | 'disconnected' | 'stalled';
+    since: number | null;
+    last_frame: number | null;
+    detail: string;
+  };
   heartbeat_age_ms: number | null;  // null, as the times above: nothing is known yet
   stale: boolean;
   lags: { market: string; lag_ms: number }[];

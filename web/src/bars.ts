@@ -19,6 +19,14 @@ export class BarStore {
     return this.at(this.size - 1);
   }
 
+  lastWhere(wanted: (bar: Bar) => boolean): Bar | undefined {
+    for (let i = this.size - 1; i >= 0; --i) {
+      const bar = this.at(i);
+      if (bar && wanted(bar)) return bar;
+    }
+    return undefined;
+  }
+
   at(index: number): Bar | undefined {
     const start = this.#starts[index];
     return start === undefined ? undefined : this.#bars.get(start);

@@ -1,16 +1,16 @@
-// Candles and volume. Its time axis runs in the viewer's time zone (day bars: in UTC, they are trading dates), which
-// the chart library does not know: times are shifted on the way in and back on the way out.
+// Candles and volume, their marks, and choosing a bar by pointer or key.
 
 import {
-  CandlestickSeries, ColorType, CrosshairMode, HistogramSeries, TickMarkType, createChart, createSeriesMarkers,
+  CandlestickSeries, ColorType, CrosshairMode, HistogramSeries, createChart, createSeriesMarkers,
   type CandlestickData, type HistogramData, type IChartApi, type ISeriesApi, type ISeriesMarkersPluginApi,
-  type SeriesMarker, type Time, type UTCTimestamp, type WhitespaceData,
+  type SeriesMarker, type TickMarkType, type Time, type WhitespaceData,
 } from 'lightweight-charts';
 import { INTERVAL_MS, type Bar, type Gap, type Interval } from './api';
 import type { BarStore } from './bars';
 import { hasPrice, marksOf, type Mark } from './explain';
-import { clock, day, decimalsOf, offsetMs, roughly } from './format';
+import { decimalsOf, roughly } from './format';
 import { GapBands, positionIn } from './gap_bands';
+import { TimeAxis } from './time_axis';
 
 export interface ChartEvents {
   onInspect(start: number | undefined): void;  // a bar under the pointer or chosen by key; undefined: none
@@ -20,7 +20,6 @@ export interface ChartEvents {
 
 const NEAR_START_BARS = 50;
 const RIGHT_OFFSET_BARS = 4;
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const SHAPES = {
   gap: { shape: 'arrowUp', position: 'belowBar', size: 0.8 },
   partial: { shape: 'square', position: 'belowBar', size: 0.5 },
@@ -37,7 +36,7 @@ export class PriceChart {
   readonly #bands = new GapBands();
   readonly #events: ChartEvents;
   #interval: Interval = '1m';
-  #shift = 0;
+  #axis = new TimeAxis('1m');
   #digits = 0;
   #newest: number | undefined;  // start of the last bar drawn
   #marked = new Map<number, string>();  // the marks drawn, by start
@@ -54,14 +53,18 @@ export class PriceChart {
       rightPriceScale: { borderVisible: false },
       timeScale: {
         borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: RIGHT_OFFSET_BARS, barSpacing: 8,
-        tickMarkFormatter: (time: Time, type: TickMarkType) => this.#tick(this.#startOf(time), type),
+        tickMarkFormatter: (time: Time, type: TickMarkType) => this.#axis.tick(time, type),
       },
-      localization: { timeFormatter: (time: Time) => this.#label(this.#startOf(time)) },
+      localization: { timeFormatter: (time: Time) => this.#axis.label(time) },
     });
     this.#candles = this.#chart.addSeries(CandlestickSeries, {});
     this.#volume = this.#chart.addSeries(
       HistogramSeries,
-      { priceFormat: { type: 'custom', formatter: roughly, minMove: 1e-8 }, lastValueVisible: false, priceLineVisible: false },
+      {
+        priceFormat: { type: 'custom', formatter: roughly, minMove: 1e-8 },
+        lastValueVisible: false,
+        priceLineVisible: false,
+      },
       1,
     );
     this.#chart.panes()[0]?.setStretchFactor(5);
@@ -70,7 +73,7 @@ export class PriceChart {
     this.#candles.attachPrimitive(this.#bands);
     this.#chart.subscribeCrosshairMove(({ time, sourceEvent }) => {
       if (sourceEvent) this.#chosen = undefined;
-      if (this.#chosen === undefined) events.onInspect(time === undefined ? undefined : this.#startOf(time));
+      if (this.#chosen === undefined) events.onInspect(time === undefined ? undefined : this.#axis.startAt(time));
     });
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range && this.#store.size > 0 && range.from < NEAR_START_BARS) events.onNearStart();
@@ -87,7 +90,7 @@ export class PriceChart {
   // Another symbol or interval: what the scale knew of the last one does not hold.
   show(interval: Interval): void {
     this.#interval = interval;
-    this.#shift = interval === '1d' ? 0 : offsetMs(Date.now());
+    this.#axis = new TimeAxis(interval);
     this.#digits = 0;
     this.#chart.applyOptions({ timeScale: { timeVisible: interval !== '1d', secondsVisible: interval === '1s' } });
     this.#candles.priceScale().applyOptions({ autoScale: true });
@@ -163,16 +166,8 @@ export class PriceChart {
     return this.#chart.timeScale().scrollPosition() >= 0;
   }
 
-  #time(bar: Bar): UTCTimestamp {
-    return ((bar.start - this.#shift) / 1_000) as UTCTimestamp;
-  }
-
-  #startOf(time: Time): number {
-    return (time as number) * 1_000 + this.#shift;
-  }
-
   #candle(bar: Bar): CandlestickData | WhitespaceData {
-    const time = this.#time(bar);
+    const time = this.#axis.place(bar.start);
     if (!hasPrice(bar)) return { time };
     const candle = {
       time, open: Number(bar.open), high: Number(bar.high), low: Number(bar.low), close: Number(bar.close),
@@ -183,7 +178,8 @@ export class PriceChart {
 
   #volumeBar(bar: Bar): HistogramData {
     const rose = !hasPrice(bar) || Number(bar.close) >= Number(bar.open);
-    return { time: this.#time(bar), value: Number(bar.volume), color: this.#color(rose ? 'up-soft' : 'down-soft') };
+    const color = this.#color(rose ? 'up-soft' : 'down-soft');
+    return { time: this.#axis.place(bar.start), value: Number(bar.volume), color };
   }
 
   #learnDigits(bars: readonly Bar[]): void {
@@ -204,22 +200,10 @@ export class PriceChart {
       if (marks.length === 0) continue;
       this.#marked.set(bar.start, marks.join());
       for (const mark of hasPrice(bar) ? marks : []) {
-        markers.push({ time: this.#time(bar), color: this.#color(mark), ...SHAPES[mark] });
+        markers.push({ time: this.#axis.place(bar.start), color: this.#color(mark), ...SHAPES[mark] });
       }
     }
     this.#markers.setMarkers(markers);
-  }
-
-  #tick(start: number, type: TickMarkType): string {
-    const [year = '', month = '', date = ''] = day(start, this.#interval === '1d').split('-');
-    if (type === TickMarkType.Year) return year;
-    if (type === TickMarkType.Month) return MONTHS[Number(month) - 1] ?? '';
-    if (type === TickMarkType.DayOfMonth) return `${Number(date)} ${MONTHS[Number(month) - 1]}`;
-    return type === TickMarkType.TimeWithSeconds ? clock(start) : clock(start).slice(0, 5);
-  }
-
-  #label(start: number): string {
-    return this.#interval === '1d' ? day(start, true) : `${day(start)} ${clock(start)}`;
   }
 
   #key(event: KeyboardEvent): void {
@@ -243,7 +227,7 @@ export class PriceChart {
   #pointAtChosen(): void {
     const bar = this.#chosen === undefined ? undefined : this.#store.get(this.#chosen);
     if (!bar) return;
-    this.#chart.setCrosshairPosition(Number(bar.close ?? 0), this.#time(bar), this.#candles);
+    this.#chart.setCrosshairPosition(Number(bar.close ?? 0), this.#axis.place(bar.start), this.#candles);
     this.#events.onInspect(bar.start);
   }
 

@@ -2,13 +2,18 @@
 // that nobody traded in do not exist on the chart, so a span can fall between two of them: it still gets a thin band.
 
 import type { CanvasRenderingTarget2D } from 'fancy-canvas';
-import type { IChartApi, IPrimitivePaneView, ISeriesPrimitive, Logical, SeriesAttachedParameter, Time } from 'lightweight-charts';
+import type {
+  IChartApi, IPrimitivePaneView, ISeriesPrimitive, Logical, SeriesAttachedParameter, Time,
+} from 'lightweight-charts';
 import type { Gap } from './api';
 
 // Where a moment lies, in bars from the left edge of the first one: 2.5 is the middle of the third.
 export type Position = (time: number) => number;
 
-export function positionIn(startsUpTo: (time: number) => number, startAt: (index: number) => number, lengthMs: number): Position {
+// Of bars of `lengthMs`: how many start up to a time, and when one starts.
+export function positionIn(
+  startsUpTo: (time: number) => number, startAt: (index: number) => number, lengthMs: number,
+): Position {
   return (time) => {
     const index = startsUpTo(time) - 1;
     if (index < 0) return 0;

@@ -37,7 +37,8 @@ export function health({ stream, now, heardAt, status, dataUntil }: HealthInput)
   if (status.stale) {
     const age = status.heartbeat_age_ms;
     const since = age === null ? 'yet' : `for ${duration(Math.floor(age / 1_000) * 1_000)}`;
-    return { level: 'bad', label: 'Stale', notice: `The pipeline has not reported ${since}: what is shown may be old.` };
+    const notice = `The pipeline has not reported ${since}: what is shown may be old.`;
+    return { level: 'bad', label: 'Stale', notice };
   }
   const { state, since, detail } = status.feed;
   if (state === 'connected') return { level: 'good', label: 'Live', notice: '' };

@@ -21,15 +21,17 @@ export interface WatchedPage {
   close(): Promise<void>;  // fails when the page complained or asked someone else
 }
 
-export async function open(
-  browser: Browser, origin: string, options: BrowserContextOptions & { tolerate?: RegExp } = {},
-): Promise<WatchedPage> {
+// `tolerate`: messages that the console may show.
+export type PageOptions = BrowserContextOptions & { tolerate?: RegExp };
+
+export async function open(browser: Browser, origin: string, options: PageOptions = {}): Promise<WatchedPage> {
   const { tolerate, ...context } = options;
   const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, ...context });
   page.setDefaultTimeout(DEADLINE_MS);
   const complaints: string[] = [];
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type()) && !tolerate?.test(message.text())) complaints.push(message.text());
+    const [type, text] = [message.type(), message.text()];
+    if (['error', 'warning'].includes(type) && !tolerate?.test(text)) complaints.push(text);
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => {

@@ -4,9 +4,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { INTERVALS, type Bar, type Gap } from '../src/api';
-import { candlePixels, figure, launch, open, scrollsSideways, until, type WatchedPage } from './browser';
+import {
+  candlePixels, figure, launch, open, scrollsSideways, until, type PageOptions, type WatchedPage,
+} from './browser';
 import { Program, temporaryDirectory } from './program';
 
 const SYMBOLS = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT'];
@@ -37,7 +39,7 @@ async function finpipe(...args: string[]): Promise<Program> {
 
 const demo = (listen = '127.0.0.1:0') => finpipe('run', '--feed', 'sim:', '--listen', listen);
 
-async function show(address: string, options: BrowserContextOptions & { tolerate?: RegExp } = {}): Promise<WatchedPage> {
+async function show(address: string, options: PageOptions = {}): Promise<WatchedPage> {
   const watched = await open(browser, address, options);
   await watched.page.goto(address);
   await until('bars', () => figure(watched.page, 'C'), (text) => text !== '–');
@@ -50,6 +52,11 @@ async function get<T>(address: string, path: string): Promise<T> {
   return (await response.json()) as T;
 }
 
+const recorded = async (program: Program) => (await get<{ gaps: Gap[] }>(program.address, 'gaps')).gaps;
+const newestBars = async (program: Program, symbol: string, interval: string, limit: number) => {
+  const query = `bars?symbol=${symbol}&interval=${interval}&order=desc&limit=${limit}`;
+  return (await get<{ bars: Bar[] }>(program.address, query)).bars;
+};
 const barTime = (page: Page) => page.locator('.bar-time').innerText();
 const isLive = (page: Page) => until('live', () => page.locator('#health').innerText(), (text) => text === 'Live');
 
@@ -88,9 +95,7 @@ test('candles move, in every interval and symbol', async () => {
     for (const interval of INTERVALS) {
       await page.getByLabel(interval, { exact: true }).check();
       await until(`${symbol} ${interval}`, () => figure(page, 'C'), (text) => text !== '–');
-      const { bars } = await get<{ bars: Bar[] }>(program.address,
-        `bars?symbol=${symbol}&interval=${interval}&order=desc&limit=1`);
-      assert.ok(bars.length === 1, `${symbol} ${interval}`);
+      assert.equal((await newestBars(program, symbol, interval, 1)).length, 1, `${symbol} ${interval}`);
     }
     await page.getByLabel('1s', { exact: true }).check();
     const before = await barTime(page);
@@ -132,13 +137,13 @@ test('the program is killed and started again: the page goes on without a hole, 
   await isLive(page);
   await page.locator('#notice').waitFor({ state: 'hidden' });
   await until('a new second', () => barTime(page), (now) => now > lost);
-  const { gaps } = await until('the gap', () => get<{ gaps: Gap[] }>(second.address, 'gaps'), (answer) => answer.gaps.length > 0);
+  const gaps = await until('the gap', () => recorded(second), (rows) => rows.length > 0);
   assert.ok(gaps[0] && gaps[0].from < gaps[0].to);
 
   // What was on the page before and came after is what the server has, bar for bar, as far as it is closed.
   const symbol = await page.getByLabel('Symbol').inputValue();
   const shown = await told(page, 60);
-  const { bars } = await get<{ bars: Bar[] }>(second.address, `bars?symbol=${symbol}&interval=1s&order=desc&limit=200`);
+  const bars = await newestBars(second, symbol, '1s', 200);
   const [oldest = '', newest = ''] = [[...shown.keys()].at(0), [...shown.keys()].at(-1)];
   let compared = 0;
   for (const bar of bars.filter(({ state }) => state !== 'provisional')) {
@@ -157,7 +162,8 @@ test('the program is killed and started again: the page goes on without a hole, 
 test('the simulator goes away and comes back: the page says so, and marks the gap', async () => {
   const simulate = (listen: string) => finpipe('simulate', '--rebase', '--loop', '--listen', listen);
   const vendor = await simulate('127.0.0.1:0');
-  const program = await finpipe('run', '--feed', vendor.address, '--symbols', SYMBOLS.join(), '--listen', '127.0.0.1:0');
+  const from = ['--feed', vendor.address, '--symbols', SYMBOLS.join()];
+  const program = await finpipe('run', ...from, '--listen', '127.0.0.1:0');
   const { page, close } = await show(program.address, { tolerate: OUTAGE });
   await page.getByLabel('1s', { exact: true }).check();
   await isLive(page);
@@ -165,9 +171,9 @@ test('the simulator goes away and comes back: the page says so, and marks the ga
   await page.getByText('The feed is disconnected since').waitFor();
   await simulate(`127.0.0.1:${vendor.port}`);
   await isLive(page);
-  await until('the gap', () => get<{ gaps: Gap[] }>(program.address, 'gaps'), ({ gaps }) => gaps.length > 0);
+  await until('the gap', () => recorded(program), (rows) => rows.length > 0);
   const marked = async () => {
-    const { bars } = await get<{ bars: Bar[] }>(program.address, `bars?symbol=${SYMBOLS[0]}&interval=1m&order=desc&limit=5`);
+    const bars = await newestBars(program, SYMBOLS[0]!, '1m', 5);
     return bars.some(({ flags }) => flags.includes('gap'));
   };
   await until('a bar with the gap', marked, Boolean);

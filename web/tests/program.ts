@@ -17,7 +17,8 @@ export class Program {
 
   private constructor(directory: string, args: string[]) {
     const clean = Object.entries(process.env).filter(([name]) => !/^(FINPIPE|FINNHUB)/.test(name));
-    this.#process = spawn(PROGRAM, args, { cwd: directory, env: Object.fromEntries(clean), stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = Object.fromEntries(clean);
+    this.#process = spawn(PROGRAM, args, { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const listen = (text: Buffer) => void (this.#said += text.toString());
     this.#process.stdout?.on('data', listen);
     this.#process.stderr?.on('data', listen);

@@ -3,13 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page, WebSocketRoute } from 'playwright-core';
-import { INTERVAL_MS, type Bar, type ClientMessage, type Gap, type Interval, type ServerMessage, type Status, type Trade } from '../src/api';
+import {
+  INTERVAL_MS, type Bar, type ClientMessage, type Gap, type Interval, type ServerMessage, type Status, type Trade,
+} from '../src/api';
 import { bar } from './bar';
 
 export const ORIGIN = 'http://finpipe.test';
 export const NOW = Date.UTC(2026, 2, 4, 14, 30, 0);
 
-const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+const TYPES: Record<string, string> = {
+  html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml',
+};
 
 export class ScriptedServer {
   symbols = [{ symbol: 'BINANCE:BTCUSDT', market: 'crypto' }, { symbol: 'BINANCE:ETHUSDT', market: 'crypto' }];
@@ -70,7 +74,8 @@ export class ScriptedServer {
   }
 
   update(symbol: string, interval: Interval, changed: Bar[], told = true): void {
-    const bars = (this.#bars.get(`${symbol} ${interval}`) ?? []).filter((b) => changed.every((c) => c.start !== b.start));
+    const others = (bar: Bar) => changed.every(({ start }) => start !== bar.start);
+    const bars = (this.#bars.get(`${symbol} ${interval}`) ?? []).filter(others);
     this.#bars.set(`${symbol} ${interval}`, [...bars, ...changed].sort((a, b) => a.start - b.start));
     if (told) this.tell({ type: 'update', channel: 'bars', symbol, interval, bars: changed });
   }

@@ -12,6 +12,8 @@ test('bars come out in order of start, however they came in', () => {
   assert.deepEqual(starts(store), [1, 2, 3, 4, 5]);
   assert.equal(store.first?.start, 1);
   assert.equal(store.last?.start, 5);
+  assert.equal(store.lastWhere(({ start }) => start < 4)?.start, 3);
+  assert.equal(store.lastWhere(({ start }) => start > 5), undefined);
 });
 
 test('of two versions of a bar the higher stays, whichever comes first', () => {
@@ -27,7 +29,8 @@ test('of two versions of a bar the higher stays, whichever comes first', () => {
 test('an old bar can be revised, and says so once', () => {
   const store = new BarStore();
   store.merge([bar(1), bar(2), bar(3)]);
-  const changed = store.merge([bar(3, { version: 2 }), bar(1, { version: 5, state: 'revised' }), bar(1, { version: 4 })]);
+  const revised = bar(1, { version: 5, state: 'revised' });
+  const changed = store.merge([bar(3, { version: 2 }), revised, bar(1, { version: 4 })]);
   assert.deepEqual(changed.map(({ start, version }) => [start, version]), [[1, 5], [3, 2]]);
 });
 
