@@ -8,6 +8,7 @@ Rules, each by the name that violations carry:
   forbidden     pairs that the floors alone would allow (market, codec and bars never include telemetry)
   independence  what proves another part does not share code with it: verify reaches bars/ neither directly nor not
   vendor        a vendor's header stays inside the .cpp of the adapter that wraps it
+  private       a header named *_impl.h is for its own module
   seam          clocks, randomness and sleeping come in through src/base; tests are seeded and wait for conditions
   purity        bars and market have no I/O, no threads and no clock; codec has no clock and no randomness
 """
@@ -193,6 +194,12 @@ def check_floors(source):
         yield Violation(source.path, include.line, "floor", message)
 
 
+def check_private(source):
+    for include in source.includes:
+        if include.quoted and include.path.endswith("_impl.h") and not include.path.startswith(f"{source.module}/"):
+            yield Violation(source.path, include.line, "private", f'"{include.path}" is for its own module')
+
+
 def check_vendors(source):
     if source.looks_from_outside:
         return
@@ -257,7 +264,7 @@ def check(root):
     tree = read_tree(root)
     found = list(check_independence(tree))
     for source in tree.values():
-        for rule in (check_floors, check_vendors, check_seams, check_purity):
+        for rule in (check_floors, check_private, check_vendors, check_seams, check_purity):
             found.extend(rule(source))
     return sorted(found), len(tree)
 

@@ -68,9 +68,18 @@ void GatedSocket::pause_reading(bool paused) {
   });
 }
 
+void GatedSocket::cancel_read() {
+  cancel_read_.emit(asio::cancellation_type::terminal);
+  abort_held();
+}
+
 void GatedSocket::close() {
   error_code ignored;
   socket_.close(ignored);
+  abort_held();
+}
+
+void GatedSocket::abort_held() {
   if (!held_) return;
   Held held = *std::exchange(held_, std::nullopt);
   asio::post(socket_.get_executor(),
@@ -133,6 +142,7 @@ void Transport::on_written(error_code error, std::size_t bytes) {
 }
 
 void Transport::finish(DoneHandler done) {
+  socket_.cancel_read();
   pause_reading(false);
   finish_timer_.expires_after(kFinishTime);
   finish_timer_.async_wait([weak = weak_from_this()](error_code error) {

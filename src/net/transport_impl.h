@@ -42,6 +42,8 @@ class GatedSocket {
   void read_some(asio::mutable_buffer buffer, IoHandler handler);
   void write_some(std::span<const asio::const_buffer> buffers, IoHandler handler);
   void pause_reading(bool paused);
+  // The read under way, if any, ends with operation_aborted.
+  void cancel_read();
   void close();
   [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
   [[nodiscard]] std::uint64_t received_bytes() const { return received_bytes_; }
@@ -68,6 +70,7 @@ class GatedSocket {
   };
 
   void start_read(asio::mutable_buffer buffer, IoHandler handler);
+  void abort_held();
 
   Socket socket_;
   asio::cancellation_signal cancel_read_;
@@ -104,7 +107,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   void write(ConstBuffers buffers, IoHandler handler);
 
   // Ends it as the peer expects: says so, reads what is still coming, for two seconds at most, and closes. So what was
-  // written last arrives.
+  // written last arrives. A read under way is aborted.
   void finish(DoneHandler done);
   void close();
   void reset();  // the peer sees a reset

@@ -62,6 +62,8 @@ void WebSocketSession::on_accepted(error_code error) {
   if (error) return end();
   stall_timer_.written();
   ++counts_.upgrades;
+  accepted_ = true;
+  if (closing_) return start_close();
   open_ = true;
   start_pings();
   handler_->on_open(*this);
@@ -159,7 +161,8 @@ void WebSocketSession::close(int code, std::string_view reason) {
   closing_ = true;
   close_code_ = code;
   close_reason_ = reason;
-  if (queue_.empty()) start_close();
+  // Beast takes no close before it has accepted.
+  if (accepted_ && queue_.empty()) start_close();
 }
 
 void WebSocketSession::start_close() {

@@ -67,6 +67,7 @@ class WebSocketSession final : public WebSocketConnection, public std::enable_sh
   EventLoop::Call on_over_;
   WebSocketStream stream_;
 
+  bool accepted_ = false;
   bool open_ = false;     // on_open has been called, and on_close not yet
   bool closing_ = false;  // nothing more is sent or delivered
   bool over_ = false;

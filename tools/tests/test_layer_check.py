@@ -69,6 +69,22 @@ class LayerCheckTest(unittest.TestCase):
         self.assert_fires("vendor", ("src/telemetry/log.cpp", "#include <toml++/toml.h>\n"))
         self.assert_fires("vendor", ("src/endpoint/server.cpp", "#include <prometheus/registry.h>\n"))
 
+    def test_the_network_s_vendors_stay_in_its_sources_and_private_headers(self):
+        beast = "#include <boost/beast/websocket/stream.hpp>\n"
+        self.assert_silent(
+            ("src/net/websocket_stream.cpp", beast),
+            ("src/net/tls_impl.h", "#include <openssl/types.h>\n#include <boost/asio/ssl/context.hpp>\n"),
+        )
+        self.assert_fires("vendor", ("src/net/websocket_client.h", beast))
+        self.assert_fires("vendor", ("src/feeds/finnhub.cpp", beast))
+        self.assert_fires("vendor", ("src/endpoint/api.cpp", "#include <openssl/evp.h>\n"))
+
+    def test_a_private_header_is_for_its_own_module(self):
+        include = '#include "net/transport_impl.h"\n'
+        self.assert_silent(("src/net/connector.cpp", include), ("src/net/tests/transport_test.cpp", include))
+        self.assert_fires("private", ("src/feeds/finnhub.cpp", include))
+        self.assert_fires("private", ("tests/e2e/live_test.cpp", include))
+
     def test_an_unknown_vendor_is_found(self):
         self.assert_fires("vendor", ("src/base/text.cpp", "#include <boost/algorithm/string.hpp>\n"))
 

@@ -317,6 +317,25 @@ TEST_F(WebSocketServerTest, TheServersEndIsToldToItsWebSockets) {
   EXPECT_EQ(server_->closed, 1);
 }
 
+TEST_F(WebSocketServerTest, AShutDownWhileAnUpgradeIsBeingAnsweredClosesAfterIt) {
+  struct Silent final : WebSocketHandler {
+    void on_open(WebSocketConnection& /*connection*/) override { ADD_FAILURE(); }
+    void on_message(std::string_view /*message*/) override {}
+    void on_drained() override {}
+    void on_close() override { ADD_FAILURE(); }
+  };
+  start();
+  server_->on_upgrade = [&](const HttpRequest& /*request*/) {
+    loop_.post([&] { server_->server->shut_down(10'000); });
+    Upgrade upgrade;
+    upgrade.handler = std::make_unique<Silent>();
+    return upgrade;
+  };
+  client_->connect({.host = "127.0.0.1", .port = server_->port()});
+  EXPECT_EQ(end().close_code, 1'001);
+  EXPECT_TRUE(run_until(loop_, [&] { return server_->server->idle(); }));
+}
+
 TEST_F(WebSocketServerTest, EverythingWorksOverTls) {
   const auto certificate = certificate_for("localhost");
   options_.tls = server_tls(certificate);
