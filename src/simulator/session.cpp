@@ -16,6 +16,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::size_t kFramesAtOnce = 512;
+constexpr std::int64_t kSettleMs = 100;
 // At full speed: what one connection may have waiting before the tape waits for it.
 constexpr std::size_t kFullSpeedQueueBytes = std::size_t{1} << 20;
 
@@ -143,8 +144,12 @@ void SimulatorSession::on_close(ConnectionId id) {
 
 void SimulatorSession::on_subscribe(ConnectionId id, std::string_view symbol) {
   record("subscribe", id, fmt::format("\"symbol\":{}", json_string(symbol)));
-  const bool waiting = !player_ || options_.play.speed <= 0;
-  if (waiting) play_timer_.start(0, [this] { play(); });
+  // A tape that waits for its subscriber begins once all symbols have been asked for.
+  if (!player_) {
+    play_timer_.start(kSettleMs, [this] { play(); });
+  } else if (options_.play.speed <= 0) {
+    play_timer_.start(0, [this] { play(); });
+  }
 }
 
 void SimulatorSession::on_unsubscribe(ConnectionId id, std::string_view symbol) {

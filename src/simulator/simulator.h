@@ -23,8 +23,9 @@ namespace finpipe {
 struct SimulatorOptions {
   std::shared_ptr<const LoopedTape> tape;
   PlayOptions play;
-  // Wall time at which loop 0 begins. Absent: now for a looped tape; when somebody first subscribes for one that is
-  // played once. At full speed it is played as fast as subscribers take it, and waits while there is none.
+  // Wall time at which loop 0 begins. Absent: now for a looped tape; for one that is played once a tenth of a second
+  // after the first subscriptions, so that a client can ask for all its symbols. At full speed it is played as fast as
+  // subscribers take it, and waits while there is none.
   std::optional<std::int64_t> start_ns;
 
   std::string address = "127.0.0.1";
