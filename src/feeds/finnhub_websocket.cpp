@@ -68,7 +68,6 @@ FinnhubWebSocketFeed::FinnhubWebSocketFeed(FinnhubWebSocketOptions options, Cloc
 FinnhubWebSocketFeed::~FinnhubWebSocketFeed() { close(); }
 
 Result<FeedBatch> FinnhubWebSocketFeed::poll(std::size_t max_frames) {
-  buffer_.release();
   if (connection_.state() == Connection::State::kIdle) {
     connection_.start(clock_.boot_ns());
     perform();

@@ -32,7 +32,16 @@ std::string_view FrameBuffer::text(const Received& frame) const {
   return {arena_.data() + (frame.begin - arena_begin_), frame.size};
 }
 
+void FrameBuffer::reuse_arena() {
+  const auto done = static_cast<std::size_t>(needed_begin_ - arena_begin_);
+  // Moving what waits costs no more than what has been handed out since the last time.
+  if (done < arena_.size() - done) return;
+  arena_.erase(arena_.begin(), arena_.begin() + static_cast<std::ptrdiff_t>(done));
+  arena_begin_ = needed_begin_;
+}
+
 FeedBatch FrameBuffer::take(std::size_t max_frames, std::int64_t now_ns) {
+  reuse_arena();
   batch_frames_.clear();
   batch_events_.clear();
   const std::int64_t first = next_position_;
@@ -53,15 +62,6 @@ FeedBatch FrameBuffer::take(std::size_t max_frames, std::int64_t now_ns) {
   FeedBatch batch{batch_frames_, false, batch_events_};
   batch.now_ns = received_.empty() ? now_ns : received_.front().stamp_ns;
   return batch;
-}
-
-void FrameBuffer::release() {
-  batch_frames_.clear();
-  const auto done = static_cast<std::size_t>(needed_begin_ - arena_begin_);
-  // Moving what waits costs no more than what has been handed out since the last time.
-  if (done < arena_.size() - done) return;
-  arena_.erase(arena_.begin(), arena_.begin() + static_cast<std::ptrdiff_t>(done));
-  arena_begin_ = needed_begin_;
 }
 
 }  // namespace finpipe

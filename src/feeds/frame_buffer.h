@@ -25,10 +25,9 @@ class FrameBuffer {
   // Of the frames that wait, with what they cost besides their text.
   [[nodiscard]] std::size_t bytes() const { return waiting_bytes_; }
 
-  // What came first, at most max_frames and the events up to there. It is valid until `release`, which has to be called
-  // before the next frame is added. `now_ns` is the batch's time when nothing is left behind.
+  // What came first, at most max_frames and the events up to there. It is valid until the next frame is added or the
+  // next batch is taken. `now_ns` is the batch's time when nothing is left behind.
   [[nodiscard]] FeedBatch take(std::size_t max_frames, std::int64_t now_ns);
-  void release();
 
  private:
   struct Received {
@@ -42,6 +41,8 @@ class FrameBuffer {
     std::int64_t position = 0;  // of the frame that it came before
   };
 
+  // Drops the bytes of earlier batches.
+  void reuse_arena();
   [[nodiscard]] std::string_view text(const Received& frame) const;
 
   std::vector<char> arena_;
