@@ -68,7 +68,7 @@ class FinnhubWebSocketFeed final : public Feed, private net::WebSocketClient::Ha
   [[nodiscard]] Result<FeedBatch> poll(std::size_t max_frames) override;
 
   // Sends a close frame and waits for the vendor's, one second at most. What came before can still be polled.
-  void close();
+  void close() override;
 
   // From any thread.
   [[nodiscard]] Status status() const;
