@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/time.h"
-#include "net/http_client.h"
 #include "net/websocket_client.h"
 
 namespace finpipe {
@@ -136,28 +137,10 @@ TEST_F(FinnhubWs, AKeyIsNeededAndChecked) {
 
 TEST_F(FinnhubWs, ARefusalSaysWhyAsTheVendorDoes) {
   serve(with_key());
-  const auto body_of = [&](std::string target, std::vector<std::pair<std::string, std::string>> headers) {
-    headers.insert(headers.end(), {{"Connection", "Upgrade"},
-                                   {"Upgrade", "websocket"},
-                                   {"Sec-WebSocket-Version", "13"},
-                                   {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}});
-    net::HttpClientRequest request;
-    request.host = "127.0.0.1";
-    request.port = server->port();
-    request.target = std::move(target);
-    request.headers = std::move(headers);
-    std::string body;
-    bool done = false;
-    net::http_request(loop, std::move(request), [&](Result<net::HttpClientResponse> response) {
-      done = true;
-      if (response) body = std::to_string(response->status) + " " + response->body;
-    });
-    wait_until([&] { return done; });
-    return body;
-  };
-  EXPECT_EQ(body_of("/", {}), R"(401 {"error":"Please use an API key."})");
-  EXPECT_EQ(body_of("/?token=bad", {}), R"(401 {"error":"Invalid API key."})");
-  EXPECT_EQ(body_of("/", {{"X-Finnhub-Token", "bad"}}), R"(401 {"error":"Invalid API key."})");
+  const auto words = [&](const std::string& target) { return connect(target).end->error.detail; };
+  EXPECT_TRUE(words("/").contains(R"({"error":"Please use an API key."})")) << words("/");
+  EXPECT_TRUE(words("/?token=bad").contains(R"({"error":"Invalid API key."})")) << words("/?token=bad");
+  EXPECT_FALSE(words("/?token=bad").contains("bad"));
 }
 
 TEST_F(FinnhubWs, WithoutKeysEverybodyMayConnect) {
