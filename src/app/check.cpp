@@ -5,11 +5,15 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <system_error>
+#include <variant>
 
 #include "app/commands.h"
+#include "app/feed_parts.h"
 #include "app/parts.h"
 #include "app/progress.h"
 #include "app/urls.h"
+#include "base/clock.h"
+#include "feeds/tape.h"
 #include "pipeline/checkpoint.h"
 
 namespace finpipe {
@@ -72,19 +76,30 @@ void check_policies(Findings& findings, const Settings& settings) {
                                       settings.policies.empty() ? "the program itself" : settings.policies));
 }
 
-void check_feed(Findings& findings, const Settings& settings) {
-  if (settings.feed.empty()) return findings.ok("feed", "none is set; `finpipe run` needs --feed");
-  const auto feed = open_feed(settings);
-  if (!feed) return findings.problem("feed", feed.error());
-  const auto batch = (*feed)->poll(1);
+void check_tape(Findings& findings, const std::string& path) {
+  const auto tape = TapeFeed::open(path);
+  if (!tape) return findings.problem("feed", tape.error());
+  const auto batch = (*tape)->poll(1);
   if (!batch) return findings.problem("feed", batch.error());
-  if (batch->frames.empty())
-    return findings.problem("feed", settings.feed + " is empty. Give another tape with --feed.");
+  if (batch->frames.empty()) return findings.problem("feed", path + " is empty. Give another tape with --feed.");
   const FeedFrame& first = batch->frames.front();
   if (first.damage) {
-    return findings.problem("feed", Error{*first.damage, fmt::format("line {} of {}", first.position, settings.feed)});
+    return findings.problem("feed", Error{*first.damage, fmt::format("line {} of {}", first.position, path)});
   }
-  findings.ok("feed", settings.feed + " can be read");
+  findings.ok("feed", path + " can be read");
+}
+
+// A live feed is opened, not connected to: a key has one connection, which may be in use.
+void check_feed(Findings& findings, Settings settings) {
+  const bool chosen = !settings.feed.empty();
+  choose_feed(settings);
+  const auto url = parse_feed_url(settings.feed);
+  if (!url) return findings.problem("feed", url.error());
+  if (const auto* tape = std::get_if<TapeUrl>(&*url)) return check_tape(findings, tape->path);
+  SystemClock clock;
+  const auto feed = open_feed(settings, clock);
+  if (!feed) return findings.problem("feed", feed.error());
+  findings.ok("feed", chosen ? feed->description : fmt::format("{} (none is set)", feed->description));
 }
 
 std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& settings) {

@@ -25,7 +25,8 @@ std::string toml_string(std::string_view text) {
 }
 
 std::string toml_value(const SettingInfo& info, const std::string& value) {
-  const bool bare = info.type == SettingType::kInteger || info.type == SettingType::kFlag;
+  const bool bare =
+      info.type == SettingType::kInteger || info.type == SettingType::kNumber || info.type == SettingType::kFlag;
   return bare ? value : toml_string(displayed(info, value));
 }
 
@@ -45,7 +46,8 @@ void add_config(CLI::App& program, CommandLine& line) {
   CLI::App* command = program.add_subcommand("config", "Print the settings in force, secrets redacted");
   add_settings(*command, line,
                {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kSymbols, Setting::kPartitions,
-                Setting::kExitAtEnd, Setting::kPolicies});
+                Setting::kExitAtEnd, Setting::kListen, Setting::kInsecure, Setting::kCaFile,
+                Setting::kClientCertificate, Setting::kClientKey, Setting::kFeedTimeScale, Setting::kPolicies});
   add_examples(*command, {"finpipe config", "FINPIPE_LOG=embedded:/data/log finpipe config --partitions 4"});
   command->callback([&line] {
     line.command = [](const SettingValues& values, const Settings&) -> Result<int> {

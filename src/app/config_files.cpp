@@ -61,6 +61,10 @@ std::optional<std::string> toml_value(const SettingInfo& info, const toml::node&
     const auto value = node.value_exact<std::int64_t>();
     return value ? std::optional(fmt::to_string(*value)) : std::nullopt;
   }
+  if (info.type == SettingType::kNumber) {
+    const auto value = node.value<double>();
+    return value ? std::optional(fmt::to_string(*value)) : std::nullopt;
+  }
   if (info.type == SettingType::kFlag) {
     const auto value = node.value_exact<bool>();
     return value ? std::optional<std::string>(*value ? "true" : "false") : std::nullopt;
@@ -79,6 +83,7 @@ std::optional<std::string> toml_value(const SettingInfo& info, const toml::node&
 std::string_view toml_form(SettingType type) {
   switch (type) {
     case SettingType::kInteger: return "an integer";
+    case SettingType::kNumber: return "a number";
     case SettingType::kFlag: return "true or false";
     case SettingType::kList: return "a list of strings";
     default: return "a string";
@@ -103,9 +108,11 @@ Result<std::vector<FileValue>> read_dotenv(const std::filesystem::path& director
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos) return bad_line(kFile, number, "is not NAME=VALUE");
     const std::string_view name = trimmed(line.substr(0, equals));
-    if (!name.starts_with(kOwnPrefix)) continue;
     const auto info = std::ranges::find(setting_table(), name, &SettingInfo::environment);
-    if (info == setting_table().end()) return bad_line(kFile, number, fmt::format("{} is no setting", name));
+    if (info == setting_table().end()) {
+      if (!name.starts_with(kOwnPrefix)) continue;
+      return bad_line(kFile, number, fmt::format("{} is no setting", name));
+    }
     const auto value = dotenv_value(line.substr(equals + 1));
     if (!value) return bad_line(kFile, number, fmt::format("{} has a broken quote", name));
     if (!value->empty()) values.push_back({info->setting, {std::string(*value), fmt::format("{}:{}", kFile, number)}});

@@ -1,17 +1,29 @@
 #include "app/parts.h"
 
+#include <filesystem>
+#include <string>
+
 #include "app/urls.h"
 #include "codec/policy_file.h"
 
 namespace finpipe {
+namespace {
 
-Result<std::unique_ptr<TapeFeed>> open_feed(const Settings& settings) {
-  FINPIPE_TRY_ASSIGN(path, tape_path(settings.feed));
-  return TapeFeed::open(path);
+// The directory behind a URL, or the demo's.
+Result<std::string> directory_of(std::string_view setting, const std::string& url, bool is_default,
+                                 std::string_view demo_url, Access access) {
+  FINPIPE_TRY_ASSIGN(directory, embedded_directory(setting, url));
+  if (access == Access::kWrite || !is_default) return directory;
+  FINPIPE_TRY_ASSIGN(demo, embedded_directory(setting, demo_url));
+  std::error_code error;
+  const bool only_demo = !std::filesystem::exists(directory, error) && std::filesystem::exists(demo, error);
+  return only_demo ? demo : directory;
 }
 
+}  // namespace
+
 Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access) {
-  FINPIPE_TRY_ASSIGN(directory, embedded_directory("log", settings.log));
+  FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
   EmbeddedLogOptions options;
   options.read_only = access == Access::kRead;
   // A reader takes the log as it is.
@@ -20,7 +32,7 @@ Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access a
 }
 
 Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Access access) {
-  FINPIPE_TRY_ASSIGN(directory, embedded_directory("store", settings.store));
+  FINPIPE_TRY_ASSIGN(directory, directory_of("store", settings.store, settings.store_is_default, kDemoStore, access));
   return EmbeddedStore::open(directory, {.read_only = access == Access::kRead});
 }
 

@@ -1,22 +1,26 @@
-// Opens the parts that the settings name. The only place, with the commands, that knows concrete adapters.
+// Opens log, store and policies that the settings name. With feed_parts.h and the commands the only place that knows
+// concrete adapters.
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "app/settings.h"
 #include "base/error.h"
-#include "feeds/tape.h"
 #include "logs/embedded_log.h"
 #include "market/market_policy.h"
 #include "stores/embedded_store.h"
 
 namespace finpipe {
 
-// Writers own the directory; readers stand beside a running `run` and see what was there when they opened it.
+// Writers own the directory; readers stand beside a running `run` and see what was there when they opened it. Where
+// nobody chose a directory, readers take the demo's when there is no other.
 enum class Access : std::uint8_t { kWrite, kRead };
 
-[[nodiscard]] Result<std::unique_ptr<TapeFeed>> open_feed(const Settings& settings);
+constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
+constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
+
 [[nodiscard]] Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access);
 [[nodiscard]] Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Access access);
 // Of the directory in the settings, or the bundled ones.

@@ -56,8 +56,9 @@ Result<void> PipelineThreads::ingest_all() {
   for (bool more = true; more;) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stop_ || status_.backlog <= options_.max_backlog; });
-      if (stop_) break;
+      changed_.wait(lock, [this] { return stop_ || feed_.live() || status_.backlog <= options_.max_backlog; });
+      if (stop_ && !feed_.live()) break;
+      if (stop_) feed_.close();
     }
     FINPIPE_TRY_ASSIGN(stepped, ingest_.step());
     more = stepped;
@@ -74,15 +75,19 @@ Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caugh
   caught_up = all_applied;
   std::int64_t backlog = 0;
   std::int64_t uncommitted = 0;
+  std::int64_t windows = 0;
   std::int64_t dead_lettered = 0;
   for (const auto& [partition, processor] : processor_.partitions()) {
     FINPIPE_TRY_ASSIGN(range, log_.range(partition));
     backlog += range.end - processor.next_offset();
     uncommitted += processor.uncommitted();
+    windows += static_cast<std::int64_t>(processor.engine().windows_in_memory());
     for (const auto& [session, row] : processor.ledger()) dead_lettered += row.dead_lettered_after;
   }
   const std::lock_guard lock(mutex_);
   status_.backlog = backlog;
+  status_.records_applied = processor_.records_applied();
+  status_.windows = windows;
   status_.all_submitted = nothing_follows && caught_up && uncommitted == 0;
   status_.dead_lettered_after = dead_lettered;
   changed_.notify_all();

@@ -19,13 +19,16 @@ class PipelineThreads {
  public:
   struct Options {
     bool exit_at_end = false;  // end when the feed has ended and all is stored
-    // Records in the log that are not applied: the feed waits beyond that. What is processed in a fraction of
-    // stop_deadline_ms even on a busy machine, and enough to keep both threads at work.
+    // Records in the log that are not applied: a tape waits beyond that. What is processed in a fraction of
+    // stop_deadline_ms even on a busy machine, and enough to keep both threads at work. A live feed never waits: the
+    // log is its buffer.
     std::int64_t max_backlog = 30'000;
     std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
   };
   struct Status {
     IngestCounts ingest;
+    std::int64_t records_applied = 0;
+    std::int64_t windows = 0;  // bars in memory
     std::optional<double> feed_progress;
     std::int64_t dead_lettered_after = 0;  // by the processor
     std::int64_t backlog = 0;

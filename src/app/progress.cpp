@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kTerminalIntervalNs = kNsPerSecond / 5;
 constexpr std::int64_t kPlainIntervalNs = 5 * kNsPerSecond;
+constexpr std::int64_t kLiveIntervalNs = 60 * kNsPerSecond;
 
 }  // namespace
 
@@ -31,19 +33,28 @@ std::int64_t resident_bytes() {
   return statm ? resident_pages * ::sysconf(_SC_PAGESIZE) : 0;
 }
 
-void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, std::int64_t now_ns) {
+void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed,
+                    std::int64_t now_ns) {
   const std::int64_t passed_ns = now_ns - last_ns_;
-  if (passed_ns < (terminal_ ? kTerminalIntervalNs : kPlainIntervalNs)) return;
+  if (passed_ns < (terminal_ ? kTerminalIntervalNs : live_ ? kLiveIntervalNs : kPlainIntervalNs)) return;
   const IngestCounts& ingest = status.ingest;
-  const auto rate =
-      static_cast<double>(ingest.received - last_received_) * kNsPerSecond / static_cast<double>(passed_ns);
+  const std::string rate = with_separators(std::llround(static_cast<double>(ingest.received - last_received_) *
+                                                        kNsPerSecond / static_cast<double>(passed_ns)));
   last_ns_ = now_ns;
   last_received_ = ingest.received;
-  const std::string line = fmt::format(
-      "{:>4} {} received  {} trades/s  {} stored  {} suspect  {} dead letters  {} MiB",
-      status.feed_progress ? fmt::format("{:.0f}%", *status.feed_progress * 100) : "", with_separators(ingest.received),
-      with_separators(static_cast<std::int64_t>(rate)), with_separators(stored), with_separators(ingest.suspects),
-      with_separators(ingest.dead_lettered + status.dead_lettered_after), resident_bytes() >> 20);
+  const std::int64_t dead_letters = ingest.dead_lettered + status.dead_lettered_after;
+  std::string line;
+  if (live_) {
+    line = fmt::format("{} trades/s  lag {}  {} symbols  {} interruptions  {} trades stored  {}", rate,
+                       ingest.lag_ms ? fmt::format("{} ms", *ingest.lag_ms) : "-", ingest.symbols, ingest.gaps,
+                       with_separators(stored), feed);
+  } else {
+    line = fmt::format("{:>4} {} received  {} trades/s  {} stored  {} suspect  {} MiB",
+                       status.feed_progress ? fmt::format("{:.0f}%", *status.feed_progress * 100) : "",
+                       with_separators(ingest.received), rate, with_separators(stored),
+                       with_separators(ingest.suspects), resident_bytes() >> 20);
+  }
+  if (dead_letters > 0) line += fmt::format("  {} dead letters", with_separators(dead_letters));
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line, terminal_ ? "" : "\n");
   std::fflush(stderr);
   shown_ = terminal_;

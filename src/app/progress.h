@@ -1,4 +1,5 @@
-// How a run is doing, in one line: rewritten in place on a terminal, else printed every few seconds.
+// How a run is doing, in one line: rewritten in place on a terminal, else printed every few seconds (of a live feed
+// every minute).
 #pragma once
 
 #include <cstdint>
@@ -10,15 +11,16 @@ namespace finpipe {
 
 class Progress {
  public:
-  Progress(bool terminal, std::int64_t now_ns) : terminal_(terminal), last_ns_(now_ns) {}
+  Progress(bool terminal, bool live, std::int64_t now_ns) : terminal_(terminal), live_(live), last_ns_(now_ns) {}
 
-  // Prints to standard error when it is time to.
-  void tick(const PipelineThreads::Status& status, std::int64_t stored, std::int64_t now_ns);
+  // Prints to standard error when it is time to. `feed`: what a live feed does just now.
+  void tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed, std::int64_t now_ns);
   // Takes the line away, for other output.
   void clear();
 
  private:
   bool terminal_;
+  bool live_;
   bool shown_ = false;
   std::int64_t last_ns_;
   std::int64_t last_received_ = 0;

@@ -2,19 +2,26 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "app/bar_table.h"
 #include "app/commands.h"
-#include "app/commit_counter.h"
+#include "app/embedded_files.h"
 #include "app/end_signals.h"
+#include "app/endpoint_thread.h"
+#include "app/feed_parts.h"
+#include "app/metered.h"
 #include "app/parts.h"
 #include "app/pipeline_threads.h"
 #include "app/progress.h"
 #include "base/clock.h"
 #include "base/time.h"
+#include "endpoint/live_hub.h"
 #include "telemetry/log.h"
+#include "telemetry/metrics.h"
 
 namespace finpipe {
 namespace {
@@ -62,88 +69,238 @@ Result<std::int64_t> count_open_bars(const Processor& processor, Query& query) {
   return count;
 }
 
+// Everything of a run that is watched while its threads work.
+struct Watched {
+  PipelineThreads& threads;
+  const FeedParts& feed;
+  const MeteredStore& store;
+  Metrics& metrics;
+};
+
+std::string feed_text(const FeedParts& feed) { return feed.live == nullptr ? std::string() : feed.live->status().text; }
+
+void publish(Metrics& metrics, const PipelineThreads::Status& status) {
+  const IngestCounts& ingest = status.ingest;
+  const auto raise = [&](Metric metric, std::int64_t total, Metrics::Labels labels = {}) {
+    metrics.raise_to(metric, static_cast<double>(total), labels);
+  };
+  raise(Metric::kIngestFrames, ingest.frames);
+  raise(Metric::kIngestReceived, ingest.received);
+  raise(Metric::kIngestAlreadyInLog, ingest.already_in_log);
+  raise(Metric::kIngestAppended, ingest.appended);
+  raise(Metric::kIngestSuspects, ingest.suspects);
+  raise(Metric::kIngestRounded, ingest.rounded);
+  raise(Metric::kIngestUnsubscribed, ingest.unsubscribed);
+  raise(Metric::kIngestVendorErrors, ingest.vendor_errors);
+  raise(Metric::kFeedReconnects, ingest.disconnects, {"disconnected"});
+  raise(Metric::kFeedReconnects, ingest.stalls, {"stalled"});
+  raise(Metric::kProcessorRecords, status.records_applied);
+  metrics.set(Metric::kProcessorBacklog, static_cast<double>(status.backlog));
+  metrics.set(Metric::kProcessorWindows, static_cast<double>(status.windows));
+}
+
 // Watches the threads until they have ended, and asks them to when a signal comes.
-void attend(PipelineThreads& threads, const EndSignals& signals, Progress& progress, const CommitCounter& store,
-            Clock& clock, bool exit_at_end) {
+void attend(const Watched& run, const EndSignals& signals, Progress& progress, Clock& clock, bool exit_at_end) {
   constexpr std::int64_t kTickMs = 50;
   bool stopping = false;
   bool told_end = exit_at_end;
   for (;;) {
     const bool signalled = signals.wait(kTickMs);
-    const PipelineThreads::Status status = threads.status();
+    const PipelineThreads::Status status = run.threads.status();
     if (status.done) break;
     if (signalled && stopping) _exit(1);
     if (signalled) {
       stopping = true;
       progress.clear();
       log_info("stopping", {{"backlog", fmt::to_string(status.backlog)}});
-      threads.request_stop();
+      run.threads.request_stop();
     }
-    if (!told_end && status.all_submitted && store.settled()) {
+    if (!told_end && status.all_submitted && run.store.settled()) {
       told_end = true;
       progress.clear();
       log_info("the tape has ended and all of it is stored; waiting for a signal", {});
     }
-    if (!told_end || exit_at_end) progress.tick(status, store.trades(), clock.boot_ns());
+    publish(run.metrics, status);
+    if (!told_end || exit_at_end) progress.tick(status, run.store.trades(), feed_text(run.feed), clock.boot_ns());
   }
   progress.clear();
 }
 
-Result<void> run(const Settings& settings) {
+std::vector<PageAsset> page_assets() {
+  std::vector<PageAsset> assets;
+  for (const EmbeddedFile& file : embedded_page()) {
+    assets.push_back({file.path, file.content_type, file.bytes, file.immutable});
+  }
+  return assets;
+}
+
+// Why the API's answers are not to be relied on yet.
+std::vector<std::string> reasons_not_ready(const PipelineThreads::Status& status) {
+  constexpr std::int64_t kBehindRecords = 30'000;
+  std::vector<std::string> reasons;
+  if (status.done) reasons.emplace_back("the pipeline has stopped");
+  if (status.backlog > kBehindRecords) {
+    reasons.push_back(fmt::format("{} records of the log are not processed yet", status.backlog));
+  }
+  return reasons;
+}
+
+std::string address_text(const std::string& address, std::uint16_t port) {
+  const bool is_v6 = address.find(':') != std::string::npos;
+  return fmt::format("http://{}{}{}:{}/", is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
+}
+
+// The parts of a run; each may use those above it.
+class Run {
+ public:
+  Run(const Settings& settings, Clock& clock) : settings_(settings), clock_(clock) {}
+
+  Result<void> open() {
+    FINPIPE_TRY_ASSIGN(policies, open_policies(settings_));
+    FINPIPE_TRY_ASSIGN(feed, open_feed(settings_, clock_));
+    feed_ = std::move(feed);
+    fmt::print("{}\n", feed_.description);
+    std::fflush(stdout);
+    if (feed_.tape) FINPIPE_TRY(fill_demo_log(settings_, feed_, policies));
+    FINPIPE_TRY_ASSIGN(log, open_log(settings_, Access::kWrite));
+    FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite));
+    log_ = std::move(log);
+    store_ = std::move(store);
+    metered_store_.emplace(*store_, metrics_, clock_);
+    writer_.emplace(log_->writer(), metrics_, clock_);
+    hub_ = std::make_unique<LiveHub>(log_->partitions());
+    ingest_side_.open(*log_, metrics_, Metric::kIngestDeadLettered);
+    process_side_.open(*log_, metrics_, Metric::kProcessorDeadLettered);
+    IngestOptions options;
+    options.symbols = feed_.symbols;
+    options.policies = std::move(policies);
+    options.clock = feed_.session_clock.get();
+    ingest_.emplace(*feed_.feed, *ingest_side_.reader, *writer_, *ingest_side_.letters, std::move(options));
+    processor_.emplace(*process_side_.reader, *metered_store_, *process_side_.letters, clock_, ProcessorOptions(),
+                       hub_.get());
+    return {};
+  }
+
+  Result<void> work(const EndSignals& signals, std::int64_t started_ns) {
+    FINPIPE_TRY(serve());
+    FINPIPE_TRY(ingest_->start());
+    log_info("started", {{"feed", displayed(setting_info(Setting::kFeed), settings_.feed)},
+                         {"log", settings_.log},
+                         {"store", settings_.store},
+                         {"partitions", fmt::to_string(log_->partitions())},
+                         {"session", fmt::to_string(ingest_->session())}});
+    PipelineThreads threads(*feed_.feed, *ingest_, *processor_, *process_side_.reader, clock_,
+                            {.exit_at_end = settings_.exit_at_end});
+    watch(&threads);
+    Progress progress(isatty(STDERR_FILENO) == 1, feed_.live != nullptr, started_ns);
+    attend({threads, feed_, *metered_store_, metrics_}, signals, progress, clock_, settings_.exit_at_end);
+    const auto joined = threads.join();
+    summary_.status = threads.status();
+    summary_.elapsed_ns = clock_.boot_ns() - started_ns;
+    watch(nullptr);
+    // From here on the store is read by this thread.
+    hub_->end_rounds();
+    if (endpoint_) endpoint_->stop();
+    return joined;
+  }
+
+  Result<void> report() {
+    summary_.stored = metered_store_->trades();
+    summary_.finals = metered_store_->finals();
+    summary_.revisions = metered_store_->revisions();
+    FINPIPE_TRY_ASSIGN(open_bars, count_open_bars(*processor_, *store_));
+    summary_.open_bars = open_bars;
+    print_summary(summary_);
+    FINPIPE_TRY_ASSIGN(table, bar_table(*store_, {}));
+    fmt::print("{}", table);
+    std::fflush(stdout);
+    return {};
+  }
+
+ private:
+  // What each of the two threads has of the log.
+  struct LogSide {
+    std::unique_ptr<LogReader> reader;
+    std::unique_ptr<DeadLetters> plain_letters;
+    std::unique_ptr<MeteredDeadLetters> letters;
+
+    void open(EmbeddedLog& log, Metrics& metrics, Metric metric) {
+      reader = log.reader();
+      plain_letters = log.dead_letters();
+      letters = std::make_unique<MeteredDeadLetters>(*plain_letters, metrics, metric);
+    }
+  };
+
+  // A run that ends with its tape has nobody to serve.
+  Result<void> serve() {
+    if (settings_.listen_address.empty() || settings_.exit_at_end) return {};
+    assets_ = page_assets();
+    EndpointOptions options;
+    options.server.address = settings_.listen_address;
+    options.server.port = settings_.listen_port;
+    options.status.version = FINPIPE_VERSION;
+    options.status.feed_detail = [this] { return feed_text(feed_); };
+    options.page = assets_;
+    options.not_ready = [this] { return not_ready(); };
+    FINPIPE_TRY_ASSIGN(endpoint, EndpointThread::start(*store_, *hub_, metrics_, clock_, std::move(options)));
+    endpoint_ = std::move(endpoint);
+    fmt::print("Page and API: {}\n", address_text(settings_.listen_address, endpoint_->port()));
+    std::fflush(stdout);
+    return {};
+  }
+
+  void watch(PipelineThreads* threads) {
+    const std::lock_guard lock(mutex_);
+    threads_ = threads;
+  }
+  std::vector<std::string> not_ready() {
+    const std::lock_guard lock(mutex_);
+    if (threads_ == nullptr) return {"the pipeline is starting or stopping"};
+    return reasons_not_ready(threads_->status());
+  }
+
+  const Settings& settings_;
+  Clock& clock_;
+  Metrics metrics_;
+  FeedParts feed_;
+  std::unique_ptr<EmbeddedLog> log_;
+  std::unique_ptr<EmbeddedStore> store_;
+  std::optional<MeteredStore> metered_store_;
+  std::optional<MeteredLogWriter> writer_;
+  std::unique_ptr<LiveHub> hub_;
+  LogSide ingest_side_, process_side_;
+  std::optional<Ingest> ingest_;
+  std::optional<Processor> processor_;
+  Summary summary_;
+  std::mutex mutex_;
+  PipelineThreads* threads_ = nullptr;  // while they work
+  std::vector<PageAsset> assets_;
+  std::unique_ptr<EndpointThread> endpoint_;
+};
+
+Result<void> run(Settings settings) {
   const EndSignals signals;
   SystemClock clock;
   const std::int64_t started_ns = clock.boot_ns();
-  FINPIPE_TRY_ASSIGN(policies, open_policies(settings));
-  FINPIPE_TRY_ASSIGN(feed, open_feed(settings));
-  FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kWrite));
-  FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kWrite));
-  CommitCounter counter(*store);
-  const auto ingest_reader = log->reader();
-  const auto process_reader = log->reader();
-  const auto ingest_letters = log->dead_letters();
-  const auto process_letters = log->dead_letters();
-
-  IngestOptions options;
-  options.symbols = settings.symbols;
-  options.policies = policies;
-  Ingest ingest(*feed, *ingest_reader, log->writer(), *ingest_letters, std::move(options));
-  FINPIPE_TRY(ingest.start());
-  Processor processor(*process_reader, counter, *process_letters, clock);
-  log_info("started", {{"feed", settings.feed},
-                       {"log", settings.log},
-                       {"store", settings.store},
-                       {"partitions", fmt::to_string(log->partitions())},
-                       {"session", fmt::to_string(ingest.session())}});
-
-  Summary summary;
-  {
-    PipelineThreads threads(*feed, ingest, processor, *process_reader, clock, {.exit_at_end = settings.exit_at_end});
-    Progress progress(isatty(STDERR_FILENO) == 1, started_ns);
-    attend(threads, signals, progress, counter, clock, settings.exit_at_end);
-    FINPIPE_TRY(threads.join());
-    summary.status = threads.status();
-  }
-  summary.elapsed_ns = clock.boot_ns() - started_ns;
-  summary.stored = counter.trades();
-  summary.finals = counter.finals();
-  summary.revisions = counter.revisions();
-  FINPIPE_TRY_ASSIGN(open_bars, count_open_bars(processor, *store));
-  summary.open_bars = open_bars;
-  print_summary(summary);
-  FINPIPE_TRY_ASSIGN(table, bar_table(*store, {}));
-  fmt::print("{}", table);
-  std::fflush(stdout);
-  return {};
+  choose_feed(settings);
+  Run run(settings, clock);
+  FINPIPE_TRY(run.open());
+  FINPIPE_TRY(run.work(signals, started_ns));
+  return run.report();
 }
 
 }  // namespace
 
 void add_run(CLI::App& program, CommandLine& line) {
-  CLI::App* command = program.add_subcommand("run", "Take trades from a feed, log them, make bars, store both");
+  CLI::App* command = program.add_subcommand(
+      "run", "Take trades from a feed, log them, make bars, store both, and serve a page and an API");
   add_settings(*command, line,
                {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kSymbols, Setting::kPartitions,
-                Setting::kExitAtEnd, Setting::kPolicies});
-  add_examples(*command, {"finpipe run --feed tape:data/binance.tape --exit-at-end",
+                Setting::kExitAtEnd, Setting::kListen, Setting::kInsecure, Setting::kCaFile,
+                Setting::kClientCertificate, Setting::kClientKey, Setting::kFeedTimeScale, Setting::kPolicies});
+  add_examples(*command, {"finpipe run                      with FINNHUB_API_KEY the vendor, without it the demo",
+                          "finpipe run --symbols BINANCE:BTCUSDT,AAPL --listen 127.0.0.1:9000",
+                          "finpipe run --feed tape:data/binance.tape --exit-at-end",
                           "finpipe run --feed tape:data/binance.tape --symbols BINANCE:BTCUSDT \\\n"
                           "      --log embedded:/data/log --store embedded:/data/store --partitions 4"});
   command->callback([&line] {

@@ -14,20 +14,38 @@ namespace {
 
 constexpr std::int32_t kMaxPartitions = 1'024;
 constexpr std::string_view kRedacted = "***";
+constexpr std::string_view kDefaultSource = "default";
 
 constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kFeed, "feed", "FINPIPE_FEED", SettingType::kUrl, "", "",
-     "where trades come from: tape:PATH plays a recorded tape at full speed", false},
+     "where trades come from: finnhub: is the vendor, sim: the demo (recorded trades played as if they came now), "
+     "tape:PATH a recorded tape at full speed, wss://HOST or ws://HOST another server that speaks Finnhub's protocol; "
+     "empty: finnhub: with an API key, else sim:",
+     false},
     {Setting::kLog, "log", "FINPIPE_LOG", SettingType::kUrl, "embedded:./finpipe-data/log", "",
      "the durable log of all that was received: embedded:DIR", false},
     {Setting::kStore, "store", "FINPIPE_STORE", SettingType::kUrl, "embedded:./finpipe-data/store", "",
      "where trades and bars are stored: embedded:DIR", false},
     {Setting::kSymbols, "symbols", "FINPIPE_SYMBOLS", SettingType::kList, "", "",
-     "symbols to take from the feed, separated by commas; empty: all it has", false},
+     "symbols to take from the feed, separated by commas; empty: all that a tape has, a handful of a live feed", false},
     {Setting::kPartitions, "partitions", "FINPIPE_PARTITIONS", SettingType::kInteger, "0", "",
      "partitions of the log; 0: those it has, 1 for a new one", false},
     {Setting::kExitAtEnd, "exit-at-end", "FINPIPE_EXIT_AT_END", SettingType::kFlag, "false", "",
      "end when the feed has ended and everything is stored", false},
+    {Setting::kListen, "listen", "FINPIPE_LISTEN", SettingType::kAddress, "127.0.0.1:8080", "",
+     "where the page and the API are served: ADDRESS:PORT, port 0 for a free one, or none", false},
+    {Setting::kInsecure, "insecure", "FINPIPE_INSECURE", SettingType::kFlag, "false", "",
+     "allow what has no protection: listening beyond this machine, sending the API key without TLS", false},
+    {Setting::kApiKey, "api-key", "FINNHUB_API_KEY", SettingType::kText, "", "",
+     "the vendor's key; there is no flag for it, since other users of a machine can see flags", true},
+    {Setting::kCaFile, "ca-file", "FINPIPE_CA_FILE", SettingType::kPath, "", "",
+     "PEM file of the authorities that the feed's server may be certified by; empty: the system's", false},
+    {Setting::kClientCertificate, "client-certificate", "FINPIPE_CLIENT_CERTIFICATE", SettingType::kPath, "", "",
+     "PEM file of the certificate to show to the feed's server", false},
+    {Setting::kClientKey, "client-key", "FINPIPE_CLIENT_KEY", SettingType::kPath, "", "",
+     "PEM file of the key of that certificate", false},
+    {Setting::kFeedTimeScale, "feed-time-scale", "FINPIPE_FEED_TIME_SCALE", SettingType::kNumber, "1", "",
+     "multiplies every timer of the feed's connection: for drills against `finpipe simulate`", false},
     {Setting::kPolicies, "policies", "FINPIPE_POLICIES", SettingType::kPath, "", "",
      "directory of sale-condition policies and trading calendars; empty: the bundled ones", false},
     {Setting::kLogLevel, "log-level", "FINPIPE_LOG_LEVEL", SettingType::kChoice, "info", "info|warn|error",
@@ -78,6 +96,25 @@ Result<std::size_t> parse_choice(const SettingValues& values, Setting setting) {
   return bad(values, setting, fmt::format("must be one of {}", setting_info(setting).choices));
 }
 
+Result<double> parse_scale(const SettingValues& values, Setting setting) {
+  const std::string& text = values[index_of(setting)].text;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 0.001 && value <= 100) return value;
+  return bad(values, setting, "must be a number from 0.001 to 100");
+}
+
+Result<void> parse_listen_setting(const SettingValues& values, Settings& settings) {
+  const std::string& text = values[index_of(Setting::kListen)].text;
+  if (text == "none") return {};
+  auto listen = parse_listen(text);
+  if (!listen) return bad(values, Setting::kListen, "must be ADDRESS:PORT, such as 127.0.0.1:8080, or none");
+  if (!listen->loopback() && !settings.insecure) return fail(ErrorCode::kInsecureListen, text);
+  settings.listen_address = std::move(listen->address);
+  settings.listen_port = listen->port;
+  return {};
+}
+
 bool is_symbol(std::string_view text) {
   return !text.empty() && text.size() <= kMaxSymbolBytes && text.front() != ' ' && text.back() != ' ' &&
          std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
@@ -91,8 +128,11 @@ std::string_view to_string(SettingType type) {
     case SettingType::kPath: return "path";
     case SettingType::kList: return "list";
     case SettingType::kInteger: return "integer";
+    case SettingType::kNumber: return "number";
     case SettingType::kFlag: return "flag";
     case SettingType::kChoice: return "choice";
+    case SettingType::kAddress: return "address";
+    case SettingType::kText: return "text";
   }
   return "";
 }
@@ -104,7 +144,7 @@ const SettingInfo& setting_info(Setting setting) { return kSettings[index_of(set
 Result<SettingValues> resolve_settings(const SettingSources& sources) {
   SettingValues values;
   for (const SettingInfo& info : kSettings) {
-    values[index_of(info.setting)] = {std::string(info.default_value), "default"};
+    values[index_of(info.setting)] = {std::string(info.default_value), std::string(kDefaultSource)};
   }
   const auto put_stronger = [&] {
     for (const SettingInfo& info : kSettings) {
@@ -141,12 +181,33 @@ Result<std::vector<std::string>> parse_symbols(std::string_view list) {
   }
 }
 
+std::optional<ListenAddress> parse_listen(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (host.empty() || (!bracketed && host.find(':') != std::string_view::npos)) return std::nullopt;
+  if (host == "localhost") host = "127.0.0.1";
+  ListenAddress listen{std::string(host), 0};
+  const char* const end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data() + colon + 1, end, listen.port);
+  if (error != std::errc{} || read != end) return std::nullopt;
+  return listen;
+}
+
 Result<Settings> parse_settings(const SettingValues& values) {
   Settings settings;
   const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
   settings.feed = text(Setting::kFeed);
   settings.log = text(Setting::kLog);
   settings.store = text(Setting::kStore);
+  settings.log_is_default = values[index_of(Setting::kLog)].source == kDefaultSource;
+  settings.store_is_default = values[index_of(Setting::kStore)].source == kDefaultSource;
+  settings.api_key = text(Setting::kApiKey);
+  settings.ca_file = text(Setting::kCaFile);
+  settings.client_certificate = text(Setting::kClientCertificate);
+  settings.client_key = text(Setting::kClientKey);
   settings.policies = text(Setting::kPolicies);
   auto symbols = parse_symbols(text(Setting::kSymbols));
   if (!symbols) return bad(values, Setting::kSymbols, symbols.error().detail);
@@ -155,6 +216,11 @@ Result<Settings> parse_settings(const SettingValues& values) {
   settings.partitions = partitions;
   FINPIPE_TRY_ASSIGN(exit_at_end, parse_flag(values, Setting::kExitAtEnd));
   settings.exit_at_end = exit_at_end;
+  FINPIPE_TRY_ASSIGN(insecure, parse_flag(values, Setting::kInsecure));
+  settings.insecure = insecure;
+  FINPIPE_TRY(parse_listen_setting(values, settings));
+  FINPIPE_TRY_ASSIGN(scale, parse_scale(values, Setting::kFeedTimeScale));
+  settings.feed_time_scale = scale;
   FINPIPE_TRY_ASSIGN(level, parse_choice(values, Setting::kLogLevel));
   settings.log_level = static_cast<LogLevel>(level);
   FINPIPE_TRY_ASSIGN(format, parse_choice(values, Setting::kLogFormat));

@@ -25,14 +25,21 @@ enum class Setting : std::uint8_t {
   kSymbols,
   kPartitions,
   kExitAtEnd,
+  kListen,
+  kInsecure,
+  kApiKey,
+  kCaFile,
+  kClientCertificate,
+  kClientKey,
+  kFeedTimeScale,
   kPolicies,
   kLogLevel,
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 10;
+constexpr std::size_t kSettingCount = 17;
 
-enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kFlag, kChoice };
+enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);
 
 struct SettingInfo {
@@ -68,12 +75,20 @@ struct SettingSources {
 
 // What commands are given. URLs are taken apart by whoever opens the part: see urls.h.
 struct Settings {
-  std::string feed;
+  std::string feed;  // empty: for whoever needs one to choose
   std::string log;
   std::string store;
+  bool log_is_default = true;  // nobody set it
+  bool store_is_default = true;
   std::vector<std::string> symbols;  // empty: all
   std::int32_t partitions = 0;       // 0: as the log has
   bool exit_at_end = false;
+  std::string listen_address;  // an IP address; empty: nothing is served
+  std::uint16_t listen_port = 0;
+  bool insecure = false;
+  std::string api_key;  // secret
+  std::string ca_file, client_certificate, client_key;
+  double feed_time_scale = 1.0;
   std::string policies;  // directory; empty: the bundled ones
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
@@ -84,6 +99,15 @@ struct Settings {
 
 // "a,b" as its parts. Errors: kBadSetting for an empty one or what cannot be a symbol.
 [[nodiscard]] Result<std::vector<std::string>> parse_symbols(std::string_view list);
+
+// ADDRESS:PORT, an IPv6 address in brackets; port 0 is a free one. nullopt: it is not of this form.
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+
+  [[nodiscard]] bool loopback() const { return address == "::1" || address.starts_with("127."); }
+};
+[[nodiscard]] std::optional<ListenAddress> parse_listen(std::string_view text);
 
 // The value as it may be printed: secrets, and user and password inside a URL, become ***.
 [[nodiscard]] std::string displayed(const SettingInfo& info, std::string_view value);

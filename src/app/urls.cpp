@@ -11,7 +11,6 @@
 namespace finpipe {
 namespace {
 
-constexpr std::array<std::string_view, 3> kLaterFeeds = {"finnhub", "sim", "wss"};
 constexpr std::array<std::string_view, 1> kLaterLogs = {"kafka"};
 constexpr std::array<std::string_view, 1> kLaterStores = {"cassandra"};
 
@@ -38,9 +37,23 @@ Result<std::string> path_of(std::string_view setting, std::string_view url, std:
 
 }  // namespace
 
-Result<std::string> tape_path(std::string_view feed_url) {
-  if (feed_url.empty()) return fail(ErrorCode::kBadSetting, "no feed is set: give --feed tape:PATH");
-  return path_of("feed", feed_url, "tape", "tape:PATH", kLaterFeeds);
+Result<FeedUrl> parse_feed_url(std::string_view feed_url) {
+  constexpr std::string_view kForms = "tape:PATH, sim:, finnhub: or wss://HOST";
+  if (feed_url.empty()) return fail(ErrorCode::kBadSetting, fmt::format("no feed is set: give --feed {}", kForms));
+  if (feed_url == "finnhub:") return VendorUrl{};
+  if (feed_url.starts_with("sim:")) {
+    if (feed_url.starts_with("sim://")) {
+      return fail(ErrorCode::kBadUrl, fmt::format("feed '{}': it must have the form sim: or sim:PATH", feed_url));
+    }
+    return DemoUrl{std::string(feed_url.substr(4))};
+  }
+  if (feed_url.starts_with("wss:") || feed_url.starts_with("ws:")) {
+    if (auto url = net::parse_url(feed_url)) return *std::move(url);
+    return fail(ErrorCode::kBadUrl, fmt::format("feed '{}': it must have the form wss://HOST[:PORT][/PATH]",
+                                                displayed(setting_info(Setting::kFeed), feed_url)));
+  }
+  FINPIPE_TRY_ASSIGN(path, path_of("feed", feed_url, "tape", kForms, {}));
+  return TapeUrl{std::move(path)};
 }
 
 Result<std::string> embedded_directory(std::string_view setting, std::string_view url) {

@@ -3,13 +3,24 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "base/error.h"
+#include "net/url.h"
 
 namespace finpipe {
 
-// tape:PATH, the path of the tape.
-[[nodiscard]] Result<std::string> tape_path(std::string_view feed_url);
+struct TapeUrl {
+  std::string path;
+};
+struct DemoUrl {
+  std::string tape;  // path; empty: the one in the program
+};
+struct VendorUrl {};
+using FeedUrl = std::variant<TapeUrl, DemoUrl, VendorUrl, net::Url>;
+
+// tape:PATH, sim: or sim:PATH, finnhub:, and wss://HOST[:PORT][/PATH] or ws:// likewise.
+[[nodiscard]] Result<FeedUrl> parse_feed_url(std::string_view feed_url);
 
 // embedded:DIR, the directory. `setting` is how messages call the URL: log or store.
 [[nodiscard]] Result<std::string> embedded_directory(std::string_view setting, std::string_view url);

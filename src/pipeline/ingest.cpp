@@ -260,6 +260,7 @@ Ingest::Symbol* Ingest::symbol_of(std::string_view name) {
   if (known != symbols_.end()) return &known->second;
   // What was not asked for is not remembered either: a feed can name anything.
   if (!options_.symbols.empty() && !std::ranges::binary_search(options_.symbols, name)) return nullptr;
+  ++counts_.symbols;
   const Symbol symbol{partition_of(name, static_cast<std::int32_t>(partitions_.size())),
                       market_of(policies_.policy_for(name).market)};
   return &symbols_.emplace(symbol_names_.emplace_back(name), symbol).first->second;

@@ -50,8 +50,10 @@ struct IngestCounts {
   std::int64_t rounded = 0;       // numbers with more digits than fit
   std::int64_t unsubscribed = 0;  // trades of symbols that were not asked for
   std::int64_t vendor_errors = 0;
-  std::int64_t gaps = 0;      // interruptions stated, the one since the log's last record included
-  std::int64_t sessions = 0;  // begun; more than one when the wall clock was set
+  std::int64_t symbols = 0;                  // that have traded
+  std::int64_t gaps = 0;                     // interruptions stated, the one since the log's last record included
+  std::int64_t disconnects = 0, stalls = 0;  // what began them
+  std::int64_t sessions = 0;                 // begun; more than one when the wall clock was set
   std::int64_t last_stamp_ns = 0;
   std::int64_t last_frame_ns = 0;      // 0: none yet
   bool connected = false;              // a live feed's subscriptions are in force

@@ -120,9 +120,12 @@ Result<bool> Ingest::step_live() {
   }
   FINPIPE_TRY(settle_subscription(now_ns));
   if (now_ns - last_heartbeat_ns_ >= kHeartbeatNs) FINPIPE_TRY(write_heartbeats(stamp_now(now_ns)));
+  if (batch.end) {
+    ended_ = true;
+    FINPIPE_TRY(write_heartbeats(stamp_now(now_ns)));  // closes the account of the session
+  }
   // At once: nobody sees a trade before it is durable.
   FINPIPE_TRY(flush());
-  ended_ = batch.end;
   return !ended_;
 }
 
@@ -146,6 +149,7 @@ Result<void> Ingest::lose_feed(const FeedEvent& event) {
   // A subscription that did not live long enough to count leaves the silence before it open, and its reason.
   subscription_.reset();
   const bool was_on = !partitions_.front().silent_since_ms;
+  if (was_on) ++(stalled ? counts_.stalls : counts_.disconnects);
   if (was_on) silence_reason_ = event.detail.empty() ? (stalled ? "stalled" : "disconnected") : event.detail;
   // A feed that has never been there leaves nothing out.
   if (was_on && !last_frame_ns_) return {};

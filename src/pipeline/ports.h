@@ -65,6 +65,8 @@ class Feed {
   [[nodiscard]] virtual bool live() const { return false; }
   // A live feed may wait some ms for something to happen. An error is final: the feed cannot go on.
   [[nodiscard]] virtual Result<FeedBatch> poll(std::size_t max_frames) = 0;
+  // Ends a live feed: what it has received can still be polled, and then comes `end`.
+  virtual void close() {}
   // How far the feed is, in [0, 1]; nullopt where there is no end.
   [[nodiscard]] virtual std::optional<double> progress() const = 0;
 };

@@ -5,24 +5,42 @@
 namespace finpipe {
 namespace {
 
-std::string refusal(const Result<std::string>& result, ErrorCode code = ErrorCode::kBadUrl) {
+template <typename T>
+std::string refusal(const Result<T>& result, ErrorCode code = ErrorCode::kBadUrl) {
   if (result) return "accepted";
   EXPECT_EQ(result.error().code, code);
   return result.error().detail;
 }
 
+std::string tape_of(std::string_view url) { return std::get<TapeUrl>(parse_feed_url(url).value()).path; }
+
 TEST(Urls, APartIsNamedBySchemeAndPath) {
-  EXPECT_EQ(*tape_path("tape:data/a b.tape"), "data/a b.tape");
-  EXPECT_EQ(*tape_path("tape:/data/x:y"), "/data/x:y");
+  EXPECT_EQ(tape_of("tape:data/a b.tape"), "data/a b.tape");
+  EXPECT_EQ(tape_of("tape:/data/x:y"), "/data/x:y");
   EXPECT_EQ(*embedded_directory("log", "embedded:./log"), "./log");
   EXPECT_EQ(*embedded_directory("store", "embedded:C"), "C");
 }
 
+TEST(Urls, LiveFeedsAreTheVendorTheDemoAndServersThatSpeakItsProtocol) {
+  EXPECT_TRUE(std::holds_alternative<VendorUrl>(parse_feed_url("finnhub:").value()));
+  EXPECT_EQ(std::get<DemoUrl>(parse_feed_url("sim:").value()).tape, "");
+  EXPECT_EQ(std::get<DemoUrl>(parse_feed_url("sim:data/a.tape").value()).tape, "data/a.tape");
+  const auto url = std::get<net::Url>(parse_feed_url("wss://host:8443/path?a=b").value());
+  EXPECT_TRUE(url.tls());
+  EXPECT_EQ(url.host, "host");
+  EXPECT_EQ(url.port, 8443);
+  EXPECT_EQ(url.target, "/path?a=b");
+  EXPECT_FALSE(std::get<net::Url>(parse_feed_url("ws://127.0.0.1:80").value()).tls());
+}
+
 TEST(Urls, MalformedOnesSayWhatIsWrong) {
-  EXPECT_EQ(refusal(tape_path("data/a.tape")), "feed 'data/a.tape': it must have the form tape:PATH");
-  EXPECT_EQ(refusal(tape_path("tape:")), "feed 'tape:': the path is missing; it must have the form tape:PATH");
-  EXPECT_EQ(refusal(tape_path("tape://a")), "feed 'tape://a': a path follows the colon directly: tape:PATH");
-  EXPECT_EQ(refusal(tape_path("Tape:a")), "feed 'Tape:a': there is no 'Tape:'; it must have the form tape:PATH");
+  const std::string forms = "tape:PATH, sim:, finnhub: or wss://HOST";
+  EXPECT_EQ(refusal(parse_feed_url("data/a.tape")), "feed 'data/a.tape': it must have the form " + forms);
+  EXPECT_EQ(refusal(parse_feed_url("tape:")), "feed 'tape:': the path is missing; it must have the form " + forms);
+  EXPECT_EQ(refusal(parse_feed_url("tape://a")), "feed 'tape://a': a path follows the colon directly: " + forms);
+  EXPECT_EQ(refusal(parse_feed_url("Tape:a")), "feed 'Tape:a': there is no 'Tape:'; it must have the form " + forms);
+  EXPECT_EQ(refusal(parse_feed_url("wss:host")), "feed 'wss:host': it must have the form wss://HOST[:PORT][/PATH]");
+  EXPECT_EQ(refusal(parse_feed_url("sim://x")), "feed 'sim://x': it must have the form sim: or sim:PATH");
   EXPECT_EQ(refusal(embedded_directory("log", "rocksdb:a")),
             "log 'rocksdb:a': there is no 'rocksdb:'; it must have the form embedded:DIR");
   EXPECT_EQ(refusal(embedded_directory("store", "tape:a")),
@@ -30,20 +48,18 @@ TEST(Urls, MalformedOnesSayWhatIsWrong) {
 }
 
 TEST(Urls, WhatLaterVersionsHaveIsNamedAsSuch) {
-  for (const char* url : {"finnhub:", "sim:", "wss://ws.finnhub.io"}) {
-    EXPECT_NE(refusal(tape_path(url)).find("is not in this version, which has tape:PATH"), std::string::npos) << url;
-  }
   EXPECT_NE(refusal(embedded_directory("log", "kafka://host:9092")).find("is not in this version"), std::string::npos);
   EXPECT_NE(refusal(embedded_directory("store", "cassandra://host:9042/ks")).find("is not in this version"),
             std::string::npos);
 }
 
 TEST(Urls, CredentialsAreNotRepeatedInMessages) {
-  EXPECT_EQ(refusal(tape_path("wss://me:secret@host")).find("secret"), std::string::npos);
+  EXPECT_EQ(refusal(parse_feed_url("wss://me:secret@host")).find("secret"), std::string::npos);
 }
 
 TEST(Urls, WithoutAFeedTheMessageNamesTheFlag) {
-  EXPECT_EQ(refusal(tape_path(""), ErrorCode::kBadSetting), "no feed is set: give --feed tape:PATH");
+  EXPECT_EQ(refusal(parse_feed_url(""), ErrorCode::kBadSetting),
+            "no feed is set: give --feed tape:PATH, sim:, finnhub: or wss://HOST");
 }
 
 }  // namespace

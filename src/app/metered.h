@@ -1,0 +1,127 @@
+// Ports that count what passes through them on the way to another one.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/time.h"
+#include "pipeline/ports.h"
+#include "telemetry/metrics.h"
+
+namespace finpipe {
+
+class MeteredDeadLetters final : public DeadLetters {
+ public:
+  // `metric`: a counter with the reason as its label.
+  MeteredDeadLetters(DeadLetters& to, Metrics& metrics, Metric metric) : to_(to), metrics_(metrics), metric_(metric) {}
+
+  void put(DeadLetter letter) override {
+    metrics_.add(metric_, 1, {error_info(letter.reason).name});
+    to_.put(std::move(letter));
+  }
+  [[nodiscard]] Result<void> flush() override { return to_.flush(); }
+
+ private:
+  DeadLetters& to_;
+  Metrics& metrics_;
+  Metric metric_;
+};
+
+class MeteredLogWriter final : public LogWriter {
+ public:
+  MeteredLogWriter(LogWriter& to, Metrics& metrics, Clock& clock) : to_(to), metrics_(metrics), clock_(clock) {}
+
+  [[nodiscard]] std::int32_t partitions() const override { return to_.partitions(); }
+  [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override {
+    const Append answer = to_.append(partition, records);
+    if (answer == Append::kAccepted) pending_ += static_cast<std::int64_t>(records.size());
+    return answer;
+  }
+  [[nodiscard]] Result<std::span<const Acknowledged>> poll() override {
+    if (pending_ == 0) return to_.poll();
+    metrics_.set(Metric::kLogPendingBytes, static_cast<double>(to_.pending_bytes()));
+    const std::int64_t begin_ns = clock_.boot_ns();
+    auto acknowledged = to_.poll();
+    if (acknowledged && to_.pending_bytes() == 0) {
+      metrics_.observe(Metric::kLogFlushSeconds,
+                       static_cast<double>(clock_.boot_ns() - begin_ns) / static_cast<double>(kNsPerSecond));
+      metrics_.add(Metric::kLogAppended, static_cast<double>(std::exchange(pending_, 0)));
+    }
+    return acknowledged;
+  }
+  [[nodiscard]] std::size_t pending_bytes() const override { return to_.pending_bytes(); }
+
+ private:
+  LogWriter& to_;
+  Metrics& metrics_;
+  Clock& clock_;
+  std::int64_t pending_ = 0;  // records
+};
+
+// Its counts may be read by other threads.
+class MeteredStore final : public Store {
+ public:
+  MeteredStore(Store& to, Metrics& metrics, Clock& clock) : to_(to), metrics_(metrics), clock_(clock) {}
+
+  [[nodiscard]] std::int64_t trades() const { return trades_; }
+  [[nodiscard]] std::int64_t finals() const { return finals_; }        // bars that became final
+  [[nodiscard]] std::int64_t revisions() const { return revisions_; }  // revisions of bars after that
+  // Whether all that was submitted is durable.
+  [[nodiscard]] bool settled() const { return done_ >= submitted_; }
+
+  [[nodiscard]] Ticket submit(Commit commit) override {
+    trades_ += static_cast<std::int64_t>(commit.ticks.size());
+    for (const RevisionRow& row : commit.revisions) {
+      if (row.bar.state == BarState::kFinal) {
+        ++finals_;
+      } else {
+        ++revisions_;
+        metrics_.add(Metric::kProcessorRevisions, 1, {to_string(row.bar.reason)});
+      }
+    }
+    submitted_ = to_.submit(std::move(commit));
+    begun_.emplace_back(submitted_, clock_.boot_ns());
+    return submitted_;
+  }
+  [[nodiscard]] Result<Ticket> poll() override {
+    auto done = to_.poll();
+    if (!done) return done;
+    done_ = *done;
+    for (; !begun_.empty() && begun_.front().first <= *done; begun_.pop_front()) {
+      metrics_.observe(Metric::kProcessorCommitSeconds, static_cast<double>(clock_.boot_ns() - begun_.front().second) /
+                                                            static_cast<double>(kNsPerSecond));
+    }
+    return done;
+  }
+  [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
+    return to_.load_checkpoint(partition);
+  }
+  [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override {
+    return to_.load_symbols(partition);
+  }
+  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override {
+    return to_.load_bars(ranges);
+  }
+  [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override {
+    return to_.load_spans(partition);
+  }
+  [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override {
+    return to_.load_policy(hash);
+  }
+
+ private:
+  Store& to_;
+  Metrics& metrics_;
+  Clock& clock_;
+  std::deque<std::pair<Ticket, std::int64_t>> begun_;  // when it was submitted
+  std::atomic<std::int64_t> trades_ = 0;
+  std::atomic<std::int64_t> finals_ = 0;
+  std::atomic<std::int64_t> revisions_ = 0;
+  std::atomic<Ticket> submitted_ = 0;
+  std::atomic<Ticket> done_ = 0;
+};
+
+}  // namespace finpipe
