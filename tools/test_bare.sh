@@ -1,6 +1,7 @@
 #!/bin/sh
 # Proves the README on a fresh machine: builds a bare Debian 12 root (nothing but apt), copies the committed tree into a
-# container of it, runs ./run, ./run again and ./test there, and prints what they said and how long each took.
+# container of it, runs ./run twice until candles move on its page, then ./test, and prints what they said and how long
+# each took.
 #
 # Needs root, Debian's archive, and 3 GB. Everything is kept in build-bare/ (or $FINPIPE_BARE_DIR), so that a second
 # call skips making the root; other containers of the machine are not touched.

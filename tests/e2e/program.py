@@ -45,6 +45,10 @@ class CliTest(unittest.TestCase):
             self.assertEqual(done.returncode, expect, f"{args}\n{done.out}\n{done.err}")
         return done
 
+    def start_run(self, *args):
+        """A run that goes on; nothing is served unless asked for."""
+        return self.start("run", *(() if "--listen" in args else ("--listen", "none")), *args)
+
     def start(self, *args):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         process = subprocess.Popen(self.command(*args), cwd=self.dir, env=self.environment, **pipes)

@@ -61,7 +61,7 @@ class BadInput(CliTest):
 
     def test_a_second_process_on_the_same_directory_is_refused(self):
         feed = self.tape(*self.binance_lines(50))
-        first = self.start("run", "--feed", feed)
+        first = self.start_run("--feed", feed)
         self.wait_for_line(first, "the tape has ended")
         self.assertIn("E202 directory_in_use", self.run_tape(feed, expect=1).err)
         self.assertIn("E202 directory_in_use", self.finpipe("checkpoint", "reset", expect=1).err)

@@ -8,7 +8,7 @@ from program import ROOT, CliTest, frame, trade
 
 class Usage(CliTest):
     def test_help_of_every_command_has_examples(self):
-        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"]]
+        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"], ["simulate"]]
         commands += [["export", kind] for kind in ("bars", "revisions", "trades", "gaps", "dead-letters")]
         commands += [["checkpoint", "show"], ["checkpoint", "reset"]]
         for command in commands:
@@ -38,8 +38,9 @@ class Usage(CliTest):
         for flag, url, words in (
             ("--feed", "data/a.tape", "tape:PATH"),
             ("--feed", "tape:", "tape:PATH"),
-            ("--feed", "finnhub:", "not in this version"),
-            ("--feed", "wss://me:secret@host", "not in this version"),
+            ("--feed", "wss:host", "wss://HOST"),
+            ("--feed", "wss://me:secret@host", "wss://HOST"),
+            ("--feed", "sim://x", "sim:PATH"),
             ("--log", "kafka://host:9092", "not in this version"),
             ("--log", "embedded", "embedded:DIR"),
             ("--store", "http://host", "embedded:DIR"),
@@ -50,8 +51,17 @@ class Usage(CliTest):
             self.assertIn(words, done.err)
             self.assertNotIn("secret", done.err)
 
-    def test_run_without_a_feed_names_the_flag(self):
-        self.assertIn("--feed tape:PATH", self.finpipe("run", expect=2).err)
+    def test_the_vendor_needs_a_key(self):
+        done = self.finpipe("run", "--feed", "finnhub:", "--listen", "none", expect=1)
+        self.assertIn("E732 missing_key", done.err)
+        self.assertIn("FINNHUB_API_KEY", done.err)
+
+    def test_listening_beyond_this_machine_is_refused_with_the_remedy(self):
+        done = self.finpipe("run", "--feed", "sim:", "--listen", "0.0.0.0:0", expect=1)
+        self.assertIn("E731 insecure_listen", done.err)
+        self.assertIn("--insecure", done.err)
+        for listen in ("8080", "127.0.0.1", "127.0.0.1:99999", ":80", "::1:80"):
+            self.assertIn("E102", self.finpipe("run", "--feed", "sim:", "--listen", listen, expect=2).err)
 
     def test_version(self):
         self.assertRegex(self.finpipe("version").out, r"^finpipe \d+\.\d+\.\d+\n$")

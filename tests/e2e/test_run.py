@@ -130,7 +130,7 @@ class Signals(CliTest):
         repeat = [sys.executable, "-B", ROOT / "tools/tapes/repeat_tape.py", "--copies", "8"]
         subprocess.run([*repeat, ROOT / "data/binance.tape", "a.tape"], cwd=self.dir, check=True, capture_output=True)
         feed = "tape:a.tape"
-        process = self.start("run", "--feed", feed)
+        process = self.start_run("--feed", feed)
         self.wait_for(lambda: "offset" in self.finpipe("checkpoint", "show", expect=None).out)
         begin = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -149,7 +149,7 @@ class Signals(CliTest):
         self.assertEqual(here, [self.exported(kind, "--store", "embedded:s2") for kind in kinds])
 
     def test_without_exit_at_end_it_stays_until_a_signal(self):
-        process = self.start("run", "--feed", self.tape(*self.binance_lines(50)))
+        process = self.start_run("--feed", self.tape(*self.binance_lines(50)))
         self.wait_for_line(process, "the tape has ended")
         self.assertIsNone(process.poll())
         process.send_signal(signal.SIGINT)
@@ -158,7 +158,7 @@ class Signals(CliTest):
         self.assertIn("start (UTC)", out)
 
     def test_no_core_dump_is_allowed(self):
-        process = self.start("run", "--feed", self.tape(*self.binance_lines(5)))
+        process = self.start_run("--feed", self.tape(*self.binance_lines(5)))
         self.wait_for_line(process, "the tape has ended")
         limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
         core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
