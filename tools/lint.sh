@@ -24,8 +24,9 @@ format() {
   echo "format: $(sources | wc -l) files"
 }
 
-# Tests and benchmarks would double the time of every change; their turn is in `full`.
-tidy_skips='/(tests|bench)/|^tests/|^benchmarks/'
+# Tests and benchmarks would double the time of every change, and each unit that sees all of Asio or Beast takes minutes;
+# their turn is in `full`.
+tidy_skips='/(tests|bench)/|^tests/|^benchmarks/|^src/net/'
 
 tidy() {
   tools/packages.sh install run test lint
