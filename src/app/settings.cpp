@@ -230,12 +230,15 @@ Result<Settings> parse_settings(const SettingValues& values) {
 
 std::string displayed(const SettingInfo& info, std::string_view value) {
   if (info.secret && !value.empty()) return std::string(kRedacted);
-  const std::size_t authority = value.find("://");
-  if (info.type != SettingType::kUrl || authority == std::string_view::npos) return std::string(value);
-  const std::size_t begin = authority + 3;
-  const std::size_t at = value.substr(0, value.find('/', begin)).rfind('@');
-  if (at == std::string_view::npos || at < begin) return std::string(value);
-  return fmt::format("{}{}{}", value.substr(0, begin), kRedacted, value.substr(at));
+  const std::size_t scheme = value.find("://");
+  if (info.type != SettingType::kUrl || scheme == std::string_view::npos) return std::string(value);
+  const std::size_t begin = scheme + 3;
+  const std::size_t query = value.find('?', begin);
+  std::string shown(value.substr(0, query));
+  if (query != std::string_view::npos) shown.append("?").append(kRedacted);
+  const std::size_t at = value.substr(0, value.find_first_of("/?", begin)).rfind('@');
+  if (at != std::string_view::npos && at > begin) shown.replace(begin, at - begin, kRedacted);
+  return shown;
 }
 
 }  // namespace finpipe

@@ -109,7 +109,7 @@ struct ListenAddress {
 };
 [[nodiscard]] std::optional<ListenAddress> parse_listen(std::string_view text);
 
-// The value as it may be printed: secrets, and user and password inside a URL, become ***.
+// The value as it may be printed: secrets, and user, password and query inside a URL, become ***.
 [[nodiscard]] std::string displayed(const SettingInfo& info, std::string_view value);
 
 }  // namespace finpipe

@@ -17,32 +17,11 @@ namespace {
 constexpr std::int64_t kCloseTimeoutMs = 1'000;
 constexpr double kLogLinesPerSecond = 0.1;
 constexpr double kLogBurst = 20;
-constexpr std::size_t kMinHiddenBytes = 8;
 
 std::string target_with_token(const FinnhubWebSocketOptions& options) {
   if (options.token.empty()) return options.base_path;
   const char separator = options.base_path.contains('?') ? '&' : '?';
   return fmt::format("{}{}token={}", options.base_path, separator, net::percent_encode(options.token));
-}
-
-// Hides the secret, and what begins like it: a text that was cut may hold only its beginning.
-void hide(std::string& text, std::string_view secret) {
-  if (secret.empty()) return;
-  constexpr std::string_view kMask = "***";
-  const std::string_view beginning = secret.substr(0, kMinHiddenBytes);
-  for (std::size_t at = text.find(beginning); at != std::string::npos; at = text.find(beginning, at + kMask.size())) {
-    const std::string_view rest = std::string_view(text).substr(at);
-    const auto length = std::ranges::mismatch(rest, secret).in1 - rest.begin();
-    text.replace(at, static_cast<std::size_t>(length), kMask);
-  }
-}
-
-// Answers of a server may repeat what was asked.
-std::string without_token(std::string_view text, const std::string& token) {
-  std::string safe(text);
-  hide(safe, token);
-  hide(safe, net::percent_encode(token));
-  return safe;
 }
 
 // Trade frames, which nearly all are, need not be searched.
@@ -56,6 +35,7 @@ FinnhubWebSocketFeed::FinnhubWebSocketFeed(FinnhubWebSocketOptions options, Cloc
                                            Random random)
     : options_(std::move(options)),
       target_(target_with_token(options_)),
+      mask_(options_.token),
       clock_(clock),
       session_clock_(session_clock),
       random_(random),
@@ -124,6 +104,9 @@ void FinnhubWebSocketFeed::on_open() {
 
 void FinnhubWebSocketFeed::on_message(std::string_view message) {
   if (connection_.state() != Connection::State::kOpen) return;
+  // A frame that cannot be read is stored as it came.
+  const std::optional<std::string> masked = mask_.mask_data(message);
+  if (masked) message = *masked;
   buffer_.add_frame(message, session_clock_.now_ns());
   connection_.frame_received(clock_.boot_ns());
   if (may_be_error(message)) hear_vendor_error(message);
@@ -133,7 +116,7 @@ void FinnhubWebSocketFeed::on_message(std::string_view message) {
 void FinnhubWebSocketFeed::hear_vendor_error(std::string_view frame) {
   const ParsedFrame& parsed = parser_.parse(frame);
   if (parsed.kind != ParsedFrame::Kind::kError) return;
-  connection_.vendor_error(without_token(parsed.message, options_.token), clock_.boot_ns());
+  connection_.vendor_error(mask_.mask(parsed.message), clock_.boot_ns());
   perform();
 }
 
@@ -141,7 +124,7 @@ void FinnhubWebSocketFeed::on_pong() { connection_.pong_received(clock_.boot_ns(
 
 void FinnhubWebSocketFeed::on_end(const net::ConnectionEnd& end) {
   net::ConnectionEnd safe = end;
-  safe.error.detail = without_token(end.error.detail, options_.token);
+  safe.error.detail = mask_.mask(end.error.detail);
   connection_.ended(safe, clock_.boot_ns());
   perform();
 }

@@ -1,6 +1,7 @@
 // Finnhub's WebSocket as a feed: holds the connection of a key open by the rules of `Connection`, stamps each frame
 // when it is received, and hands out frames and what happened to the connection in one order. All network work is done
-// inside poll() and close(), by the thread that calls them. The token is in the request and in nothing else.
+// inside poll() and close(), by the thread that calls them. The token is in the request and in nothing else: where the
+// vendor repeats it, in an error or in a frame, it is masked.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@
 #include "codec/finnhub_frame.h"
 #include "feeds/connection.h"
 #include "feeds/frame_buffer.h"
+#include "feeds/secret_mask.h"
 #include "net/event_loop.h"
 #include "net/tls.h"
 #include "net/token_bucket.h"
@@ -96,6 +98,7 @@ class FinnhubWebSocketFeed final : public Feed, private net::WebSocketClient::Ha
 
   FinnhubWebSocketOptions options_;
   std::string target_;  // holds the token
+  SecretMask mask_;
   Clock& clock_;
   SessionClock& session_clock_;
   Random random_;

@@ -148,7 +148,8 @@ TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
 
 TEST(Settings, SecretsAndCredentialsInUrlsAreNotShown) {
   SettingInfo info = setting_info(Setting::kFeed);
-  EXPECT_EQ(displayed(info, "wss://me:password@host/path?x=a@b"), "wss://***@host/path?x=a@b");
+  EXPECT_EQ(displayed(info, "wss://me:password@host/path?x=a@b"), "wss://***@host/path?***");
+  EXPECT_EQ(displayed(info, "wss://host?token=key"), "wss://host?***");
   EXPECT_EQ(displayed(info, "tape:a@b"), "tape:a@b");
   EXPECT_EQ(displayed(info, "wss://host/a@b"), "wss://host/a@b");
   info.secret = true;
