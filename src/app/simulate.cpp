@@ -8,7 +8,9 @@
 #include <ranges>
 
 #include "app/commands.h"
+#include "app/embedded_files.h"
 #include "app/end_signals.h"
+#include "app/settings.h"
 #include "base/time.h"
 #include "simulator/simulator.h"
 #include "telemetry/log.h"
@@ -30,7 +32,7 @@ std::unexpected<Error> bad_flag(std::string_view flag, std::string_view value, s
 }
 
 Result<std::shared_ptr<const LoopedTape>> open_tape(const std::string& path) {
-  return LoopedTape::read(path.empty() ? "data/binance.tape" : path);
+  return path.empty() ? LoopedTape::parse(std::string(embedded_tape())) : LoopedTape::read(path);
 }
 
 Result<std::string> read_pem(const std::string& path) {
@@ -43,21 +45,6 @@ Result<void> write_ca(const std::string& path, const std::string& pem) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << pem << std::flush;
   if (!file) return fail(ErrorCode::kIo, fmt::format("{}: cannot be written", path));
-  return {};
-}
-
-// HOST:PORT; an IPv6 address in brackets.
-Result<void> parse_listen(const std::string& text, SimulatorOptions& options) {
-  const std::size_t colon = text.rfind(':');
-  std::string_view host = std::string_view(text).substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const char* const end = text.data() + text.size();
-  const char* const port = colon == std::string::npos ? end : text.data() + colon + 1;
-  const auto [read, error] = std::from_chars(port, end, options.port);
-  if (host.empty() || error != std::errc{} || read != end) {
-    return bad_flag("--listen", text, "must be ADDRESS:PORT, such as 127.0.0.1:0");
-  }
-  options.address = host;
   return {};
 }
 
@@ -83,7 +70,10 @@ Result<std::vector<FaultKind>> parse_faults(const std::string& text) {
 
 Result<SimulatorOptions> options_from(const Flags& flags) {
   SimulatorOptions options;
-  FINPIPE_TRY(parse_listen(flags.listen, options));
+  auto listen = parse_listen(flags.listen);
+  if (!listen) return bad_flag("--listen", flags.listen, "must be ADDRESS:PORT, such as 127.0.0.1:0");
+  options.address = std::move(listen->address);
+  options.port = listen->port;
   FINPIPE_TRY_ASSIGN(speed, parse_speed(flags.speed));
   FINPIPE_TRY_ASSIGN(faults, parse_faults(flags.faults));
   options.play = {.speed = speed, .loop = flags.loop, .rebase = flags.rebase};

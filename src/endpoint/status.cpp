@@ -42,6 +42,8 @@ Overview overview_of(const std::vector<Checkpoint>& checkpoints) {
     all.last_frame_at_ns = std::max(all.last_frame_at_ns, checkpoint.last_frame_at_ns);
     for (const auto& [session, row] : checkpoint.ledger) {
       all.trades += row;
+      // The last heartbeat is up to a second old; what has come since is in the log.
+      all.trades.received += std::max<std::int64_t>(0, row.in_log - row.appended);
       all.balanced = all.balanced && row.balanced();
     }
   }
