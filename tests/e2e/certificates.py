@@ -1,0 +1,47 @@
+"""Certificates for tests, made with the openssl program: a small authority and what it signs."""
+
+import subprocess
+
+
+class Authority:
+    """A private CA in a directory of the test."""
+
+    def __init__(self, directory, name):
+        self.directory = directory
+        self.name = name
+        self.certificate = directory / f"{name}.pem"
+        self.key = directory / f"{name}.key"
+        openssl(
+            "req", "-x509", *new_key(self.key), "-out", self.certificate, "-days", "2", "-subj", f"/CN={name}",
+            "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
+        )
+
+    def sign(self, name, alternative, days=2):
+        """(certificate, key) for what `alternative` says, such as IP:127.0.0.1; expired when `days` is negative."""
+        certificate, key, request, extensions = (self.directory / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
+        extensions.write_text(f"subjectAltName={alternative}\n")
+        openssl("req", *new_key(key), "-out", request, "-subj", f"/CN={name}")
+        openssl(
+            "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
+            "-out", certificate, "-days", days, "-extfile", extensions,
+        )
+        return certificate, key
+
+
+def self_signed(directory, name, alternative):
+    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
+    openssl(
+        "req", "-x509", *new_key(key), "-out", certificate, "-days", "2", "-subj", f"/CN={name}",
+        "-addext", f"subjectAltName={alternative}",
+    )
+    return certificate, key
+
+
+def new_key(path):
+    return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path
+
+
+def openssl(*args):
+    done = subprocess.run(["openssl", *map(str, args)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"openssl {args[0]}: {done.stderr}")
