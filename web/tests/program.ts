@@ -29,9 +29,9 @@ export class Program {
     const program = new Program(directory, args);
     const deadline = Date.now() + DEADLINE_MS;
     for (;;) {
-      const found = /\b(?:https?|wss?):\/\/127\.0\.0\.1:\d+/.exec(program.#said);
+      const found = /(?:Page and API:|simulating Finnhub at) ((?:https?|wss?):\/\/127\.0\.0\.1:\d+)/.exec(program.#said);
       if (found) {
-        program.address = found[0];
+        program.address = found[1] ?? '';
         return program;
       }
       if (program.#process.exitCode !== null || Date.now() > deadline) {
