@@ -151,9 +151,8 @@ Connection::Verdict Connection::judge(const net::ConnectionEnd& end) const {
     }
     // Clamped in seconds, before a product could overflow.
     const std::int64_t max_s = timers.retry_after_max_ms / 1'000;
-    const std::int64_t asked_ms =
-        std::clamp(std::min(*end.retry_after_s, max_s) * 1'000, timers.retry_after_min_ms, timers.retry_after_max_ms);
-    return {scaled_ns(asked_ms), "429", "the vendor asked for a pause"};
+    const std::int64_t asked_ms = std::clamp<std::int64_t>(*end.retry_after_s, 0, max_s) * 1'000;
+    return {scaled_ns(std::max(asked_ms, timers.retry_after_min_ms)), "429", "the vendor asked for a pause"};
   }
   if (end.was_open) return {0, reason_text(error), {}};
   if (is_untrusted_certificate(error.code)) {

@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view kMask = "***";
 constexpr std::size_t kTellingBytes = 8;  // fewer bytes of a secret tell nothing, and may be there by chance
 
+constexpr std::size_t kMostSlashes = 7;  // in front of one character: escaped three times
+
 constexpr std::array<std::pair<std::string_view, char>, 6> kHtml = {
     {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&#x27;", '\''}}};
 
@@ -57,9 +59,17 @@ Match match(std::string_view text, std::string_view secret) {
   };
   if (text.front() == c || (c == ' ' && text.front() == '+')) try_spelling(1);
   if (is_unreserved(text.front())) return best;
-  if (escapes(text, "%", 2, c)) try_spelling(3);
-  if (escapes(text, "\\u", 4, c)) try_spelling(6);
-  if (text.size() > 1 && text[0] == '\\' && text[1] == c) try_spelling(2);
+  for (const std::string_view mark : {"%", "%25"}) {
+    if (escapes(text, mark, 2, c)) try_spelling(mark.size() + 2);
+  }
+  // In JSON inside of JSON backslashes are escaped themselves.
+  const std::size_t slashes = std::min(text.find_first_not_of('\\'), text.size());
+  if (slashes > 0 && slashes <= kMostSlashes) {
+    const std::string_view escaped = text.substr(slashes);
+    if (escaped.starts_with(c)) try_spelling(slashes + 1);
+    if (escapes(escaped, "u", 4, c)) try_spelling(slashes + 5);
+  }
+  if (c == '\\' && slashes > 1) try_spelling(2);
   for (const auto& [spelling, meaning] : kHtml) {
     if (meaning == c && text.starts_with(spelling)) try_spelling(spelling.size());
   }
