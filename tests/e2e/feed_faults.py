@@ -13,7 +13,7 @@ SAMPLE_S = 1
 
 class FeedFaultsTest(LiveTest):
     def run_beside_faults(self, seconds, seed):
-        """(judgement, resident bytes of the run, one each second)."""
+        """(judgement, exports that it judged, resident bytes of the run, one each second)."""
         self.simulate("--fault-every", FAULT_EVERY_S, "--faults", "all", "--seed", seed)
         run = self.run_live("--listen", "none")
         both = (run, self.simulator)
@@ -29,13 +29,14 @@ class FeedFaultsTest(LiveTest):
         self.end(run)
         self.end(self.simulator)
         self.assert_verified()
-        judgement = Judgement(TAPE, self.record, self.exports(), ended_ms)
+        exports = self.exports()
+        judgement = Judgement(TAPE, self.record, exports, ended_ms)
         print(
             f"seed {seed}: {dict(judgement.faults)}; {len(judgement.connections)} connections,"
             f" {len(judgement.stored)} trades stored, {len(judgement.missing)} missed; exact bars without a flag:"
             f" {dict(judgement.unflagged)}; {max(resident) >> 20} MiB"
         )
-        return judgement, resident
+        return judgement, exports, resident
 
     def assert_kept(self, problems, seed):
         self.assertFalse(problems, f"FINPIPE_SEED={seed}\n" + "\n".join(problems))

@@ -10,6 +10,7 @@ import collections
 import csv
 import dataclasses
 import datetime as dt
+import functools
 import io
 import itertools
 import json
@@ -25,6 +26,8 @@ SHOWN = 5
 # before it, and the time until a subscription counts behind it; besides the lag, which is measured. The rest is ours,
 # for a busy machine.
 GAP_ALLOWANCE_MS = 1_000 + 1_000 + 1_000
+AFTER_END_MS = 60_000
+SETTLED_MS = 1_000 + 1_500  # after which the gap before a subscription has been stated, on a busy machine too
 
 REASON_OF = {
     "broken_json": "bad_json",
@@ -110,21 +113,25 @@ def read_record(path):
     return [connections[number] for number in sorted(connections)], faults
 
 
-class TapeTruth:
-    """All trades that there were while a rebased tape was played for the first time, in the order of the tape. The
-    times moved by one whole number of ms, which the record tells: no other one makes its trades those of the tape."""
+@functools.cache
+def tape_trades(tape):
+    return [trade for line in tape.read_text().splitlines() for trade in frame_trades(line.split(" ", 1)[1])]
 
-    def __init__(self, tape, connections):
-        lines = [line.split(" ", 1) for line in tape.read_text().splitlines()]
-        tape_trades = [trade for _, frame in lines for trade in frame_trades(frame)]
+
+class TapeTruth:
+    """All trades that there were while a rebased tape was played for the first time, up to a minute after the end, in
+    the order of the tape. Their times moved by one whole number of ms, which the record tells: no other one makes its
+    trades those of the tape."""
+
+    def __init__(self, tape, connections, ended_ms):
         sent = [s.trade for connection in connections for s in connection.sent]
-        known = set(tape_trades)
-        first = sent[0]
-        shifts = {first.time - t.time for t in tape_trades if (t.symbol, t.price, t.size) == (first.symbol, *first[2:])}
+        known = set(tape_trades(tape))
+        shifts = {sent[0].time - t.time for t in known if t._replace(time=0) == sent[0]._replace(time=0)}
         shifts = [s for s in shifts if all(trade._replace(time=trade.time - s) in known for trade in sent)]
         if len(shifts) != 1:
             raise ValueError(f"{len(shifts)} ways to find the record on the tape, within its first loop")
-        self.trades = [trade._replace(time=trade.time + shifts[0]) for trade in tape_trades]
+        moved = (trade._replace(time=trade.time + shifts[0]) for trade in tape_trades(tape))
+        self.trades = [trade for trade in moved if trade.time < ended_ms + AFTER_END_MS]
 
     def out_of_order(self, connections):
         """The record itself is no more than the tape: each connection's trades come in its order, once each."""
@@ -269,7 +276,7 @@ class Judgement:
     def __init__(self, tape, record, exports, ended_ms):
         self.problems = []
         self.connections, self.faults = read_record(record)
-        self.truth = TapeTruth(tape, self.connections)
+        self.truth = TapeTruth(tape, self.connections, ended_ms)
         self.stored = read_stored(exports["trades"])
         self.gaps = {symbol: Spans(spans) for symbol, spans in read_gaps(exports["gaps"]).items()}
         self.bars = read_bars(exports["bars"])
@@ -286,7 +293,9 @@ class Judgement:
         self.received = [s for connection in self.connections for s in connection.sent[: connection.taken]]
         self.say("seqs", self.sequence_problems())
         self.say("suspects", self.suspect_problems())
+        self.heard = [connection for connection in self.connections if connection.taken > 0]
         self.find_missing()
+        self.stated_until_ms = self.end_of_statements()
         self.say("gaps", self.gap_problems())
         self.say("outages", self.outage_problems())
         self.say("bars", self.bar_problems())
@@ -335,27 +344,38 @@ class Judgement:
         self.later = {trade for index, trade in self.missing if index > last}
         self.missing = [trade for index, trade in self.missing if index < last]
 
+    def outages(self):
+        """(when the last frame came, when the next subscription was made) of each, in ms."""
+        for before, after in itertools.pairwise(self.heard):
+            yield before.sent[before.taken - 1].at_ms, max(after.subscribed_ms, before.sent[before.taken - 1].at_ms)
+
+    def end_of_statements(self):
+        """A gap is stated when the subscription after it has lasted a second: those before the last ones may not have
+        been when the run was asked to end. (The next run would state them; bars have their flag at once.)"""
+        until_ms, end_ms = float("inf"), self.ended_ms
+        for begin, end in reversed(list(self.outages())):
+            if end_ms - end > SETTLED_MS:
+                break
+            until_ms, end_ms = begin - GAP_ALLOWANCE_MS, begin
+        return until_ms
+
     def gap_problems(self):
         begin_ms = min(c.subscribed_ms for c in self.connections if c.subscribed_ms is not None)
         for trade in self.missing:
-            if trade.time >= begin_ms and not self.gaps.get(trade.symbol, Spans([])).covers(trade.time, trade.time + 1):
+            gaps = self.gaps.get(trade.symbol, Spans([]))
+            if begin_ms <= trade.time < self.stated_until_ms and not gaps.covers(trade.time, trade.time + 1):
                 yield f"{trade} was not stored and lies in no gap"
-
-    def outages(self):
-        """(when the last frame came, when the next subscription was made) of each, in ms."""
-        heard = [c for c in self.connections if c.taken > 0]
-        for before, after in itertools.pairwise(heard):
-            yield before.sent[before.taken - 1].at_ms, after.subscribed_ms
 
     def outage_problems(self):
         outages = list(self.outages())
-        for symbol, gaps in self.gaps.items():
+        for symbol in {trade.symbol for trade in self.truth.trades}:
+            gaps = self.gaps.get(symbol, Spans([]))
             for begin, end in outages:
-                if not gaps.covers(begin, max(end, begin)):
+                if end < self.stated_until_ms and not gaps.covers(begin, end):
                     yield f"no gap of {symbol} covers the outage from {begin:.0f} to {end:.0f}"
             lag_ms = max(stored.received_ms - stored.trade.time for stored in self.stored)
             last_ms = max(stored.received_ms for stored in self.stored)
-            out_ms = sum(max(end - begin, 0) for begin, end in outages) + max(self.ended_ms - last_ms, 0)
+            out_ms = sum(end - begin for begin, end in outages) + max(self.ended_ms - last_ms, 0)
             allowed_ms = out_ms + (len(outages) + 2) * (GAP_ALLOWANCE_MS + lag_ms)
             if gaps.total() > allowed_ms:
                 yield f"gaps of {symbol} last {gaps.total()} ms; outages {out_ms:.0f}, with allowances {allowed_ms:.0f}"

@@ -16,7 +16,7 @@ KINDS |= dict.fromkeys("disconnect drop stall half_open bad_opcode bad_utf8 over
 class FeedFaultsLong(FeedFaultsTest):
     def test_two_minutes_of_every_fault_lose_nothing_in_silence(self):
         seed = seed_or(20241126)
-        judgement, resident = self.run_beside_faults(SECONDS, seed)
+        judgement, _, resident = self.run_beside_faults(SECONDS, seed)
         self.assert_kept(judgement.problems, seed)
         self.assertGreater(judgement.unflagged["1s"], 10, "hardly anything was judged")
         if SECONDS < 120:
