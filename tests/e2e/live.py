@@ -66,10 +66,10 @@ class LiveTest(CliTest):
         )
         self.vendor = self.address_in_output(self.simulator, r"at (ws://127\.0\.0\.1:\d+) with")
 
-    def run_live(self, *args):
+    def run_live(self, *args, time_scale=TIME_SCALE):
         """Starts a run on it."""
         return self.start_quietly(
-            "run", "--feed", self.vendor, "--symbols", ",".join(SYMBOLS), "--feed-time-scale", TIME_SCALE, *args
+            "run", "--feed", self.vendor, "--symbols", ",".join(SYMBOLS), "--feed-time-scale", time_scale, *args
         )
 
     def page_of(self, run):
