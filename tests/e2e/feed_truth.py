@@ -141,7 +141,7 @@ class TapeTruth:
                 yield f"the record of connection {connection.number} is not in the order of the tape"
 
 
-# ---- Stored trades are prefixes ----------------------------------------------------------------------------------------
+# ---- Stored trades are prefixes --------------------------------------------------------------------------------------
 
 
 def read_stored(text):
@@ -249,7 +249,7 @@ def bar_name(window):
     return f"the {window[1]} bar of {window[0]} at {iso(window[2])}"
 
 
-# ---- Dead letters ------------------------------------------------------------------------------------------------------
+# ---- Dead letters ----------------------------------------------------------------------------------------------------
 
 
 def variant_of(raw):
@@ -266,7 +266,7 @@ def variant_of(raw):
     return "something that the simulator never sent"
 
 
-# ---- The judgement -----------------------------------------------------------------------------------------------------
+# ---- The judgement ---------------------------------------------------------------------------------------------------
 
 
 class Judgement:

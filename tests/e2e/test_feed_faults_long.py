@@ -1,5 +1,5 @@
-"""Two minutes beside a vendor that commits every kind of fault: what is stored of each connection is a beginning of what
-was sent on it, trade for trade; the rest lies inside a gap; every outage is a gap; no bar that misses a trade lacks a
+"""Two minutes beside a vendor that commits every kind of fault. What is stored of a connection is a beginning of what
+was sent on it, trade for trade; the rest lies inside a gap, every outage is one, and no bar that misses a trade lacks a
 flag; what is broken is a dead letter; memory is flat. FINPIPE_TEST_SECONDS shortens it, FINPIPE_SEED replays it."""
 
 import os

@@ -1,5 +1,5 @@
-"""A live run that is killed and started again, and a vendor that is stopped: what is stored, what the bars say, and what
-a client of the stream ends with. FINPIPE_SEED replays a failure."""
+"""A live run that is killed and started again, and a vendor that is stopped: what is stored, what the bars say, and
+what a client of the stream ends with. FINPIPE_SEED replays a failure."""
 
 import os
 import random
