@@ -86,7 +86,7 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kConnectFailed, "connect_failed", "A connection was refused or the host cannot be reached",
      "Check host, port and firewall; the feed goes on trying"},
     {kTimedOut, "timed_out", "The other side did not answer in time", "Check the network; the feed goes on trying"},
-    {kConnectionLost, "connection_lost", "The connection ended without a close frame",
+    {kConnectionLost, "connection_lost", "The connection ended or went silent",
      "Nothing to do: the feed connects again, and the bars that it touched carry a gap"},
     {kProtocolError, "protocol_error", "The other side broke the WebSocket or HTTP protocol",
      "Nothing to do: the feed connects again; look for a proxy in between if it happens often"},
