@@ -128,6 +128,26 @@ class LiveRestart(LiveTest):
         for spans in read_gaps(self.exported("gaps")).values():
             self.assertTrue(any(begin <= stopped_ms and continued_ms <= end for begin, end in spans), spans)
 
+    def test_what_was_missed_around_an_orderly_end_in_an_outage_is_stated_by_the_next_run(self):
+        self.simulate()
+        run, page = self.serve(TIME_SCALE)
+        self.wait_until(lambda: self.exported_finals(), "final bars", [run, self.simulator])
+        stopped_ms = time.time() * 1_000
+        self.simulator.send_signal(signal.SIGSTOP)
+        self.wait_until(lambda: self.feed_state(page) in ("disconnected", "stalled"), "the loss", [run])
+        self.end(run)
+        self.simulator.send_signal(signal.SIGCONT)
+        started_ms = time.time() * 1_000
+        run, page = self.serve(TIME_SCALE)
+        self.wait_until(lambda: self.has_finals(started_ms), "bars after it", [run, self.simulator])
+        ended_ms = time.time() * 1_000
+        self.end(run)
+        self.end(self.simulator)
+
+        self.judge(ended_ms)
+        for spans in read_gaps(self.exported("gaps")).values():
+            self.assertTrue(any(begin <= stopped_ms and started_ms <= end for begin, end in spans), spans)
+
 
 if __name__ == "__main__":
     unittest.main()
