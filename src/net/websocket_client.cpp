@@ -158,7 +158,7 @@ void Connection::on_timeout() {
 void Connection::on_connected(Result<std::shared_ptr<Transport>> transport) {
   if (state_ != State::kConnecting) return;
   if (!transport) {
-    return end(ended(Kind::kNotConnected, transport.error().code, std::move(transport).error().detail));
+    return end(ended(Kind::kNotConnected, transport.error().code, transport.error().detail));
   }
   state_ = State::kUpgrading;
   transport_ = *std::move(transport);
