@@ -355,7 +355,7 @@ class Simulation {
 
 TEST(ConnectionSimulation, ItComesBackFromEveryFaultAndBreaksNoRule) {
   Tally tally;
-  for (std::uint64_t seed = 1; seed <= 200 && !testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 100 && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     Simulation(seed * 2, tally).run();
   }
