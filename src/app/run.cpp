@@ -9,6 +9,7 @@
 
 #include "app/bar_table.h"
 #include "app/commands.h"
+#include "app/descriptors.h"
 #include "app/embedded_files.h"
 #include "app/end_signals.h"
 #include "app/endpoint_thread.h"
@@ -238,6 +239,7 @@ class Run {
     EndpointOptions options;
     options.server.address = settings_.listen_address;
     options.server.port = settings_.listen_port;
+    options.server.max_connections = connections_within(raise_descriptor_limit(), options.server.max_connections);
     options.status.version = FINPIPE_VERSION;
     options.status.feed_detail = [this] { return feed_text(feed_); };
     options.page = assets_;
