@@ -5,6 +5,7 @@
 #   tests/<dir>/*_test.cpp          <dir>_test            what crosses modules
 #   **/test_*.py                    one ctest entry each  scripts that drive the program, or test other scripts
 #   benchmarks/*_bench.cpp          comparison_bench      comparisons against other systems
+#   benchmarks/<dir>/*.cpp          <dir>_bench           one that drives the program, with a main of its own
 # Test files named *_long_test.cpp go to a program of their own; it and scripts named test_*_long.py are labelled
 # `long`: sanitizer builds leave them out.
 # Every test and benchmark is compiled with FINPIPE_SOURCE_DIR, the root of the tree, to find data/ and policies/.
@@ -89,7 +90,7 @@ function(finpipe_bench_program name)
   endif()
 endfunction()
 
-# Tests written as Python scripts (standard library only), which exit non-zero when they fail.
+# Tests written as Python scripts (standard library and Debian's python3-websocket), which exit non-zero when they fail.
 function(finpipe_python_tests group)
   foreach(script IN LISTS ARGN)
     cmake_path(GET script STEM stem)
@@ -136,7 +137,31 @@ function(finpipe_cross_module_tests)
   endif()
 endfunction()
 
-# benchmarks/*_bench.cpp, and the target `bench_programs` that builds every benchmark of the tree.
+# A benchmark that starts the program (FINPIPE_PROGRAM, unless the environment has another one in FINPIPE). It takes the
+# arguments of the others, --benchmark_filter among them.
+function(finpipe_program_bench dir)
+  if(NOT TARGET finpipe)
+    return()
+  endif()
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LINK")
+  cmake_path(GET dir FILENAME stem)
+  set(name ${stem}_bench)
+  file(GLOB sources CONFIGURE_DEPENDS "${dir}/*.cpp")
+  add_executable(${name} ${sources})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/benchmarks")
+  target_compile_definitions(${name} PRIVATE FINPIPE_PROGRAM="$<TARGET_FILE:finpipe>")
+  target_link_libraries(${name} PRIVATE ${arg_LINK} finpipe_options)
+  add_dependencies(${name} finpipe)
+  set_property(GLOBAL APPEND PROPERTY FINPIPE_BENCH_PROGRAMS ${name})
+  if(FINPIPE_TESTS)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES
+      LABELS "hermetic;bench" TIMEOUT 300 ENVIRONMENT "FINPIPE_BENCH_SMALL=1")
+  endif()
+endfunction()
+
+# benchmarks/*_bench.cpp, those of benchmarks/*/, and the target `bench_programs` that builds every benchmark of the
+# tree.
 function(finpipe_cross_module_benchmarks)
   if(NOT FINPIPE_BENCHMARKS)
     return()
@@ -144,6 +169,12 @@ function(finpipe_cross_module_benchmarks)
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/benchmarks/*_bench.cpp")
   get_property(libraries GLOBAL PROPERTY FINPIPE_LIBRARIES)
   finpipe_bench_program(comparison SOURCES ${sources} LINK ${libraries} rocksdb simdjson::simdjson)
+  file(GLOB dirs CONFIGURE_DEPENDS LIST_DIRECTORIES true "${PROJECT_SOURCE_DIR}/benchmarks/*")
+  foreach(dir IN LISTS dirs)
+    if(IS_DIRECTORY "${dir}")
+      finpipe_program_bench("${dir}" LINK finpipe_endpoint)
+    endif()
+  endforeach()
   get_property(programs GLOBAL PROPERTY FINPIPE_BENCH_PROGRAMS)
   add_custom_target(bench_programs DEPENDS ${programs})
   list(JOIN programs "\n" text)
