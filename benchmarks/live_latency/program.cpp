@@ -6,7 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,7 +106,7 @@ std::string Program::output() const { return read_text(output_); }
 
 bool Program::stop() {
   if (pid_ < 0) return true;
-  const int handle = ::pidfd_open(pid_, 0);
+  const auto handle = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));  // glibc's own is not for C++
   ::kill(pid_, SIGTERM);
   pollfd ended{.fd = handle, .events = POLLIN, .revents = 0};
   const bool in_time = ::poll(&ended, 1, kStopDeadlineMs) == 1;
