@@ -114,11 +114,11 @@ TEST(EmbeddedStore, AStoreOfAnotherFormatIsRefused) {
   {
     const auto database = rows::Database::open(directory.path(), false);
     ASSERT_TRUE(database);
-    ASSERT_TRUE((*database)->db().Put({}, (*database)->family(Family::kMeta), "format", "2").ok());
+    ASSERT_TRUE((*database)->db().Put({}, (*database)->family(Family::kMeta), "format", "3").ok());
   }
   const Error error = open_error(directory.path());
   EXPECT_EQ(error.code, ErrorCode::kWrongFormat);
-  EXPECT_NE(error.detail.find("format 2"), std::string::npos) << error.detail;
+  EXPECT_NE(error.detail.find("format 3"), std::string::npos) << error.detail;
 }
 
 TEST(EmbeddedStore, WhatDoesNotExistIsNotCreatedToBeRead) {
