@@ -236,10 +236,10 @@ void HttpConnection::upgrade(const HttpRequest& request, bool head_only, bool ke
     return discard();
   }
   if (!decision.handler) return answer(std::move(decision.refusal), head_only, keep_alive);
-  become_websocket(std::string(key), std::move(decision.handler));
+  become_websocket(key, std::move(decision.handler));
 }
 
-void HttpConnection::become_websocket(std::string key, std::unique_ptr<WebSocketHandler> handler) {
+void HttpConnection::become_websocket(std::string_view key, std::unique_ptr<WebSocketHandler> handler) {
   state_ = State::kWebSocket;
   transport_->unread({input_.data(), input_bytes_});
   input_ = {};

@@ -68,7 +68,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   [[nodiscard]] bool check_header();
   void on_request();
   void upgrade(const HttpRequest& request, bool head_only, bool keep_alive);
-  void become_websocket(std::string key, std::unique_ptr<WebSocketHandler> handler);
+  void become_websocket(std::string_view key, std::unique_ptr<WebSocketHandler> handler);
   void answer(HttpResponse response, bool head_only, bool keep_alive);
   void on_answered(error_code error);
   void refuse(int status, std::string_view what);

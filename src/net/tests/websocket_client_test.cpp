@@ -365,7 +365,7 @@ TEST_F(WebSocketClientTest, PausedItLeavesEverythingWithThePeer) {
   peer_.send(server_frame(0x81, "one"));
   ASSERT_TRUE(run_until(loop_, [&] { return recorder_.messages.size() == 1; }));
   client_->pause_reading(true);
-  for (int i = 0; i < 10; ++i) peer_.send(server_frame(0x81, fmt::format("{}", i)) + server_frame(0x89, ""));
+  for (int i = 0; i < 10; ++i) peer_.send(server_frame(0x89, "") + server_frame(0x81, fmt::format("{}", i)));
   run_for(loop_, 20);
   EXPECT_EQ(recorder_.messages.size(), 1U);
   EXPECT_EQ(peer_.received(), "") << "a ping was answered";
