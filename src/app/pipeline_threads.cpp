@@ -65,6 +65,7 @@ Result<void> PipelineThreads::ingest_all() {
     const std::lock_guard lock(mutex_);
     status_.ingest = ingest_.counts();
     status_.feed_progress = feed_.progress();
+    ++ingest_rounds_;
     changed_.notify_all();
   }
   return ingest_.stop();
@@ -98,11 +99,13 @@ Result<void> PipelineThreads::process_all() {
   for (;;) {
     bool nothing_follows = false;
     bool leaving = false;
+    std::int64_t rounds = 0;
     {
       const std::lock_guard lock(mutex_);
       // Read before the log is: what is appended later is not missed.
       nothing_follows = ingest_ended_;
       leaving = stop_;
+      rounds = ingest_rounds_;
     }
     FINPIPE_TRY_ASSIGN(applied, processor_.step());
     bool caught_up = false;
@@ -112,7 +115,12 @@ Result<void> PipelineThreads::process_all() {
     if (stop_ && clock_.boot_ns() - stop_requested_ns_ > options_.stop_deadline_ms * kNsPerMs) break;
     if (applied > 0) continue;
     const bool idle = caught_up && !stop_ && ingest_ended_ == nothing_follows;
-    changed_.wait_for(lock, idle ? kIdleWait : kBusyWait);
+    // What was appended since the log was read must not wait for the next frame to be noticed.
+    const auto something_new = [&] { return stop_ || ingest_ended_ != nothing_follows || ingest_rounds_ != rounds; };
+    if (idle)
+      changed_.wait_for(lock, kIdleWait, something_new);
+    else
+      changed_.wait_for(lock, kBusyWait);
   }
   for (;;) {
     FINPIPE_TRY_ASSIGN(durable, processor_.finish());

@@ -65,6 +65,7 @@ class PipelineThreads {
   Status status_;
   bool stop_ = false;
   std::int64_t stop_requested_ns_ = 0;
+  std::int64_t ingest_rounds_ = 0;  // each may have appended
   bool ingest_ended_ = false;
   bool process_ended_ = false;
   std::optional<Error> error_;
