@@ -148,11 +148,13 @@ void FinnhubSubscribers::publish_part(std::span<const TaggedTrade> trades, std::
       selections.push_back(select(trades, symbol_of, wanted));
       selection = std::prev(selections.end());
     }
-    for (std::size_t i = 0; i < selection->frames.size() && connection->reachable(); ++i) {
+    for (std::size_t i = 0; i < selection->frames.size(); ++i) {
+      const Frame& frame = selection->frames[i];
+      if (!takes(*connection, frame)) break;
       counts_.frames += 1;
       counts_.trades += static_cast<std::int64_t>(selection->trades[i]);
-      if (observer_ != nullptr) observer_->on_trades(connection->id, selection->frames[i], selection->trades[i]);
-      send(*connection, selection->frames[i]);
+      if (observer_ != nullptr) observer_->on_trades(connection->id, frame, selection->trades[i]);
+      connection->socket->send(frame);
     }
   }
 }
@@ -186,18 +188,21 @@ void FinnhubSubscribers::broadcast(const Frame& frame) {
   drop_slow();
 }
 
-void FinnhubSubscribers::send(Connection& connection, const Frame& frame) {
-  if (!connection.reachable()) return;
-  if (connection.socket->queued_bytes() + frame->size() <= options_.max_queued_bytes) {
-    connection.socket->send(frame);
-    return;
-  }
+// Whether a frame can be sent. A connection that has too much waiting is to be dropped.
+bool FinnhubSubscribers::takes(Connection& connection, const Frame& frame) {
+  if (!connection.reachable()) return false;
+  if (connection.socket->queued_bytes() + frame->size() <= options_.max_queued_bytes) return true;
   listeners_ -= connection.listens() ? 1 : 0;
   connection.dropped = true;
   slow_.push_back(connection.id);
+  return false;
 }
 
-// Apart from `send`, since it may end in `closed` while connections are being walked over.
+void FinnhubSubscribers::send(Connection& connection, const Frame& frame) {
+  if (takes(connection, frame)) connection.socket->send(frame);
+}
+
+// Apart from `takes`, since it may end in `closed` while connections are being walked over.
 void FinnhubSubscribers::drop_slow() {
   while (!slow_.empty()) {
     const ConnectionId id = slow_.back();

@@ -118,6 +118,7 @@ class FinnhubSubscribers {
   void subscribe(Connection& connection, std::string_view symbol);
   void unsubscribe(Connection& connection, std::string_view symbol);
   void say_error(Connection& connection, std::string_view message);
+  [[nodiscard]] bool takes(Connection& connection, const Frame& frame);
   void send(Connection& connection, const Frame& frame);
   void drop_slow();
   void start_ping_timer();

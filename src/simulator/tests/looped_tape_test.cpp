@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "codec/finnhub_frame.h"
 #include "codec/tape_line.h"
+#include "simulator/player.h"
 #include "simulator/rebased_history.h"
 
 namespace finpipe {
@@ -255,6 +256,22 @@ TEST(RebasedHistory, JoinsTheLivePlayWithoutAHoleOrAJump) {
   EXPECT_EQ(history.origin(), "demo");
   EXPECT_EQ(history.source_id(), "demo-history");
   EXPECT_FALSE(history.live());
+}
+
+TEST(RebasedHistory, IsWhatAPlayerOfTheSameStartDelivers) {
+  const auto tape = LoopedTape::read(kBundled);
+  ASSERT_TRUE(tape);
+  constexpr std::int64_t kStart = 1'800'000'000'123'456'789;
+  const std::int64_t to_ns = kStart + 700 * kNsPerSecond;
+  RebasedHistory history(*tape, {kStart, kStart, to_ns + 1});
+  std::vector<std::string> expected;
+  for (auto& each : drain(history, 1'000)) expected.push_back(std::move(each.second));
+  TapePlayer player(*tape, {.speed = 1, .loop = true, .rebase = true}, kStart, kStart);
+  std::vector<std::string> played;
+  for (std::int64_t now_ns = kStart; now_ns <= to_ns; now_ns += kNsPerSecond) {
+    EXPECT_FALSE(player.play(now_ns, 10'000, [&](const auto& frame) { played.push_back(frame.text); }));
+  }
+  EXPECT_EQ(played, expected);
 }
 
 }  // namespace

@@ -278,7 +278,7 @@ TEST_F(SimulatorTest, AFaultCanMeetOneConnectionOnly) {
   start();
   Client& first = connect_and_hear();
   Client& second = connect_and_hear();
-  fault(R"({"kind":"drop","connection":1})");
+  simulator->inject({.kind = FaultKind::kDrop, .connection = 1});
   wait_until([&] { return first.end.has_value(); });
   const std::size_t heard = second.messages.size();
   wait_until([&] { return second.messages.size() > heard + 3; });
