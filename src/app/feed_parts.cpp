@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kDemoHistoryNs = 6 * 3'600 * kNsPerSecond;
+constexpr std::int64_t kDemoHistoryNs = std::int64_t{6} * 3'600 * kNsPerSecond;
 
 // What is taken from a live feed when nobody says: some that trade around the clock, and some that most know.
 const std::vector<std::string>& usual_symbols() {

@@ -304,7 +304,8 @@ Result<void> Streams::read_bars(const Subscription& subscription, Snapshot& snap
     snapshot.rows.push_back(row_of(row));
     return snapshot.rows.size() < limit;
   };
-  return reader.bars({symbol, interval, subscription.from_ms.value_or(std::numeric_limits<std::int64_t>::min())}, see, Order::kDescending);
+  return reader.bars({symbol, interval, subscription.from_ms.value_or(std::numeric_limits<std::int64_t>::min())}, see,
+                     Order::kDescending);
 }
 
 // Reads on until it has passed every trade that is held, to know which of them are in the store.
