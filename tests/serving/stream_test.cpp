@@ -193,6 +193,20 @@ TEST_F(StreamTest, ASlowClientIsToldHowManyTradesItWasNotSent) {
   EXPECT_EQ(bench.metrics.value(Metric::kStreamDroppedTrades), 3);
 }
 
+TEST_F(StreamTest, OfTheTradesThatComeBeforeASnapshotTheNewestAreKept) {
+  StreamLimits limits;
+  limits.waiting_trades = 3;
+  StreamBench bench(1, limits);
+  const auto client = bench.connect();
+  subscribe(*client, R"("channel":"trades","symbol":"A","snapshot":0)");
+  tell_trades(bench, 1, 5);
+  const auto messages = read(*client);
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(text_of(messages[0]["type"]), "snapshot");
+  EXPECT_EQ(numbers(messages[1]["trades"], "seq"), (Numbers{3, 4, 5}));
+  EXPECT_EQ(messages[1]["dropped"].GetInt64(), 2);
+}
+
 TEST_F(StreamTest, TradesThatTheHubLetGoAreCountedForTheirReaders) {
   StreamBench bench(1, {}, {.bars = 10, .trades = 2});
   const auto client = bench.connect();
