@@ -275,15 +275,15 @@ TEST_F(HttpServerTest, AClientThatReadsNothingIsDropped) {
 }
 
 TEST_F(HttpServerTest, AClientThatReadsSlowlyIsNot) {
-  options_.write_timeout_ms = 100;
+  options_.write_timeout_ms = 800;
   constexpr std::size_t kBytes = std::size_t{32} << 20;
   start();
   server_->on_request = [](const HttpRequest&) { return HttpResponse{.body = std::string(kBytes, 'x')}; };
   RawSocket client = connect();
   client.send(kGet);
-  // A little every 40 ms, until it has taken longer than any timeout; then the rest.
-  for (int i = 0; i < 10; ++i) {
-    run_for(loop_, 40);
+  // A little every 100 ms, until it has taken longer than the timeout; then the rest.
+  for (int i = 0; i < 12; ++i) {
+    run_for(loop_, 100);
     client.receive_some(std::size_t{1} << 20);
   }
   ASSERT_TRUE(run_until(loop_, [&] { return client.received().size() > kBytes || client.ended(); }));

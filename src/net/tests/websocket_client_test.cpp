@@ -388,6 +388,18 @@ TEST_F(WebSocketClientTest, PausedInAHandlerItHoldsTheNextMessageBack) {
   }
 }
 
+TEST_F(WebSocketClientTest, PausedWhileAMessageIsOnItsWayItHoldsItBack) {
+  recorder_.when_message = [&] { loop_.post([&] { client_->pause_reading(true); }); };
+  open();
+  peer_.send(server_frame(0x81, "one") + server_frame(0x81, "two") + server_frame(0x81, "three"));
+  for (std::size_t count = 1; count <= 3; ++count) {
+    ASSERT_TRUE(run_until(loop_, [&] { return recorder_.messages.size() == count; }));
+    run_for(loop_, 3);
+    ASSERT_EQ(recorder_.messages.size(), count);
+    client_->pause_reading(false);
+  }
+}
+
 TEST_F(WebSocketClientTest, APeerThatTakesNothingIsDroppedAndNotQueuedForWithoutEnd) {
   open();
   const std::string message(std::size_t{1} << 20, 'x');

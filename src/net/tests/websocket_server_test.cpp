@@ -237,6 +237,20 @@ TEST_F(WebSocketServerTest, APausedConnectionAnswersNothing) {
   EXPECT_TRUE(run_until(loop_, [&] { return socket.received().contains("\x8a"); }));
 }
 
+TEST_F(WebSocketServerTest, PausedWhileAMessageIsOnItsWayItHoldsItBack) {
+  start();
+  server_->when_message = [&](WebSocketConnection& socket, std::string_view) {
+    loop_.post([&] { socket.pause_reading(true); });
+  };
+  RawSocket socket = open_raw();
+  socket.send(client_frame(0x81, "one") + client_frame(0x81, "two"));
+  ASSERT_TRUE(run_until(loop_, [&] { return server_->messages.size() == 1; }));
+  run_for(loop_, 3);
+  ASSERT_EQ(server_->messages.size(), 1U);
+  server_->socket().pause_reading(false);
+  EXPECT_TRUE(run_until(loop_, [&] { return server_->messages.size() == 2; }));
+}
+
 TEST_F(WebSocketServerTest, APausedConnectionStillSends) {
   RawSocket socket = open_raw();
   server_->socket().pause_reading(true);
