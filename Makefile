@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-bare bench lint lint-full format clean
+.PHONY: help build run test test-quick test-bare bench lint lint-full sanitize format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,13 @@ lint: ## layer check, clang-format, clang-tidy
 
 lint-full: ## the same with the static analyzer
 	@tools/lint.sh full
+
+sanitize: ## all modules under both sanitizers, those of the network too (an hour on 2 cores; CI leaves those out)
+	@tools/packages.sh install run test
+	@for preset in asan-ubsan tsan; do \
+	  cmake --preset $$preset -DFINPIPE_NETWORK=ON && cmake --build --preset $$preset && \
+	  setarch -R ctest --preset $$preset --no-tests=error || exit 1; \
+	done
 
 format: ## rewrite the sources with clang-format
 	@tools/packages.sh install lint
