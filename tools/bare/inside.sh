@@ -12,7 +12,7 @@ run_until_moving() {
   ./run --listen 127.0.0.1:0 >"$log" 2>&1 </dev/null &
   pid=$!
   # Python comes with what ./run installs.
-  while ! command -v python3 >/dev/null && kill -0 $pid 2>/dev/null; do sleep 1; done
+  while ! grep -q "^Page and API:" "$log" && kill -0 $pid 2>/dev/null; do sleep 1; done
   if ! python3 tools/bare/moving.py "$log" $pid; then
     cat "$log"
     exit 1
