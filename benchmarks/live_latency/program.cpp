@@ -69,6 +69,12 @@ Program::Program(const std::string& path, const std::filesystem::path& directory
 
 Program::~Program() { stop(); }
 
+bool Program::ended() const {
+  siginfo_t info{};
+  return pid_ < 0 ||
+         (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_);
+}
+
 std::optional<std::uint16_t> Program::api_port() const {
   constexpr std::string_view kBefore = "Page and API: http://127.0.0.1:";
   const std::string text = output();

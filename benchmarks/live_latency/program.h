@@ -21,6 +21,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  [[nodiscard]] bool ended() const;
   // Where it serves its API, once it does.
   [[nodiscard]] std::optional<std::uint16_t> api_port() const;
   [[nodiscard]] double cpu_seconds() const;  // user and system, of all its threads
