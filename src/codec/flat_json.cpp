@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <iterator>
 #include <ranges>
 
@@ -10,6 +11,9 @@ namespace finpipe {
 namespace {
 
 namespace dom = simdjson::dom;
+
+// Stands for itself in a JSON string.
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
 // The number of bytes of the UTF-8 character at the front of `text`; 0 when there is none.
 std::size_t utf8_length(std::string_view text) {
@@ -88,6 +92,10 @@ std::optional<bool> FlatJson::boolean(std::string_view key) const {
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
+    const auto end = std::ranges::find_if_not(text, is_plain);
+    out.append(text.begin(), end);
+    text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+    if (text.empty()) break;
     const std::size_t length = utf8_length(text);
     const char first = text.front();
     if (length == 0) {

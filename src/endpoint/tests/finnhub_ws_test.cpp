@@ -77,7 +77,7 @@ class FinnhubWs : public testing::Test, public net::HttpHandler, public FinnhubS
 
   void wait_until(const std::function<bool()>& condition) {
     SystemClock clock;
-    const std::int64_t deadline_ns = clock.boot_ns() + 20 * kNsPerSecond;
+    const std::int64_t deadline_ns = clock.boot_ns() + 60 * kNsPerSecond;
     while (!condition()) {
       ASSERT_LT(clock.boot_ns(), deadline_ns);
       loop.run_some(10);

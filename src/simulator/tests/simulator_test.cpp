@@ -103,7 +103,7 @@ class SimulatorTest : public testing::Test {
     return client;
   }
   void wait_until(const std::function<bool()>& condition) {
-    const std::int64_t deadline_ns = clock.boot_ns() + 20 * kNsPerSecond;
+    const std::int64_t deadline_ns = clock.boot_ns() + 60 * kNsPerSecond;
     while (!condition()) {
       ASSERT_LT(clock.boot_ns(), deadline_ns);
       loop.run_some(5);
