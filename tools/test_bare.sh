@@ -35,12 +35,17 @@ rm -rf "$dir/tree"
 mkdir "$dir/tree"
 git -C "$here" archive HEAD | tar -x -C "$dir/tree"
 
-# The host's package sources and certificates, read-only: a minbase root lacks the security suite that every installed
-# Debian has, and behind a proxy that inspects TLS only the host knows whom to trust.
+# The host's package sources, read-only: a minbase root lacks the security suite that every installed Debian has. And
+# the authorities that the host trusts, for pip and npm: behind a proxy that inspects TLS only the host knows them.
 set -- --volume "$dir/tree:/finpipe" --workdir /finpipe
-for shared in /etc/ssl/certs /etc/apt/sources.list.d /usr/share/keyrings; do
+for shared in /etc/apt/sources.list.d /usr/share/keyrings; do
   if [ -d "$shared" ]; then
     set -- "$@" --volume "$shared:$shared:ro"
   fi
 done
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -f "$authorities" ]; then
+  set -- "$@" --volume "$authorities:/host-authorities.pem:ro" \
+    --env PIP_CERT=/host-authorities.pem --env NODE_EXTRA_CA_CERTS=/host-authorities.pem
+fi
 exec podman run --rm "$@" "$image" sh tools/bare/inside.sh
