@@ -219,7 +219,7 @@ void WebSocketSession::end() {
 void WebSocketSession::drop() {
   if (over_) return;
   shut();
-  if (std::exchange(open_, false)) handler_->on_close();
+  if (open_) handler_->on_close();
   handler_ = nullptr;
 }
 
