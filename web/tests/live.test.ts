@@ -140,13 +140,17 @@ test('the program is killed and started again: the page goes on without a hole, 
   const gaps = await until('the gap', () => recorded(second), (rows) => rows.length > 0);
   assert.ok(gaps[0] && gaps[0].from < gaps[0].to);
 
-  // What was on the page before and came after is what the server has, bar for bar, as far as it is closed.
+  // What was on the page before and came after is what the server has, bar for bar: those that neither closed nor were
+  // revised while the page was read.
   const symbol = await page.getByLabel('Symbol').inputValue();
+  const closed = async () => (await newestBars(second, symbol, '1s', 200)).filter(({ state }) => state !== 'provisional');
+  const settled = new Map((await closed()).map((bar) => [bar.start, bar.version]));
+  const newestShown = await barTime(page);
+  await until('a new second', () => barTime(page), (now) => now > newestShown);
   const shown = await told(page, 60);
-  const bars = await newestBars(second, symbol, '1s', 200);
   const [oldest = '', newest = ''] = [[...shown.keys()].at(0), [...shown.keys()].at(-1)];
   let compared = 0;
-  for (const bar of bars.filter(({ state }) => state !== 'provisional')) {
+  for (const bar of (await closed()).filter(({ start, version }) => settled.get(start) === version)) {
     const time = `${new Date(bar.start).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
     if (time < oldest || time > newest) continue;
     const figures = shown.get(time);

@@ -45,7 +45,7 @@ TEST(FlatJson, SizeAndDepthAreBounded) {
 }
 
 TEST(AppendJsonString, WhatIsWrittenReadsBackTheSame) {
-  const std::string text = std::string("a\"b\\c\n\x01 \xe2\x82\xac \xf0\x9f\x98\x80/", 19) + '\0';
+  const std::string text = std::string("a\"b\\c\n\x01 \xe2\x82\xac \xf0\x9f\x98\x80/") + '\0';
   std::string out = "{\"k\":";
   append_json_string(out, text);
   out += '}';
