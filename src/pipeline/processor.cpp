@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/time.h"
 
@@ -64,6 +65,13 @@ Result<void> Processor::commit_due() {
   return {};
 }
 
+// The next record needs what came before it in the store: that is committed, and the record read again.
+Result<void> Processor::await_store(std::int32_t partition) {
+  PartitionProcessor& processor = partitions_.at(partition);
+  if (processor.uncommitted() > 0 && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
+  return log_.seek(partition, processor.next_offset());
+}
+
 Result<std::int64_t> Processor::step() {
   FINPIPE_TRY(acknowledge());
   FINPIPE_TRY_ASSIGN(read, log_.poll(options_.read_bytes));
@@ -72,13 +80,20 @@ Result<std::int64_t> Processor::step() {
     for (auto& [partition, processor] : partitions_) processor.begin_round();
   }
   std::int64_t applied = 0;
+  std::set<std::int32_t> waiting;
   for (const LogReader::Batch& batch : read.batches) {
+    if (waiting.contains(batch.partition)) continue;
     PartitionProcessor& processor = partitions_.at(batch.partition);
     for (std::size_t i = 0; i < batch.records.size(); ++i) {
-      FINPIPE_TRY(processor.apply(batch.first_offset + static_cast<std::int64_t>(i), batch.records[i]));
+      FINPIPE_TRY_ASSIGN(result, processor.apply(batch.first_offset + static_cast<std::int64_t>(i), batch.records[i]));
+      if (result == PartitionProcessor::Applied::kNeedsStore) {
+        waiting.insert(batch.partition);
+        break;
+      }
+      ++applied;
     }
-    applied += static_cast<std::int64_t>(batch.records.size());
   }
+  for (const std::int32_t partition : waiting) FINPIPE_TRY(await_store(partition));
   records_applied_ += applied;
   if (listener_ != nullptr) {
     for (auto& [partition, processor] : partitions_) processor.end_round(committed_.at(partition));

@@ -29,6 +29,7 @@ Store::Ticket FaultyStore::submit(Commit commit) {
   std::vector<Commit> first;
   if (random_.chance(0.5)) first.emplace_back().revisions = std::exchange(commit.revisions, {});
   if (random_.chance(0.5)) first.emplace_back().spans = std::exchange(commit.spans, {});
+  if (random_.chance(0.5)) first.emplace_back().voids = std::exchange(commit.voids, {});
   if (random_.chance(0.5)) first.emplace_back().symbols = std::exchange(commit.symbols, {});
   if (random_.chance(0.5)) first.emplace_back().policies = std::exchange(commit.policies, {});
   first.push_back(std::move(commit));
@@ -73,6 +74,12 @@ Result<std::vector<BarRow>> FaultyStore::load_bars(std::span<const BarRange> ran
 }
 Result<std::vector<SpanRow>> FaultyStore::load_spans(std::int32_t partition) {
   return shared_.rows().load_spans(partition);
+}
+Result<std::vector<VoidRow>> FaultyStore::load_voids(std::int32_t partition) {
+  return shared_.rows().load_voids(partition);
+}
+Result<void> FaultyStore::load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) {
+  return shared_.rows().load_ticks(range, visit);
 }
 Result<std::optional<PolicyRow>> FaultyStore::load_policy(std::string_view hash) {
   return shared_.rows().load_policy(hash);

@@ -60,6 +60,8 @@ class FaultyStore final : public Store {
   [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override;
   [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override;
   [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override;
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) override;
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
  private:
