@@ -204,7 +204,8 @@ class BarEngine {
   [[nodiscard]] static bool ends_silence(const TrustSpan& span);
   [[nodiscard]] std::vector<Touched> touched_by(std::span<const TrustSpan> spans) const;
   [[nodiscard]] static RowRange rows_over(SymbolId id, Interval interval, TimeSpan span);
-  void refresh_trust(Window& window, std::int64_t offset);
+  void refresh_missing(Window& window, std::int64_t offset);
+  void refresh_partial(Window& window, std::int64_t offset);
   void replace_values(Window& window, const Bar& values, std::int64_t offset);
   void update_next_due();
 

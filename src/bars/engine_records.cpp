@@ -158,7 +158,7 @@ void BarEngine::apply_unsubscribed(const At& at, std::span<const std::string> sy
   for (SymbolState& symbol : symbols_) {
     for (auto& windows : symbol.windows) {
       for (auto& [start, window] : windows) {
-        if (window->bar.state == BarState::kProvisional) refresh_trust(*window, at.offset);
+        if (window->bar.state == BarState::kProvisional) refresh_partial(*window, at.offset);
       }
     }
   }
@@ -189,7 +189,7 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
     for (auto& windows : symbols_[each.symbol].windows) {
       for (auto& [start, window] : windows) {
         const bool overlaps = window->span.from_ms < each.span.to_ms && each.span.from_ms < window->span.to_ms;
-        if (overlaps) refresh_trust(*window, at.offset);
+        if (overlaps) refresh_missing(*window, at.offset);
       }
     }
   }
@@ -225,17 +225,25 @@ BarEngine::RowRange BarEngine::rows_over(SymbolId id, Interval interval, TimeSpa
           std::min(span.to_ms, kEndOfTime - after_ms) + after_ms};
 }
 
-// Recomputes what is known of a window's interruptions; a row that had read further knows already.
-void BarEngine::refresh_trust(Window& window, std::int64_t offset) {
+// Recomputes how much of an open window was subscribed to; a row that had read further knows already.
+void BarEngine::refresh_partial(Window& window, std::int64_t offset) {
+  Bar& bar = window.bar;
+  if (bar.applied_through >= offset || bar.partial) return;
+  bar.partial = trust_.partial(symbols_[window.symbol].name, window.span);
+  if (!bar.partial) return;
+  stamp_transition(bar, offset);
+  touch(window);
+}
+
+// Likewise what is known of its interruptions.
+void BarEngine::refresh_missing(Window& window, std::int64_t offset) {
   Bar& bar = window.bar;
   if (bar.applied_through >= offset) return;
   const SymbolState& symbol = symbols_[window.symbol];
   const bool open = bar.state == BarState::kProvisional;
   const std::int64_t missing_ms = trust_.missing_ms(symbol.name, window.span, symbol.policy->calendar, !open);
-  const bool partial = bar.partial || trust_.partial(symbol.name, window.span);
-  if (missing_ms == bar.missing_ms && partial == bar.partial) return;
+  if (missing_ms == bar.missing_ms) return;
   bar.missing_ms = missing_ms;
-  bar.partial = partial;
   stamp_transition(bar, offset);
   touch(window);
   if (!open) gather(window, RevisionReason::kGap);

@@ -279,6 +279,7 @@ void BarCheck::check_window(std::int64_t start_ms, std::span<const WindowTrade> 
   const std::vector<const Bar*> chain = chain_of(start_ms, bar, revisions);
   report_.revisions += static_cast<std::int64_t>(chain.size());
   if (known) check_values(start_ms, trades, bar, chain);
+  if (known && series_.log.begin == 0) check_partial(start_ms, trades, bar, chain);
   check_row(start_ms, bar, known);
   check_chain(start_ms, bar, chain, known);
   check_unclosed(start_ms, bar);
@@ -433,6 +434,47 @@ void BarCheck::check_trust(std::int64_t start_ms, const Bar& bar) {
   }
   if (bar.missing_ms != missing_ms) {
     findings_.add("bar differs", "{}: missing_ms {}, expected {}", name(start_ms), bar.missing_ms, missing_ms);
+  }
+}
+
+bool BarCheck::partial_at(TimeSpan span, std::int64_t offset) const {
+  const auto absent = [&](const std::string& name) {
+    std::vector<TimeSpan> spans;
+    const auto known = series_.log.absences.find(name);
+    if (known == series_.log.absences.end()) return std::vector{span};
+    for (const LoggedAbsence& each : known->second) {
+      if (each.begun_at >= offset) break;
+      const std::int64_t to_ms = each.ended_at < offset ? each.to_ms : kForever;
+      const TimeSpan inside{std::max(each.from_ms, span.from_ms), std::min(to_ms, span.to_ms)};
+      if (inside.from_ms < inside.to_ms) spans.push_back(inside);
+    }
+    return spans;
+  };
+  const std::vector<TimeSpan> by_name = absent(std::string(series_.symbol));
+  return std::ranges::any_of(absent(""), [&](const TimeSpan& all) {
+    return std::ranges::any_of(by_name, [&](const TimeSpan& own) {
+      return std::max(all.from_ms, own.from_ms) < std::min(all.to_ms, own.to_ms);
+    });
+  });
+}
+
+// It is judged when the window's first trade opens it, and again when a subscription ends while it is open.
+void BarCheck::check_partial(std::int64_t start_ms, std::span<const WindowTrade> trades, const Bar& bar,
+                             std::span<const Bar* const> chain) {
+  const TimeSpan span = policy_.span_of(interval_, start_ms);
+  const std::int64_t opened = series_.trades[trades.front().second].offset;
+  std::int64_t closed = bar.state == BarState::kProvisional ? kForever : opened;
+  if (!chain.empty() && chain.front()->revision == 0) closed = chain.front()->applied_through;
+  bool partial = partial_at(span, opened);
+  for (const std::string& name : {std::string(), std::string(series_.symbol)}) {
+    const auto absences = series_.log.absences.find(name);
+    if (absences == series_.log.absences.end()) continue;
+    for (const LoggedAbsence& each : absences->second) {
+      if (each.begun_at > opened && each.begun_at <= closed) partial = partial || partial_at(span, each.begun_at + 1);
+    }
+  }
+  if (bar.partial != partial) {
+    findings_.add("bar differs", "{}: partial {}, expected {}", name(start_ms), bar.partial, partial);
   }
 }
 

@@ -52,6 +52,10 @@ class BarCheck {
   void check_chain(std::int64_t start_ms, const Bar& bar, std::span<const Bar* const> chain, bool values_known);
   void check_row(std::int64_t start_ms, const Bar& bar, bool values_known);
   void check_trust(std::int64_t start_ms, const Bar& bar);
+  void check_partial(std::int64_t start_ms, std::span<const WindowTrade> trades, const Bar& bar,
+                     std::span<const Bar* const> chain);
+  // Whether there was a moment in the span for which no trades were asked, by what records below the offset said.
+  [[nodiscard]] bool partial_at(TimeSpan span, std::int64_t offset) const;
   void check_unclosed(std::int64_t start_ms, const Bar& bar);
   [[nodiscard]] bool counts(std::int64_t start_ms, const Bar& bar) const;
   [[nodiscard]] bool values_known(std::int64_t start_ms, const Bar& bar) const;

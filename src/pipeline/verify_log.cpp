@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kNotEnded = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kYear2200Ms = 7'258'118'400'000;
 
 std::vector<std::string> names_of(const std::optional<std::vector<std::string_view>>& symbols) {
@@ -23,11 +24,15 @@ std::vector<std::string> names_of(const std::optional<std::vector<std::string_vi
 }  // namespace
 
 PartitionScan::PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,
-                             const DeadLetterPlaces& dead_letters, VerifyFindings& findings)
-    : partitions_(partitions), checkpoint_(checkpoint), dead_letters_(dead_letters), findings_(findings) {
+                             const DeadLetterPlaces& dead_letters, const std::set<std::string, std::less<>>& left_out,
+                             VerifyFindings& findings)
+    : partitions_(partitions),
+      checkpoint_(checkpoint),
+      dead_letters_(dead_letters),
+      left_out_(left_out),
+      findings_(findings) {
   result_.partition = partition;
   result_.log_id = checkpoint.log_id;
-  off_since_[""] = kBeginning;
 }
 
 // ---- Reading -------------------------------------------------------------------------------------------------------
@@ -162,6 +167,7 @@ std::size_t PartitionScan::epoch() {
 }
 
 void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
+  if (left_out_.contains(trade.symbol)) return;
   auto symbol = result_.trades.find(std::string(trade.symbol));
   if (symbol == result_.trades.end()) symbol = result_.trades.emplace(trade.symbol, std::vector<LoggedTrade>{}).first;
   symbol->second.push_back({trade.event_time_ms, trade.seq, trade.price_e9, trade.volume_e8, trade.received_at_ns,
@@ -265,7 +271,7 @@ void PartitionScan::take_policy(std::int64_t offset, const avro::PolicyInForce& 
 
 void PartitionScan::take_void(std::int64_t offset, const avro::FeedStatus& control) {
   const auto add = [&](VoidRow::Action action, const auto& body) {
-    if (partition_of(body.symbol, partitions_) != result_.partition) return;
+    if (partition_of(body.symbol, partitions_) != result_.partition || left_out_.contains(body.symbol)) return;
     result_.voids.push_back({{.partition = result_.partition,
                               .log_id = result_.log_id,
                               .offset = offset,
@@ -295,15 +301,21 @@ void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& cont
   } else if (const auto* filled = std::get_if<avro::Filled>(&control.body)) {
     add(SpanRow::Kind::kFilled, std::string(filled->symbol), filled->from, filled->to, "");
   } else if (const auto* off = std::get_if<avro::Unsubscribed>(&control.body)) {
-    for (const std::string& name : names_of(off->symbols)) off_since_.emplace(name, stamp_ms);
+    for (const std::string& name : names_of(off->symbols)) {
+      std::vector<LoggedAbsence>& absences = result_.absences[name];
+      // Who never was subscribed is absent as it is.
+      if (!absences.empty() && absences.back().ended_at != kNotEnded)
+        absences.push_back({stamp_ms, 0, offset, kNotEnded});
+    }
   } else if (const auto* on = std::get_if<avro::Subscribed>(&control.body)) {
     for (const std::string& name : names_of(on->symbols)) {
-      const auto since = off_since_.find(name);
-      if (since == off_since_.end() && once_off_.contains(name)) continue;  // subscribed already
-      const std::int64_t from_ms = since == off_since_.end() ? kBeginning : since->second;
-      if (since != off_since_.end()) off_since_.erase(since);
-      if (from_ms < stamp_ms) once_off_.insert(name);
-      add(SpanRow::Kind::kUnsubscribed, name, from_ms, stamp_ms, "");
+      std::vector<LoggedAbsence>& absences = result_.absences[name];
+      if (absences.empty()) absences.push_back({kBeginning, 0, -1, kNotEnded});
+      LoggedAbsence& absence = absences.back();
+      if (absence.ended_at != kNotEnded) continue;  // subscribed already
+      absence.to_ms = stamp_ms;
+      absence.ended_at = offset;
+      add(SpanRow::Kind::kUnsubscribed, name, absence.from_ms, stamp_ms, "");
     }
   }
 }

@@ -54,6 +54,14 @@ struct LoggedVoid {
   bool effective = false;  // it changed whether its trade counts
 };
 
+// A time in which trades of a symbol (empty: of all) were not asked for, as records told it.
+struct LoggedAbsence {
+  std::int64_t from_ms = 0;
+  std::int64_t to_ms = 0;                                            // once it has ended
+  std::int64_t begun_at = -1;                                        // offset of the record; -1: always was
+  std::int64_t ended_at = std::numeric_limits<std::int64_t>::max();  // likewise; max: not ended
+};
+
 struct LoggedPartition {
   std::int32_t partition = 0;
   LogId log_id{};
@@ -64,11 +72,12 @@ struct LoggedPartition {
 
   std::map<std::string, std::vector<LoggedTrade>> trades;  // by symbol, in the order of the log
   std::vector<LoggedContext> contexts;
-  std::vector<PolicySet> policies;  // by epoch: those that trades and voids came under
-  PolicySet newest_policies;        // in force at the checkpoint
-  bool policies_replaced = false;   // a market had other policies before this generation
-  std::vector<SpanRow> spans;       // as the control records state them
-  std::vector<LoggedVoid> voids;    // likewise, in the order of the log
+  std::vector<PolicySet> policies;                             // by epoch: those that trades and voids came under
+  PolicySet newest_policies;                                   // in force at the checkpoint
+  bool policies_replaced = false;                              // a market had other policies before this generation
+  std::vector<SpanRow> spans;                                  // as the control records state them
+  std::map<std::string, std::vector<LoggedAbsence>> absences;  // by symbol, in the order of the log
+  std::vector<LoggedVoid> voids;                               // likewise, in the order of the log
   std::set<std::tuple<std::string, std::int64_t, std::int64_t>> voided_before;  // trades: symbol, event time, seq
   Ledger ledger;
 };
@@ -78,8 +87,10 @@ class PartitionScan {
   // (partition, offset) of the records that have a dead letter.
   using DeadLetterPlaces = std::set<std::pair<std::int32_t, std::int64_t>>;
 
+  // Of the symbols in `left_out` nothing is kept.
   PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,
-                const DeadLetterPlaces& dead_letters, VerifyFindings& findings);
+                const DeadLetterPlaces& dead_letters, const std::set<std::string, std::less<>>& left_out,
+                VerifyFindings& findings);
 
   // Reads [range.begin, end) of the partition; calls `progress` with the number of records read since the last call.
   [[nodiscard]] Result<void> read(LogReader& log, OffsetRange range, std::int64_t end,
@@ -120,6 +131,7 @@ class PartitionScan {
   std::int32_t partitions_;
   const avro::StoredCheckpoint& checkpoint_;
   const DeadLetterPlaces& dead_letters_;
+  const std::set<std::string, std::less<>>& left_out_;
   VerifyFindings& findings_;
   LoggedPartition result_;
   TradeDecoder decoder_;
@@ -137,9 +149,6 @@ class PartitionScan {
   std::vector<PolicyChange> changes_;
   std::size_t epochs_ = 0;  // that have trades or voids
   std::size_t changes_at_epoch_ = 0;
-
-  std::map<std::string, std::int64_t> off_since_;  // who is not subscribed (empty: all), and since when
-  std::set<std::string> once_off_;                 // whose absence has ended before
 };
 
 }  // namespace finpipe

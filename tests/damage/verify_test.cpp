@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "hand_made_log.h"
 #include "pipeline/checkpoint.h"
@@ -204,6 +205,48 @@ TEST_F(HandMade, AnotherLogIsADifference) {
   ASSERT_EQ(kinds_of(report), Kinds{"checkpoint differs"}) << text_of(report);
 }
 
+TEST_F(HandMade, AFlagOfASubscriptionThatBeganOrEndedInsideIsProved) {
+  put(trade(100, 10));
+  control(kStartNs + 200 * kNsPerMs, avro::Unsubscribed{});
+  put(trade(300, 10));
+  put(trade(1'300, 11));
+  control(kStartNs + 2'500 * kNsPerMs, avro::Subscribed{std::vector<std::string_view>{kSymbol}});
+  put(trade(2'600, 12));
+  put(trade(3'600, 12));
+  control(kStartNs + 30'000 * kNsPerMs, beat(5, 1));
+  control(kStartNs + 30'100 * kNsPerMs, avro::Unsubscribed{std::vector<std::string_view>{kSymbol}});
+  put(trade(3'700, 12, 30'000));
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.differences, 0) << text_of(report);
+  std::vector<bool> partial;
+  ASSERT_TRUE(run_.store.bars({kSymbol, Interval::k1s}, [&](const BarRow& row) {
+    partial.push_back(row.bar.partial);
+    return true;
+  }));
+  EXPECT_EQ(partial, (std::vector<bool>{true, true, true, false}));
+}
+
+TEST(Verify, ASampleComparesSomeSymbolsAndLeavesOutTheRest) {
+  MemoryRun run(2);
+  run.ingest(data_file("finnhub.tape"));
+  run.process();
+  const std::size_t symbols = run.store.symbols()->size();
+  ASSERT_GT(symbols, 2U);
+  std::set<std::string> compared;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    VerifyOptions options;
+    options.sample = 0.01;
+    options.sample_seed = seed;
+    const auto report = finpipe::verify(run.store, *run.reader(), *run.log.dead_letter_query(), options);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->differences, 0) << text_of(*report);
+    ASSERT_EQ(report->symbols.size(), 1U) << "at least one";
+    EXPECT_EQ(report->left_out, static_cast<std::int64_t>(symbols) - 1);
+    compared.insert(report->symbols.front().symbol);
+  }
+  EXPECT_GT(compared.size(), symbols / 2) << "another seed, another sample";
+}
+
 TEST_F(HandMade, DifferencesBeyondTheLimitAreCounted) {
   for (std::int64_t i = 0; i < 10; ++i) put(trade(i * 10, 10));
   run_.process();
@@ -218,7 +261,7 @@ TEST_F(HandMade, DifferencesBeyondTheLimitAreCounted) {
   options.progress = [&](double done) { progress.push_back(done); };
   const auto report = finpipe::verify(empty, *run_.reader(), *run_.log.dead_letter_query(), options);
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->first.size(), 2U);
+  EXPECT_EQ(report->first.size(), 2U + 2U) << "of the symbol, and of the rest";
   EXPECT_GE(report->differences, 10 + 6);
   ASSERT_FALSE(progress.empty());
   EXPECT_TRUE(std::ranges::is_sorted(progress));

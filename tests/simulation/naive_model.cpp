@@ -395,7 +395,7 @@ class NaivePartition {
     for (const std::string& name : names) {
       if (interruptions_.known(name)) interruptions_.absent_since.emplace(name, stamp_ms());
     }
-    for (const std::string& name : names) trust_again({name, {stamp_ms(), kForever}}, false);
+    for (const std::string& name : names) partial_again({name, {stamp_ms(), kForever}});
   }
 
   void apply(const avro::FeedState& body) {
@@ -414,7 +414,7 @@ class NaivePartition {
       each.span = {std::min(each.span.from_ms, *interruptions_.silent_since_ms), kForever};
       interruptions_.silent_since_ms.reset();
     }
-    for (const NamedSpan& each : spans) trust_again(each, true);
+    for (const NamedSpan& each : spans) missing_again(each);
     advance();
   }
 
@@ -422,23 +422,31 @@ class NaivePartition {
     const NamedSpan filled{std::string(body.symbol), {body.from, body.to}};
     keep_span(SpanRow::Kind::kFilled, filled.symbol, filled.span, "");
     interruptions_.filled.push_back(filled);
-    trust_again(filled, true);
+    missing_again(filled);
     advance();
   }
 
-  // What is known of interruptions has changed for the windows that overlap `where`: for the open ones, or for all.
-  void trust_again(const NamedSpan& where, bool closed_too) {
+  // What is known of subscriptions has changed for the open windows that overlap `where`.
+  void partial_again(const NamedSpan& where) {
+    for (auto& [key, window] : windows_) {
+      if (!where.concerns(key.symbol) || !overlap(window.span, where.span)) continue;
+      Bar& bar = window.bar;
+      if (bar.state != BarState::kProvisional || bar.partial) continue;
+      bar.partial = interruptions_.partial(key.symbol, window.span);
+      if (bar.partial) transition(bar);
+    }
+  }
+
+  // What is known of gaps has changed for the windows that overlap `where`.
+  void missing_again(const NamedSpan& where) {
     for (auto& [key, window] : windows_) {
       if (!where.concerns(key.symbol) || !overlap(window.span, where.span)) continue;
       Bar& bar = window.bar;
       const bool closed = bar.state != BarState::kProvisional;
-      if (closed && !closed_too) continue;
       const std::int64_t missing_ms =
           interruptions_.missing_ms(key.symbol, window.span, policies_.policy_for(key.symbol).calendar, closed);
-      const bool partial = bar.partial || interruptions_.partial(key.symbol, window.span);
-      if (missing_ms == bar.missing_ms && partial == bar.partial) continue;
+      if (missing_ms == bar.missing_ms) continue;
       bar.missing_ms = missing_ms;
-      bar.partial = partial;
       transition(bar);
       if (closed) gather(key.symbol, bar, RevisionReason::kGap);
     }
