@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/hash.h"
 #include "base/time.h"
@@ -39,6 +40,8 @@ class Verification {
   [[nodiscard]] Result<void> check_symbol(const Work& work, const LoggedPartition& logged, const std::string& symbol);
   void check_ledger(const Work& work, const LoggedPartition& logged);
   void check_spans(const Work& work, const LoggedPartition& logged);
+  [[nodiscard]] Result<void> check_voids(const Work& work, LoggedPartition& logged);
+  [[nodiscard]] Result<bool> is_trade(const LoggedPartition& logged, const VoidRow& row) const;
   void progress(std::int64_t done);
 
   Query& store_;
@@ -50,6 +53,7 @@ class Verification {
   std::map<std::int32_t, Work> work_;  // by partition; a map leaves the rows where they are
   std::map<std::int32_t, std::set<std::string>> symbols_;
   std::vector<SpanRow> spans_;
+  std::vector<VoidRow> voids_;
   PartitionScan::DeadLetterPlaces dead_letter_places_;
   std::int64_t total_records_ = 0;
   std::int64_t done_ = 0;  // records read, and trades compared
@@ -91,6 +95,8 @@ Result<void> Verification::load() {
   }));
   FINPIPE_TRY_ASSIGN(spans, store_.spans());
   spans_ = std::move(spans);
+  FINPIPE_TRY_ASSIGN(voids, store_.voids());
+  voids_ = std::move(voids);
   FINPIPE_TRY_ASSIGN(symbols, store_.symbols());
   for (const SymbolRow& row : symbols) {
     const std::int32_t home = partition_of(row.symbol, log_.partitions());
@@ -153,6 +159,7 @@ Result<void> Verification::check_partition(const Work& work) {
   }
   check_ledger(work, logged);
   check_spans(work, logged);
+  FINPIPE_TRY(check_voids(work, logged));
 
   std::set<std::string>& symbols = symbols_[partition];
   for (const auto& [symbol, trades] : logged.trades) {
@@ -244,7 +251,8 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
   };
   const auto comparable = [&](const SpanRow& row) {
     // When a subscription began is not to be told from a log that has lost its beginning.
-    if (row.partition != logged.partition || (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed))
+    if (row.partition != logged.partition || row.log_id != logged.log_id ||
+        (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed))
       return false;
     return row.offset >= logged.begin && (row.offset < logged.end || work.row.generation == 0);
   };
@@ -264,6 +272,75 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
     stored.erase(found);
   }
   for (const auto& [place, row] : stored) findings_.add("span extra", "{}", text(*row));
+}
+
+// ---- Voids ---------------------------------------------------------------------------------------------------------
+
+// Whether the trade was there when the record came: in the log before it, or stored from what the log no longer has.
+Result<bool> Verification::is_trade(const LoggedPartition& logged, const VoidRow& row) const {
+  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return false;
+  if (const auto symbol = logged.trades.find(row.symbol); symbol != logged.trades.end()) {
+    const bool in_log = std::ranges::any_of(symbol->second, [&](const LoggedTrade& trade) {
+      return trade.event_time_ms == row.event_time_ms && trade.seq == row.seq && trade.offset < row.offset;
+    });
+    if (in_log) return true;
+  }
+  bool stored = false;
+  FINPIPE_TRY(store_.ticks({row.symbol, row.event_time_ms, row.event_time_ms + 1}, [&](const Tick& tick) {
+    const bool not_in_log = tick.log_id != logged.log_id || tick.offset < logged.begin;
+    stored |= tick.trade.seq == row.seq && not_in_log;
+    return !stored;
+  }));
+  return stored;
+}
+
+// Says of each void whether it changed anything, and compares those that did with the stored ones.
+Result<void> Verification::check_voids(const Work& work, LoggedPartition& logged) {
+  const auto text = [](const VoidRow& row) {
+    return fmt::format("partition {} offset {}: {} {} {} seq {}, {}", row.partition, row.offset, to_string(row.action),
+                       row.symbol, format_time_ms(row.event_time_ms), row.seq, row.reason);
+  };
+  using TradeKey = std::tuple<std::string, std::int64_t, std::int64_t>;
+  const auto key = [](const VoidRow& row) { return TradeKey(row.symbol, row.event_time_ms, row.seq); };
+  std::set<TradeKey>& voided = logged.voided_before;
+  std::map<std::int64_t, const VoidRow*> stored;  // of this log
+  std::vector<const VoidRow*> earlier;
+  for (const VoidRow& row : voids_) {
+    if (row.partition != logged.partition) continue;
+    if (row.log_id != logged.log_id || row.offset < logged.begin) {
+      earlier.push_back(&row);
+    } else if (row.offset < logged.end || work.row.generation == 0) {
+      stored.emplace(row.offset, &row);
+    }
+  }
+  std::ranges::sort(earlier, {}, [](const VoidRow* row) { return std::pair(row->at_ns, row->offset); });
+  const auto change = [&](std::set<TradeKey>& trades, const VoidRow& row) {
+    return row.action == VoidRow::Action::kVoid ? trades.insert(key(row)).second : trades.erase(key(row)) > 0;
+  };
+  for (const VoidRow* row : earlier) change(voided, *row);
+  std::set<TradeKey> now = voided;
+  for (LoggedVoid& each : logged.voids) {
+    FINPIPE_TRY_ASSIGN(known, is_trade(logged, each.row));
+    if (!known) {
+      if (dead_letter_places_.contains({logged.partition, each.row.offset})) continue;
+      if (now.contains(key(each.row)) == (each.row.action == VoidRow::Action::kVoid)) continue;  // changes nothing
+      findings_.add("dead letter missing", "{}: there is no such trade, and no dead letter keeps it", text(each.row));
+      continue;
+    }
+    each.effective = change(now, each.row);
+    if (!each.effective) continue;
+    const auto found = stored.find(each.row.offset);
+    if (found == stored.end()) {
+      findings_.add("void missing", "{}", text(each.row));
+      continue;
+    }
+    if (*found->second != each.row) {
+      findings_.add("void differs", "{}; the log has {}", text(*found->second), text(each.row));
+    }
+    stored.erase(found);
+  }
+  for (const auto& [offset, row] : stored) findings_.add("void extra", "{}", text(*row));
+  return {};
 }
 
 }  // namespace

@@ -153,11 +153,15 @@ void PartitionScan::take_trade(std::int64_t offset, const LogRecord& record) {
   keep(offset, trade);
 }
 
-void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
+std::size_t PartitionScan::epoch() {
   if (epochs_ == 0 || changes_at_epoch_ != changes_.size()) {
     ++epochs_;
     changes_at_epoch_ = changes_.size();
   }
+  return epochs_ - 1;
+}
+
+void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
   auto symbol = result_.trades.find(std::string(trade.symbol));
   if (symbol == result_.trades.end()) symbol = result_.trades.emplace(trade.symbol, std::vector<LoggedTrade>{}).first;
   symbol->second.push_back({trade.event_time_ms, trade.seq, trade.price_e9, trade.volume_e8, trade.received_at_ns,
@@ -166,7 +170,7 @@ void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
 
 std::uint32_t PartitionScan::context_of(const Trade& trade) {
   auto& contexts = result_.contexts;
-  const std::size_t epoch = epochs_ - 1;
+  const std::size_t epoch = this->epoch();
   if (!contexts.empty()) {
     // Mostly that of the trade before.
     const LoggedContext& last = contexts[last_context_];
@@ -215,7 +219,7 @@ void PartitionScan::take_control(std::int64_t offset, const LogRecord& record) {
     take_policy(offset, *policy);
   } else if (std::holds_alternative<avro::VoidTrade>(control->body) ||
              std::holds_alternative<avro::UnvoidTrade>(control->body)) {
-    refuse(offset, record, {ErrorCode::kUnknownSchemaId, "void"}, nullptr);
+    take_void(offset, *control);
   } else {
     take_spans(offset, *control);
   }
@@ -259,12 +263,30 @@ void PartitionScan::take_policy(std::int64_t offset, const avro::PolicyInForce& 
   }
 }
 
+void PartitionScan::take_void(std::int64_t offset, const avro::FeedStatus& control) {
+  const auto add = [&](VoidRow::Action action, const auto& body) {
+    if (partition_of(body.symbol, partitions_) != result_.partition) return;
+    result_.voids.push_back({{.partition = result_.partition,
+                              .log_id = result_.log_id,
+                              .offset = offset,
+                              .action = action,
+                              .symbol = std::string(body.symbol),
+                              .event_time_ms = body.event_time,
+                              .seq = body.seq,
+                              .reason = std::string(body.reason),
+                              .at_ns = control.stamp},
+                             epoch()});
+  };
+  if (const auto* voided = std::get_if<avro::VoidTrade>(&control.body)) add(VoidRow::Action::kVoid, *voided);
+  if (const auto* unvoided = std::get_if<avro::UnvoidTrade>(&control.body)) add(VoidRow::Action::kUnvoid, *unvoided);
+}
+
 void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& control) {
   std::int32_t index = 0;
   const auto add = [&](SpanRow::Kind kind, std::string symbol, std::int64_t from_ms, std::int64_t to_ms,
                        std::string_view reason) {
-    result_.spans.push_back(
-        {result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms, std::string(reason)});
+    result_.spans.push_back({result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms,
+                             std::string(reason), result_.log_id});
   };
   const std::int64_t stamp_ms = floor_div(control.stamp, kNsPerMs);
   if (const auto* gap = std::get_if<avro::Gap>(&control.body)) {
