@@ -3,6 +3,7 @@
 
 #include "bars/engine.h"
 #include "bars/values.h"
+#include "base/planted_fault.h"
 
 namespace finpipe {
 namespace {
@@ -187,7 +188,7 @@ void BarEngine::end_all_runs() {
 void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17,
                       std::int64_t offset) {
   Bar& bar = window.bar;
-  if (offset <= bar.applied_through) [[unlikely]]
+  if (offset <= bar.applied_through && !planted(PlantedFault::kCountedTwice)) [[unlikely]]
     return;
   overflowed_ |= !merge_values(bar, trade, effect, notional_e17);
   bar.policy = symbols_[window.symbol].policy->id;

@@ -114,7 +114,11 @@ Result<void> PartitionProcessor::restore() {
 Result<void> PartitionProcessor::restore_voids() {
   FINPIPE_TRY_ASSIGN(rows, store_->load_voids(at_.partition));
   std::erase_if(rows, [&](const VoidRow& row) { return row.log_id == at_.log_id && row.offset >= at_.offset; });
-  std::ranges::sort(rows, {}, [](const VoidRow& row) { return std::pair(row.at_ns, row.offset); });
+  // In the order of the log: stamps are of clocks that may have been set back. What came from older logs came before.
+  std::ranges::sort(rows, {}, [&](const VoidRow& row) {
+    const bool same_log = row.log_id == at_.log_id;
+    return std::tuple(same_log, same_log ? 0 : row.at_ns, row.offset);
+  });
   for (VoidRow& row : rows) {
     std::tuple trade(std::move(row.symbol), row.event_time_ms, row.seq);
     if (row.action == VoidRow::Action::kVoid) {

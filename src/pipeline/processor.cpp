@@ -4,13 +4,19 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
+#include "base/planted_fault.h"
 #include "base/time.h"
 
 namespace finpipe {
 
 Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   const std::int32_t partition = assignment.partition;
+  if (const auto kept = partitions_.find(partition); planted(PlantedFault::kStateKept) && kept != partitions_.end()) {
+    return assignment.change == LogReader::Change::kRevoked ? Result<void>()
+                                                            : log_.seek(partition, kept->second.next_offset());
+  }
   // Whatever an earlier assignment left in memory may be older than the store: it is always dropped.
   partitions_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
@@ -46,6 +52,11 @@ Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& proce
   Commit commit = processor.take(number);
   // Taking merges what was gathered, and that may be the sum that does not fit.
   if (processor.engine().overflowed()) return fail(ErrorCode::kSumOverflow, fmt::format("partition {}", partition));
+  if (planted(PlantedFault::kCheckpointFirst)) {
+    Commit early;
+    early.checkpoints = std::exchange(commit.checkpoints, {});
+    (void)store_.submit(std::move(early));
+  }
   const Store::Ticket ticket = store_.submit(std::move(commit));
   in_flight_.push_back({ticket, partition, number, offset});
   if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
