@@ -122,6 +122,8 @@ class Ingest {
   [[nodiscard]] Result<void> take_event(const FeedEvent& event);
   [[nodiscard]] Result<void> lose_feed(const FeedEvent& event);
   [[nodiscard]] Result<void> refuse_symbols(const FeedEvent& event);
+  [[nodiscard]] Result<void> write_refused_gap(const std::string& symbol, std::int64_t stamp_ns, std::int64_t to_ms,
+                                               std::string_view reason);
   [[nodiscard]] Result<void> settle_subscription(std::int64_t now_ns);
   [[nodiscard]] Result<void> count_subscription();
   [[nodiscard]] Result<void> end_gap();
@@ -174,7 +176,8 @@ class Ingest {
   std::optional<std::int64_t> last_frame_ns_;
   std::string silence_reason_;
   std::optional<Subscription> subscription_;
-  std::set<std::string> in_force_;  // symbols subscribed in the log
+  std::set<std::string> in_force_;                        // symbols subscribed in the log
+  std::map<std::string, std::int64_t> refused_since_ms_;  // symbols that are asked for in vain, in event time
   std::int64_t session_ = 0;
   std::int64_t first_stamp_ns_ = 0;
   std::int64_t last_stamp_ns_ = kYear2000Ms * kNsPerMs;
