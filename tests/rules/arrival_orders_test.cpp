@@ -23,14 +23,14 @@ constexpr std::array<std::string_view, 3> kSymbols = {"AAPL", "BINANCE:BTCUSDT",
 constexpr std::array<std::string_view, 14> kCodes = {"",   "",      "1",  "9",  "30", "15", "12",
                                                      "24", "24 12", "16", "39", "25", "55", "1 41"};
 
-// 90 s around the end of a regular session, with most milliseconds used more than once.
+// 90 s around the end of a regular session, in the first and the last ms of each second: many share one.
 std::vector<Trade> make_trades(Random& random) {
   const std::int64_t start_ms = at("2026-07-08T19:59:20Z");
   std::vector<Trade> trades;
   for (int i = 0; i < 300; ++i) {
     Trade trade;
     trade.symbol = kSymbols[random.below(kSymbols.size())];
-    trade.event_time_ms = start_ms + random.between(0, 90) * kMsPerSecond + 500 * random.between(0, 1);
+    trade.event_time_ms = start_ms + random.between(0, 90) * kMsPerSecond + 999 * random.between(0, 1);
     trade.price_e9 = random.between(90, 110) * 1'000'000'000;
     trade.volume_e8 = random.chance(0.1) ? 0 : random.between(1, 500) * 1'000'000;
     trade.conditions = {Conditions::Form::kList, kCodes[random.below(kCodes.size())]};
@@ -147,7 +147,7 @@ TEST(ArrivalOrders, InsideTheClosingBoundEveryOrderGivesTheSameFinalBars) {
     std::vector<Trade> trades = make_trades(random);
     const std::map<BarKey, Values> expected = plain_walk(trades);
     for (Trade& trade : trades) {
-      trade.received_at_ns = receipt_ns(trade, random.between(0, kClosingMs - 1), random);
+      trade.received_at_ns = receipt_ns(trade, random.between(0, kClosingMs), random);
     }
     std::ranges::sort(trades, {}, &Trade::received_at_ns);
     Partition partition = play(trades, random);
@@ -167,7 +167,7 @@ TEST(ArrivalOrders, LateTradesReviseBarsToTheSameFinalValues) {
     const double late = random.chance(0.5) ? 0.05 : 0.6;
     const std::int64_t latest_ms = random.chance(0.5) ? kMsPerMinute : 2 * kMsPerDay;
     for (Trade& trade : trades) {
-      const std::int64_t delay_ms = random.between(0, random.chance(late) ? latest_ms : kClosingMs - 1);
+      const std::int64_t delay_ms = random.between(0, random.chance(late) ? latest_ms : kClosingMs);
       trade.received_at_ns = receipt_ns(trade, delay_ms, random);
     }
     std::ranges::sort(trades, {}, &Trade::received_at_ns);
