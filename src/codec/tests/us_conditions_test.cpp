@@ -203,6 +203,9 @@ TEST(UsConditions, SoldLastIsOnlyIfFirstFromTenSecondsAfterFourInEasternTime) {
     EXPECT_EQ(text_of(effect_of("15 9", before).daily), "YFYY") << before;
     EXPECT_EQ(text_of(effect_of("15 12", at).daily), "NNYY") << at;
   }
+  // The evening belongs to the next trading date, whose 16:00:10 is to come.
+  EXPECT_EQ(text_of(effect_of("15", "2026-07-08T23:59:59.999Z").daily), "YFYY");
+  EXPECT_EQ(text_of(effect_of("15", "2026-07-09T00:00:00.000Z").daily), "YYYY");
 }
 
 // To the ms: code 24 sets prices of intraday bars in [04:00, 09:30) and [16:00, 20:00) Eastern time, and there only.

@@ -1,12 +1,12 @@
 // How much memory the engine needs, and whether that or its time for a trade grows with the days: 10,000 symbols that
-// trade around the clock, each once a minute on average, for a simulated week of 100 M trades (a minute or two of
-// processor time). Trades come 20 ms to 2 s late; each second has a heartbeat and a commit, acknowledged a second
-// later; each hour the feed is away for 3 s and states a gap.
-// Prints for each day `ns_<day>`, processor time a trade, commits and closing of bars included, and `mib_<day>`,
-// resident memory above that before the engine was made; `windows` is the most bars in memory. For a right memory run
-// it alone:
-//   bars_bench --benchmark_filter=simulated_week
-// FINPIPE_BENCH_SMALL=1 takes 200 symbols.
+// trade around the clock, for a simulated week in which each trades every four minutes (25 M trades, some minutes of
+// processor time), and for two hours in which each trades every ten seconds (7 M trades). Trades come 20 ms to 2 s
+// late; each second has a heartbeat and a commit, acknowledged a second later; each hour the feed is away for 3 s and
+// states a gap. So sparse, nearly every trade opens bars, and its six rows are written. Prints for each day `ns_<day>`,
+// processor time a trade, commits and closing of bars included, and `mib_<day>`, resident memory above that before the
+// engine was made; `windows` is the most bars in memory. For a right memory run it alone:
+//   bars_bench --benchmark_filter=simulated
+// FINPIPE_BENCH_SMALL=1 takes an hour of 200 symbols.
 #include <benchmark/benchmark.h>
 #include <unistd.h>
 
@@ -25,8 +25,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kStartMs = 1'717'372'800'000;  // a Monday, 00:00 UTC
-constexpr std::int64_t kDays = 7;
-constexpr std::int64_t kSecondsBetweenTrades = 60;  // of one symbol
+constexpr std::int64_t kSecondsBetweenTrades = 60;    // of one symbol
 constexpr std::int64_t kGapMs = 3'000;
 
 double resident_mib() {
@@ -44,9 +43,10 @@ double processor_ns() {
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
-class Week {
+class Simulated {
  public:
-  explicit Week(std::size_t symbols) : engine_({}) {
+  Simulated(std::size_t symbols, std::size_t seconds_between_trades)
+      : engine_({}), seconds_between_trades_(seconds_between_trades) {
     MarketPolicy policy;
     policy.market = "crypto";
     policy.prefixes = {"BINANCE:"};
@@ -60,10 +60,10 @@ class Week {
     }
   }
 
-  // Returns the processor time that the engine took.
+  // Gives the processor time that the engine took.
   double run_second(std::int64_t second_ms) {
     const bool away = second_ms % kMsPerHour < kGapMs && second_ms > kStartMs;
-    make_trades(second_ms, away ? 0 : names_.size() / kSecondsBetweenTrades + random_.below(2));
+    make_trades(second_ms, away ? 0 : names_.size() / seconds_between_trades_ + random_.below(2));
     const double begin_ns = processor_ns();
     if (away && second_ms % kMsPerHour == 0) engine_.apply_silence(at(second_ms), second_ms);
     for (const auto& [symbol, trade] : trades_) {
@@ -111,6 +111,7 @@ class Week {
   }
 
   BarEngine engine_;
+  std::size_t seconds_between_trades_;  // of one symbol
   Random random_{1};
   std::vector<std::string> names_;
   std::vector<std::int64_t> prices_;
@@ -123,30 +124,38 @@ class Week {
   std::size_t windows_ = 0;
 };
 
-void simulated_week(benchmark::State& state) {
-  const std::size_t symbols = std::getenv("FINPIPE_BENCH_SMALL") == nullptr ? 10'000 : 200;
+void simulated(benchmark::State& state) {
+  const bool small = std::getenv("FINPIPE_BENCH_SMALL") != nullptr;
+  const std::int64_t hours = small ? 1 : state.range(0);
   for (auto _ : state) {
     const double before_mib = resident_mib();
-    Week week(symbols);
+    Simulated market(small ? 200 : 10'000, static_cast<std::size_t>(state.range(1)));
     double total_ns = 0;
-    for (std::int64_t day = 0; day < kDays; ++day) {
+    for (std::int64_t begin = 0; begin < hours; begin += 24) {
+      const std::size_t trades_before = market.trades();
+      const std::int64_t end = std::min(begin + 24, hours);
       double day_ns = 0;
-      const std::size_t trades_before = week.trades();
-      for (std::int64_t second = 0; second < kMsPerDay / kMsPerSecond; ++second) {
-        day_ns += week.run_second(kStartMs + day * kMsPerDay + second * kMsPerSecond);
+      for (std::int64_t ms = begin * kMsPerHour; ms < end * kMsPerHour; ms += kMsPerSecond) {
+        day_ns += market.run_second(kStartMs + ms);
       }
       total_ns += day_ns;
-      const std::string name = std::to_string(day + 1);
-      state.counters["ns_" + name] = day_ns / static_cast<double>(week.trades() - trades_before);
-      state.counters["mib_" + name] = resident_mib() - before_mib;
+      const std::string day = std::to_string(begin / 24 + 1);
+      state.counters["ns_" + day] = day_ns / static_cast<double>(market.trades() - trades_before);
+      state.counters["mib_" + day] = resident_mib() - before_mib;
     }
     state.SetIterationTime(total_ns * 1e-9);
-    state.counters["windows"] = static_cast<double>(week.windows());
-    state.SetItemsProcessed(static_cast<std::int64_t>(week.trades()));
+    state.counters["windows"] = static_cast<double>(market.windows());
+    state.SetItemsProcessed(static_cast<std::int64_t>(market.trades()));
   }
 }
 
-BENCHMARK(simulated_week)->UseManualTime()->Iterations(1)->Unit(benchmark::kSecond);
+BENCHMARK(simulated)
+    ->ArgNames({"hours", "seconds_between_trades"})
+    ->Args({2, 10})
+    ->Args({7 * 24, 240})
+    ->UseManualTime()
+    ->Iterations(1)
+    ->Unit(benchmark::kSecond);
 
 }  // namespace
 }  // namespace finpipe
