@@ -78,6 +78,13 @@ std::int64_t Calendar::session_ms(TimeSpan span) const {
   return total;
 }
 
+std::uint64_t policy_id(std::string_view hash) {
+  std::uint64_t id = 0;
+  const std::string_view digits = hash.substr(0, 16);
+  std::from_chars(digits.data(), digits.data() + digits.size(), id, 16);
+  return id;
+}
+
 MarketPolicy::TradeEffect MarketPolicy::effect_of(const Trade& trade) const {
   TradeEffect result;
   if (has_rules && !trade.conditions.codes.empty()) {
