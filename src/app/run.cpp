@@ -90,6 +90,7 @@ void publish(Metrics& metrics, const PipelineThreads::Status& status) {
   raise(Metric::kIngestAlreadyInLog, ingest.already_in_log);
   raise(Metric::kIngestAppended, ingest.appended);
   raise(Metric::kIngestSuspects, ingest.suspects);
+  raise(Metric::kIngestUnknownCodes, ingest.unknown_codes);
   raise(Metric::kIngestRounded, ingest.rounded);
   raise(Metric::kIngestUnsubscribed, ingest.unsubscribed);
   raise(Metric::kIngestVendorErrors, ingest.vendor_errors);

@@ -99,6 +99,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      {kDeadLetterReason}},
     {kIngestSuspects, "finpipe_ingest_suspects_total", kCounter, "",
      "Trades appended that look like a repeat of earlier ones; bars leave them out"},
+    {kIngestUnknownCodes, "finpipe_ingest_unknown_conditions_total", kCounter, "",
+     "Trades appended with a sale condition that no policy has a rule for; bars take them as regular"},
     {kIngestRounded, "finpipe_ingest_numbers_rounded_total", kCounter, "",
      "Prices and volumes with more digits than fit"},
     {kIngestUnsubscribed, "finpipe_ingest_trades_unsubscribed_total", kCounter, "",
