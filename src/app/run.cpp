@@ -245,6 +245,8 @@ class Run {
     options.status.feed_detail = [this] { return feed_text(feed_); };
     options.page = assets_;
     options.not_ready = [this] { return not_ready(); };
+    FINPIPE_TRY_ASSIGN(splits, open_splits(settings_));
+    options.splits = std::move(splits);
     FINPIPE_TRY_ASSIGN(endpoint, EndpointThread::start(*store_, *hub_, metrics_, clock_, std::move(options)));
     endpoint_ = std::move(endpoint);
     fmt::print("Page and API: {}\n", address_text(settings_.listen_address, endpoint_->port()));

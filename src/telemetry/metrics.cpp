@@ -24,8 +24,8 @@ namespace {
 using enum Metric;
 using enum MetricType;
 
-constexpr MetricLabel kRoute{"route",
-                             "bars trades symbols gaps status ledger stream healthz readyz metrics page other"};
+constexpr MetricLabel kRoute{
+    "route", "bars revisions trades symbols gaps voids status ledger stream healthz readyz metrics page other"};
 constexpr MetricLabel kStatus{"status", "2xx 3xx 4xx 5xx"};
 constexpr MetricLabel kChannel{"channel", "bars trades status"};
 constexpr MetricLabel kDeadLetterReason{"reason", "", true};
