@@ -232,16 +232,11 @@ bool has_odd_number(const Json& value) {
 }
 
 void check_json(const std::string& text) {
-  Builder builder;
-  rapidjson::Reader reader;
-  rapidjson::MemoryStream bytes(text.data(), text.size());
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
-  constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
-  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
-  const Json& json = builder.root();
+  const JsonText read = read_json(text);
+  const Json& json = read.root;
   const auto told = FlatJson::parse(text);
-  if (result.Code() == rapidjson::kParseErrorNumberTooBig || has_odd_number(json)) return;
-  const bool is_object = !result.IsError() && json.kind == Json::Kind::kObject;
+  if (read.too_large || has_odd_number(json)) return;
+  const bool is_object = read.valid && json.kind == Json::Kind::kObject;
   if (is_object && depth_of(json) >= static_cast<int>(kMaxFlatJsonDepth)) return;
   if (told.has_value() != is_object) fuzz::differ(told ? "it is accepted" : told.error().message());
   if (!told) return;

@@ -2,6 +2,7 @@
 // seeded histories of this repository. What no file here has stands in corpus/.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -103,6 +104,19 @@ void policies(Seeds& seeds) {
   }
 }
 
+void texts(Seeds& seeds) {
+  for (const std::string target : {"config", "request"}) {
+    std::ifstream file(fmt::format("{}/tests/fuzz/inputs/{}.txt", FINPIPE_SOURCE_DIR, target));
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with('#')) continue;
+      std::ranges::replace(line, '~', '\n');
+      line[0] = static_cast<char>(line[0] - '0');
+      if (line.size() > 1) line.erase(1, 1);
+      seeds.put(target, line);
+    }
+  }
+}
+
 void scripts(Seeds& seeds) {
   Random random(1);
   for (std::size_t size = 40; size <= 640; size += 40) {
@@ -124,6 +138,7 @@ int main(int count, char** arguments) {
   finpipe::tapes(seeds);
   finpipe::records(seeds);
   finpipe::policies(seeds);
+  finpipe::texts(seeds);
   finpipe::scripts(seeds);
   return 0;
 }

@@ -75,6 +75,25 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   Json root_;
 };
 
+struct JsonText {
+  bool valid = false;
+  bool too_large = false;  // a number is beyond a double's range, which RapidJSON refuses even as text
+  Json root;
+};
+
+inline JsonText read_json(const std::string& text) {
+  Builder builder;
+  rapidjson::Reader reader;
+  rapidjson::MemoryStream bytes(text.data(), text.size());
+  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
+  constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
+  const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
+  // RapidJSON takes a zero byte for the end, and passes over a byte order mark.
+  const bool odd = text.find('\0') != std::string::npos || text.starts_with("\xef\xbb\xbf");
+  const bool valid = !result.IsError() && !odd;
+  return {valid, result.Code() == rapidjson::kParseErrorNumberTooBig, builder.root()};
+}
+
 // A decimal as a person would do it on paper: the digits in a row, the point moved, the rest looked at.
 struct SimpleDecimal {
   std::int64_t value = 0;
@@ -151,15 +170,10 @@ class SimpleReader {
   // nullopt: a number is beyond a double's range, which RapidJSON refuses even as text.
   static std::optional<Outcome> read(const std::string& frame) {
     Outcome outcome;
-    Builder builder;
-    rapidjson::Reader reader;
-    rapidjson::MemoryStream bytes(frame.data(), frame.size());
-    rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
-    constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
-    const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
-    if (result.Code() == rapidjson::kParseErrorNumberTooBig) return std::nullopt;
-    const Json& json = builder.root();
-    if (!result || json.kind != Json::Kind::kObject || depth(json) > 16) return outcome;
+    const JsonText read = read_json(frame);
+    if (read.too_large) return std::nullopt;
+    const Json& json = read.root;
+    if (!read.valid || json.kind != Json::Kind::kObject || depth(json) > 16) return outcome;
     const Json* type = last(json, "type");
     if (type == nullptr || type->kind != Json::Kind::kString) return outcome;
     if (type->text == "ping") outcome.kind = ParsedFrame::Kind::kPing;
