@@ -19,6 +19,7 @@ namespace finpipe {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::string_literals;
 
 // ---- Settings ------------------------------------------------------------------------------------------------------
 
@@ -160,9 +161,36 @@ void check_calendar(const Calendar& calendar) {
                   "days leave a hole or overlap");
     fuzz::require(inside(day.session, day.window), "a session leaves its day");
     fuzz::require(inside(day.regular, day.session), "regular hours leave their session");
+    fuzz::require(calendar.session_ms(day.window) == day.session.to_ms - day.session.from_ms, "a session is longer");
     fuzz::require(empty || calendar.day_of(day.window.from_ms).label_ms == day.label_ms, "a day is not its own");
     end_ms = day.window.to_ms;
   }
+}
+
+void check_set(const MarketPolicy& policy) {
+  PolicySet set;
+  set.put(policy);
+  set.put(policy);
+  fuzz::require(set.all().size() == 1 && set.find(policy.market) != nullptr, "a policy is not in its set");
+  for (const std::string& prefix : policy.prefixes) {
+    fuzz::require(set.policy_for(prefix + "X").market == policy.market, "a prefix is another market's");
+  }
+  const bool tickers = set.policy_for("BRK.B").market == policy.market;
+  const bool claimed =
+      policy.us_tickers || policy.market == kOtherMarket ||
+      std::ranges::any_of(policy.prefixes, [](const auto& each) { return "BRK.B"s.starts_with(each); });
+  fuzz::require(tickers == claimed, "a ticker is another market's");
+}
+
+// The same file in a directory of policies.
+void check_directory(const MarketPolicy& policy) {
+  const fs::path policies = directory() / "policies";
+  fs::create_directory(policies);
+  const fs::path file = policies / (policy.market + ".toml");
+  std::ofstream(file, std::ios::binary) << policy.text;
+  const auto loaded = load_policies(policies);
+  fs::remove(file);
+  fuzz::require(loaded && loaded->size() == 1 && loaded->front().hash == policy.hash, "a file is another policy");
 }
 
 void check_policy(std::string_view text) {
@@ -174,6 +202,8 @@ void check_policy(std::string_view text) {
   }
   fuzz::require(policy->text == text && policy->hash == sha256_hex(text), "a policy is not its text");
   check_calendar(policy->calendar);
+  check_set(*policy);
+  if (policy->calendar.always_open()) check_directory(*policy);  // a table takes long to compile
   Trade trade;
   trade.symbol = "AAPL";
   trade.conditions = {Conditions::Form::kList, "1 2 12 15 24 39 XT"};

@@ -88,8 +88,9 @@ inline JsonText read_json(const std::string& text) {
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(bytes);
   constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseValidateEncodingFlag;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
-  // RapidJSON takes a zero byte for the end, and passes over a byte order mark.
-  const bool odd = text.find('\0') != std::string::npos || text.starts_with("\xef\xbb\xbf");
+  // RapidJSON takes a zero byte for the end, and passes over each byte of a byte order mark.
+  const bool odd =
+      text.find('\0') != std::string::npos || (!text.empty() && static_cast<unsigned char>(text[0]) >= 0x80);
   const bool valid = !result.IsError() && !odd;
   return {valid, result.Code() == rapidjson::kParseErrorNumberTooBig, builder.root()};
 }
