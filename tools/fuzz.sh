@@ -5,14 +5,13 @@
 #   tools/fuzz.sh canary [TARGET...]          plants a fault in each target: one that does not find it is broken
 #   tools/fuzz.sh coverage [TARGET...]        lines of the code under test that the corpus reaches: 80 % or an error
 #   tools/fuzz.sh replay TARGET FILE          one input again
-#   tools/fuzz.sh merge [TARGET...]           keeps of what was found so far, in tests/fuzz/corpus, what reaches more
 #
 # Exits with 1 when a target crashed or found a difference, and says how to replay the input.
 set -eu
 cd "$(dirname "$0")/.."
 build=build-fuzz
 programs=$build/tests/fuzz
-# Of each allocation only the innermost callers are kept: that is a third of the time.
+# Of each allocation only the innermost callers are kept, and little of what was freed: both cost time.
 export ASAN_OPTIONS="malloc_context_size=4:quarantine_size_mb=32:${ASAN_OPTIONS-}"
 
 all_targets() {
@@ -148,27 +147,11 @@ coverage() {
   return $status
 }
 
-merge() {
-  for name in $targets; do
-    rm -rf "$build/merged"
-    mkdir -p "$build/merged" "tests/fuzz/corpus/$name"
-    # shellcheck disable=SC2046
-    "$programs/fuzz_$name" -merge=1 "$build/merged" $(inputs_of "$name") $(found_by "$name") >"$build/$name.log" 2>&1
-    kept=0
-    for input in "$build/merged"/*; do
-      [ -f "$build/corpus/$name/$(basename "$input")" ] || continue
-      cp "$input" "tests/fuzz/corpus/$name/"
-      kept=$((kept + 1))
-    done
-    echo "$name: kept $kept inputs"
-  done
-}
-
 command=${1-30}
 case $command in
-  canary | coverage | merge | replay | one | one-canary) shift ;;
+  canary | coverage | replay | one | one-canary) shift ;;
   -* | *help*)
-    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
   *[!0-9]*) command=30 ;;
@@ -189,7 +172,7 @@ case $command in
     done
     build
     case $command in
-      canary | coverage | merge) "$command" ;;
+      canary | coverage) "$command" ;;
       *) run "$command" ;;
     esac
     ;;
