@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-bare bench lint lint-full sanitize format clean
+.PHONY: help build run test test-quick test-bare bench lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +39,12 @@ sanitize: ## all modules under both sanitizers, those of the network too (an hou
 	  setarch -R ctest --preset $$preset --no-tests=error || exit 1; \
 	done
 
+fuzz: ## fuzz every target for SECONDS (30), two at a time on two processors (clang 19)
+	@tools/fuzz.sh $(or $(SECONDS),30)
+
 format: ## rewrite the sources with clang-format
 	@tools/packages.sh install lint
 	@tools/lint.sh sources | xargs clang-format-19 -i
 
 clean: ## remove every build directory
-	rm -rf build build-debug build-asan-ubsan build-tsan
+	rm -rf build build-debug build-asan-ubsan build-tsan build-fuzz build-fuzz-coverage

@@ -4,7 +4,7 @@
 #   tools/packages.sh install PURPOSE...   install what is missing, as root or through sudo; asks nothing
 #   tools/packages.sh list PURPOSE...      print the packages
 #
-# Purposes: run (build and start the program), test, lint, container (make test-bare).
+# Purposes: run (build and start the program), test, lint, fuzz, container (make test-bare).
 set -eu
 
 packages_of() {
@@ -17,9 +17,10 @@ packages_of() {
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
+    fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)
-      echo "packages.sh: unknown purpose '$1' (run, test, lint, container)" >&2
+      echo "packages.sh: unknown purpose '$1' (run, test, lint, fuzz, container)" >&2
       return 2
       ;;
   esac

@@ -1,6 +1,9 @@
 #include "codec/raw_trade.h"
 
+#include <fmt/format.h>
+
 #include <cstddef>
+#include <string>
 
 namespace finpipe {
 namespace {
@@ -10,6 +13,17 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kSpace);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+// Whether the text between two quotes is the key "data"; letters may be escaped, as in "d\u0061ta".
+bool is_data_key(std::string_view text) {
+  for (const char c : std::string_view("data")) {
+    const bool escaped = text.starts_with('\\');
+    const std::string expected = escaped ? fmt::format("\\u{:04x}", static_cast<unsigned>(c)) : std::string(1, c);
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(expected.size());
+  }
+  return text.empty();
 }
 
 }  // namespace
@@ -28,7 +42,7 @@ std::vector<std::string_view> raw_trades(std::string_view frame) {
       if (depth == 1 && i < frame.size()) last_text = frame.substr(begin, i - begin);
     } else if (c == '{' || c == '[') {
       ++depth;
-      if (depth == 2 && c == '[' && last_text == "data") {
+      if (depth == 2 && c == '[' && is_data_key(last_text)) {
         in_list = true;
         trades.clear();
         element_begin = i + 1;

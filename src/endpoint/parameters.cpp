@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/time.h"
+#include "codec/trade_rules.h"
 #include "market/trade.h"
 #include "net/url.h"
 
@@ -133,11 +134,6 @@ Result<Cursor> parse_trade_cursor(std::string_view text) {
 std::string bar_cursor(std::int64_t start_ms) { return fmt::format("{}", start_ms); }
 std::string trade_cursor(std::int64_t event_time_ms, std::int64_t seq) {
   return fmt::format("{}:{}", event_time_ms, seq);
-}
-
-bool is_symbol(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxSymbolBytes && text.front() != ' ' && text.back() != ' ' &&
-         std::ranges::all_of(text, [](char c) { return c >= ' ' && c < '\x7f'; });
 }
 
 }  // namespace finpipe

@@ -49,7 +49,4 @@ struct Parameters {
 [[nodiscard]] std::string bar_cursor(std::int64_t start_ms);
 [[nodiscard]] std::string trade_cursor(std::int64_t event_time_ms, std::int64_t seq);
 
-// Whether it can be a symbol: 1 to 64 printable ASCII characters, no space at either end.
-[[nodiscard]] bool is_symbol(std::string_view text);
-
 }  // namespace finpipe

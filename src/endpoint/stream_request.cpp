@@ -8,7 +8,7 @@
 
 #include "base/time.h"
 #include "codec/flat_json.h"
-#include "endpoint/parameters.h"
+#include "codec/trade_rules.h"
 
 namespace finpipe {
 namespace {
