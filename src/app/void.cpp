@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,9 @@ class Desk {
   [[nodiscard]] std::int32_t partition_of_symbol(const std::string& symbol) const {
     return partition_of(symbol, reader_->partitions());
   }
+  [[nodiscard]] bool is_voided(const Tick& tick, std::int32_t partition) const {
+    return processor_.partitions().at(partition).is_voided(tick);
+  }
   [[nodiscard]] EmbeddedStore& store() { return *store_; }
   [[nodiscard]] std::int64_t now_ns() { return clock_.wall_ns(); }
 
@@ -79,32 +83,27 @@ class Desk {
   Processor processor_;
 };
 
-// The stored trade that is meant, in words.
-Result<std::string> describe_trade(Query& store, const VoidRow& row) {
-  std::string text;
-  FINPIPE_TRY(store.ticks(
+struct Meant {
+  std::string text;  // the trade in words
+  bool voided = false;
+};
+
+Result<Meant> find_trade(Desk& desk, const VoidRow& row) {
+  std::optional<Meant> meant;
+  FINPIPE_TRY(desk.store().ticks(
       {row.symbol, row.event_time_ms, row.event_time_ms + 1},
       [&](const Tick& tick) {
         if (tick.trade.seq != row.seq) return true;
-        text = fmt::format("{} {} seq {}: price {}, volume {}", row.symbol, format_time_ms(row.event_time_ms), row.seq,
-                           format_decimal(tick.trade.price_e9, kPriceDigits),
-                           format_decimal(tick.trade.volume_e8, kVolumeDigits));
+        meant = Meant{fmt::format("{} {} seq {}: price {}, volume {}", row.symbol, format_time_ms(row.event_time_ms),
+                                  row.seq, format_decimal(tick.trade.price_e9, kPriceDigits),
+                                  format_decimal(tick.trade.volume_e8, kVolumeDigits)),
+                      desk.is_voided(tick, row.partition)};
         return false;
       },
       Order::kAscending));
-  if (!text.empty()) return text;
+  if (meant) return *std::move(meant);
   return fail(ErrorCode::kNoSuchTrade,
               fmt::format("{} {} seq {}", row.symbol, format_time_ms(row.event_time_ms), row.seq));
-}
-
-Result<bool> is_voided(Query& store, const VoidRow& row) {
-  FINPIPE_TRY_ASSIGN(rows, store.voids());
-  std::erase_if(rows, [&](const VoidRow& each) {
-    return each.symbol != row.symbol || each.event_time_ms != row.event_time_ms || each.seq != row.seq;
-  });
-  const auto newest =
-      std::ranges::max_element(rows, {}, [](const VoidRow& each) { return std::pair(each.at_ns, each.offset); });
-  return newest != rows.end() && newest->action == VoidRow::Action::kVoid;
 }
 
 // Stored rows that may hold the moment.
@@ -162,17 +161,16 @@ Result<void> make(const Settings& settings, const Flags& flags, VoidRow::Action 
                     .seq = flags.seq,
                     .reason = flags.reason,
                     .at_ns = desk->now_ns()};
-  FINPIPE_TRY_ASSIGN(trade, describe_trade(desk->store(), row));
-  FINPIPE_TRY_ASSIGN(voided, is_voided(desk->store(), row));
+  FINPIPE_TRY_ASSIGN(meant, find_trade(*desk, row));
   const bool wanted = action == VoidRow::Action::kVoid;
-  if (voided == wanted) {
-    fmt::print("{}\nNothing to do: it is {}.\n", trade, wanted ? "voided already" : "not voided");
+  if (meant.voided == wanted) {
+    fmt::print("{}\nNothing to do: it is {}.\n", meant.text, wanted ? "voided already" : "not voided");
     return {};
   }
   FINPIPE_TRY_ASSIGN(before, bars_at(desk->store(), row));
   FINPIPE_TRY(desk->append(row));
   FINPIPE_TRY_ASSIGN(after, bars_at(desk->store(), row));
-  fmt::print("{}\n{}. Bars that changed:\n", trade, wanted ? "It is left out of bars now" : "It counts again");
+  fmt::print("{}\n{}. Bars that changed:\n", meant.text, wanted ? "It is left out of bars now" : "It counts again");
   print_changes(before, after);
   fmt::print(
       "Closed bars say so as a revision (reason void) once the log goes on; `export voids` is the audit trail.\n");

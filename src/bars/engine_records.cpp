@@ -260,12 +260,12 @@ BarEngine::Apply BarEngine::apply_void(const At& at, SymbolId id, const Recount&
     if (!needed_.empty()) return Apply::kNeedsRows;
   }
   known_absent_.clear();
+  advance(at);  // bars that close at this record close without it: their revision says that the record came before
   overflowed_ |= recount.overflowed();
   for (std::size_t i = 0; i < kIntervalCount; ++i) {
     Window* window = find(symbol, i, recount.window(i).start_ms);
     if (window != nullptr) replace_values(*window, recount.bar(i), at.offset);
   }
-  advance(at);
   return Apply::kApplied;
 }
 

@@ -93,7 +93,9 @@ Result<void> PartitionProcessor::restore() {
   FINPIPE_TRY_ASSIGN(span_rows, store_->load_spans(at_.partition));
   std::vector<TrustSpan> spans;
   for (const SpanRow& row : span_rows) {
-    if (row.log_id != at_.log_id || row.offset < at_.offset) spans.push_back(trust_span(row));
+    // Who was subscribed to in another log says nothing of this one.
+    if (row.log_id != at_.log_id ? row.kind != SpanRow::Kind::kUnsubscribed : row.offset < at_.offset)
+      spans.push_back(trust_span(row));
   }
   engine_.restore(at_.engine, spans);
   FINPIPE_TRY(restore_voids());
@@ -119,15 +121,25 @@ Result<void> PartitionProcessor::restore_voids() {
     const bool same_log = row.log_id == at_.log_id;
     return std::tuple(same_log, same_log ? 0 : row.at_ns, row.offset);
   });
-  for (VoidRow& row : rows) {
-    std::tuple trade(std::move(row.symbol), row.event_time_ms, row.seq);
-    if (row.action == VoidRow::Action::kVoid) {
-      voided_.insert(std::move(trade));
-    } else {
-      voided_.erase(trade);
-    }
-  }
+  for (const VoidRow& row : rows) note_void(row);
   return {};
+}
+
+void PartitionProcessor::note_void(const VoidRow& row) {
+  TradeKey trade(row.symbol, row.event_time_ms, row.seq);
+  std::set<TradeKey>& trades = row.log_id == at_.log_id ? voided_ : voided_elsewhere_;
+  if (row.action == VoidRow::Action::kVoid) {
+    trades.insert(std::move(trade));
+  } else {
+    voided_.erase(trade);
+    voided_elsewhere_.erase(trade);
+  }
+}
+
+// The same tape played into another log gives the same trades; what was said of them there is not said here.
+bool PartitionProcessor::is_voided(const Tick& tick) const {
+  const TradeKey trade(tick.trade.symbol, tick.trade.event_time_ms, tick.trade.seq);
+  return voided_.contains(trade) || (tick.log_id != at_.log_id && voided_elsewhere_.contains(trade));
 }
 
 SymbolId PartitionProcessor::symbol(std::string_view name) {
@@ -395,40 +407,46 @@ Result<void> PartitionProcessor::apply_policy(const BarEngine::At& at, const avr
   return {};
 }
 
+// The stored trade that is meant, as far as records below the offset brought it; its text is not kept.
+Result<std::optional<Tick>> PartitionProcessor::find_trade(const VoidRow& row, std::int64_t before_offset) {
+  std::optional<Tick> found;
+  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return found;
+  FINPIPE_TRY(store_->load_ticks({row.symbol, row.event_time_ms, row.event_time_ms + 1}, [&](const Tick& tick) {
+    const bool later = tick.log_id == at_.log_id && tick.offset >= before_offset;  // a former owner had read further
+    if (tick.trade.seq != row.seq || later) return;
+    found = tick;
+    found->trade.symbol = row.symbol;
+    found->trade.conditions.codes = {};
+  }));
+  return found;
+}
+
 // Bars that hold the trade are made anew from the stored trades below the record, under the policy in force. Voiding
 // twice, and taking back what is not voided, changes nothing.
 Result<void> PartitionProcessor::apply_void(const BarEngine::At& at, VoidRow row) {
-  const std::tuple trade(row.symbol, row.event_time_ms, row.seq);
-  const bool unvoid = row.action == VoidRow::Action::kUnvoid;
-  const bool elsewhere = partition_of(row.symbol, at_.partitions) != at_.partition;
-  if (elsewhere || voided_.contains(trade) != unvoid) {
+  if (partition_of(row.symbol, at_.partitions) != at_.partition) {
     engine_.apply_clock(at);
     return {};
   }
-  bool found = false;
-  const auto missing = [&] {
+  FINPIPE_TRY_ASSIGN(trade, find_trade(row, at.offset));
+  if (!trade) {
     return fail(ErrorCode::kNoSuchTrade,
                 fmt::format("{} event time {} seq {}", row.symbol, row.event_time_ms, row.seq));
-  };
-  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return missing();
+  }
+  if (is_voided(*trade) == (row.action == VoidRow::Action::kVoid)) {
+    engine_.apply_clock(at);
+    return {};
+  }
+  note_void(row);
   Recount recount(engine_.policies().policy_for(row.symbol), row.event_time_ms);
   const TimeSpan span = recount.span();
   FINPIPE_TRY(store_->load_ticks({row.symbol, span.from_ms, span.to_ms}, [&](const Tick& tick) {
     const bool same_log = tick.log_id == at_.log_id;
-    if (same_log && tick.offset >= at.offset) return;  // a former owner had read further
-    const std::tuple key(row.symbol, tick.trade.event_time_ms, tick.trade.seq);
-    const bool is_it = key == trade;
-    found |= is_it;
-    recount.add(tick.trade, is_it ? !unvoid : voided_.contains(key), same_log ? kEndOfTime : at_.floor_ms);
+    if (same_log && tick.offset >= at.offset) return;
+    recount.add(tick.trade, is_voided(tick), same_log ? kEndOfTime : at_.floor_ms);
   }));
-  if (!found) return missing();
   const SymbolId id = symbol(row.symbol);
   while (engine_.apply_void(at, id, recount) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
-  if (unvoid) {
-    voided_.erase(trade);
-  } else {
-    voided_.insert(trade);
-  }
   commit_.voids.push_back(std::move(row));
   return {};
 }

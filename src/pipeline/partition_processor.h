@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -48,6 +49,8 @@ class PartitionProcessor {
   [[nodiscard]] std::int64_t next_offset() const { return at_.offset; }
   [[nodiscard]] const Ledger& ledger() const { return at_.ledger; }
   [[nodiscard]] const BarEngine& engine() const { return engine_; }
+  // Whether a stored trade is left out of bars by an operator's word.
+  [[nodiscard]] bool is_voided(const Tick& tick) const;
 
  private:
   PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters, BarListener* listener)
@@ -56,6 +59,8 @@ class PartitionProcessor {
         store_(&store),
         dead_letters_(&dead_letters),
         listener_(listener) {}
+
+  using TradeKey = std::tuple<std::string, std::int64_t, std::int64_t>;  // symbol, event time, seq
 
   [[nodiscard]] Result<void> restore();
   [[nodiscard]] Result<void> restore_voids();
@@ -67,6 +72,8 @@ class PartitionProcessor {
   [[nodiscard]] Result<void> apply_spans(const BarEngine::At& at, SpanRow::Kind kind, std::span<const SpanRow> spans);
   [[nodiscard]] Result<void> apply_policy(const BarEngine::At& at, const avro::PolicyInForce& policy);
   [[nodiscard]] Result<void> apply_void(const BarEngine::At& at, VoidRow row);
+  [[nodiscard]] Result<std::optional<Tick>> find_trade(const VoidRow& row, std::int64_t before_offset);
+  void note_void(const VoidRow& row);
   [[nodiscard]] Result<void> provide_rows();
   [[nodiscard]] SymbolId symbol(std::string_view name);
   // Counts and keeps a record that cannot be applied. `trade`: it belongs to the account of trades.
@@ -82,9 +89,10 @@ class PartitionProcessor {
   std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();
   Commit commit_;
   std::int64_t uncommitted_ = 0;
-  std::int64_t taken_ = 0;                                                // newest commit that was taken
-  std::int64_t acknowledged_ = 0;                                         // newest that is in the store
-  std::set<std::tuple<std::string, std::int64_t, std::int64_t>> voided_;  // trades: symbol, event time, seq
+  std::int64_t taken_ = 0;               // newest commit that was taken
+  std::int64_t acknowledged_ = 0;        // newest that is in the store
+  std::set<TradeKey> voided_;            // as this log says
+  std::set<TradeKey> voided_elsewhere_;  // as logs say that came before it: of trades that it does not hold
   bool compare_previous_ = false;
 
   // What the listener wants, by symbol, as of `interest_`.

@@ -43,7 +43,8 @@ class Verification {
   void check_ledger(const Work& work, const LoggedPartition& logged);
   void check_spans(const Work& work, const LoggedPartition& logged);
   [[nodiscard]] Result<void> check_voids(const Work& work, LoggedPartition& logged);
-  [[nodiscard]] Result<bool> is_trade(const LoggedPartition& logged, const VoidRow& row) const;
+  enum class Place : std::uint8_t { kNowhere, kInLog, kInStoreOnly };
+  [[nodiscard]] Result<Place> place_of(const LoggedPartition& logged, const VoidRow& row) const;
   void progress(std::int64_t done);
 
   Query& store_;
@@ -295,14 +296,14 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
 
 // ---- Voids ---------------------------------------------------------------------------------------------------------
 
-// Whether the trade was there when the record came: in the log before it, or stored from what the log no longer has.
-Result<bool> Verification::is_trade(const LoggedPartition& logged, const VoidRow& row) const {
-  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return false;
+// Where the trade was when the record came: in the log before it, or stored from what the log no longer has.
+Result<Verification::Place> Verification::place_of(const LoggedPartition& logged, const VoidRow& row) const {
+  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return Place::kNowhere;
   if (const auto symbol = logged.trades.find(row.symbol); symbol != logged.trades.end()) {
     const bool in_log = std::ranges::any_of(symbol->second, [&](const LoggedTrade& trade) {
       return trade.event_time_ms == row.event_time_ms && trade.seq == row.seq && trade.offset < row.offset;
     });
-    if (in_log) return true;
+    if (in_log) return Place::kInLog;
   }
   bool stored = false;
   FINPIPE_TRY(store_.ticks({row.symbol, row.event_time_ms, row.event_time_ms + 1}, [&](const Tick& tick) {
@@ -310,7 +311,7 @@ Result<bool> Verification::is_trade(const LoggedPartition& logged, const VoidRow
     stored |= tick.trade.seq == row.seq && not_in_log;
     return !stored;
   }));
-  return stored;
+  return stored ? Place::kInStoreOnly : Place::kNowhere;
 }
 
 // Says of each void whether it changed anything, and compares those that did with the stored ones.
@@ -321,7 +322,6 @@ Result<void> Verification::check_voids(const Work& work, LoggedPartition& logged
   };
   using TradeKey = std::tuple<std::string, std::int64_t, std::int64_t>;
   const auto key = [](const VoidRow& row) { return TradeKey(row.symbol, row.event_time_ms, row.seq); };
-  std::set<TradeKey>& voided = logged.voided_before;
   std::map<std::int64_t, const VoidRow*> stored;  // of this log
   std::vector<const VoidRow*> earlier;
   for (const VoidRow& row : voids_) {
@@ -332,21 +332,34 @@ Result<void> Verification::check_voids(const Work& work, LoggedPartition& logged
       stored.emplace(row.offset, &row);
     }
   }
-  std::ranges::sort(earlier, {}, [](const VoidRow* row) { return std::pair(row->at_ns, row->offset); });
-  const auto change = [&](std::set<TradeKey>& trades, const VoidRow& row) {
-    return row.action == VoidRow::Action::kVoid ? trades.insert(key(row)).second : trades.erase(key(row)) > 0;
-  };
-  for (const VoidRow* row : earlier) change(voided, *row);
-  std::set<TradeKey> now = voided;
+  std::ranges::sort(earlier, {}, [&](const VoidRow* row) {
+    const bool same_log = row->log_id == logged.log_id;
+    return std::tuple(same_log, same_log ? 0 : row->at_ns, row->offset);
+  });
+  std::set<TradeKey> voided;         // of trades in the log
+  std::set<TradeKey> voided_before;  // of others
+  for (const VoidRow* row : earlier) {
+    if (row->action == VoidRow::Action::kVoid) {
+      voided_before.insert(key(*row));
+    } else {
+      voided_before.erase(key(*row));
+    }
+  }
   for (LoggedVoid& each : logged.voids) {
-    FINPIPE_TRY_ASSIGN(known, is_trade(logged, each.row));
-    if (!known) {
+    FINPIPE_TRY_ASSIGN(place, place_of(logged, each.row));
+    if (place == Place::kNowhere) {
       if (dead_letter_places_.contains({logged.partition, each.row.offset})) continue;
-      if (now.contains(key(each.row)) == (each.row.action == VoidRow::Action::kVoid)) continue;  // changes nothing
       findings_.add("dead letter missing", "{}: there is no such trade, and no dead letter keeps it", text(each.row));
       continue;
     }
-    each.effective = change(now, each.row);
+    const TradeKey trade = key(each.row);
+    const bool was = voided.contains(trade) || (place == Place::kInStoreOnly && voided_before.contains(trade));
+    each.effective = was != (each.row.action == VoidRow::Action::kVoid);
+    if (each.row.action == VoidRow::Action::kVoid) {
+      voided.insert(trade);
+    } else {
+      voided.erase(trade), voided_before.erase(trade);
+    }
     if (!each.effective) continue;
     const auto found = stored.find(each.row.offset);
     if (found == stored.end()) {

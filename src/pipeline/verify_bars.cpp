@@ -334,9 +334,6 @@ std::vector<const LoggedVoid*> BarCheck::voids_of(std::int64_t start_ms) const {
 Bar BarCheck::after_void(std::int64_t start_ms, const LoggedVoid& made) const {
   using TradeKey = std::pair<std::int64_t, std::int64_t>;
   std::set<TradeKey> voided;
-  for (const auto& [symbol, event_time_ms, seq] : series_.log.voided_before) {
-    if (symbol == series_.symbol) voided.emplace(event_time_ms, seq);
-  }
   for (const LoggedVoid* each : voids_) {
     if (each->row.offset > made.row.offset) break;
     const TradeKey key(each->row.event_time_ms, each->row.seq);

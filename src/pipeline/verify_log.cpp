@@ -198,6 +198,11 @@ void PartitionScan::take_control(std::int64_t offset, const LogRecord& record) {
   const auto control = decode_control(record.value);
   if (!control) return refuse(offset, record, control.error(), nullptr);
   result_.last_mark = control->stamp;
+  const std::int64_t stamp_ms = floor_div(control->stamp, kNsPerMs);
+  if (stamp_ms < kYear2000Ms || stamp_ms >= kYear2200Ms) {
+    const ErrorCode code = stamp_ms < kYear2000Ms ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture;
+    return refuse(offset, record, {code, fmt::format("stamp {}", control->stamp)}, nullptr);
+  }
   note_stamp(control->stamp);
   const SessionKey key{static_cast<Writer>(control->writer), control->session};
   const auto* beat = std::get_if<avro::Heartbeat>(&control->body);

@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -78,7 +77,6 @@ struct LoggedPartition {
   std::vector<SpanRow> spans;                                  // as the control records state them
   std::map<std::string, std::vector<LoggedAbsence>> absences;  // by symbol, in the order of the log
   std::vector<LoggedVoid> voids;                               // likewise, in the order of the log
-  std::set<std::tuple<std::string, std::int64_t, std::int64_t>> voided_before;  // trades: symbol, event time, seq
   Ledger ledger;
 };
 

@@ -211,6 +211,38 @@ TEST_F(Void, RandomVoidsAgreeWithVerifyHoweverTheyAreCommitted) {
   EXPECT_EQ(all[0], all[2]);
 }
 
+TEST_F(Void, WhatAnotherLogSaidIsNotSaidHere) {
+  const Trade said_there = put_trade(100, 9'000);
+  const Trade other = put_trade(200, 50);
+  process_and_verify();
+  const LogId elsewhere{std::byte{9}};
+  Commit commit;
+  commit.voids = {{0, elsewhere, 3, VoidRow::Action::kVoid, std::string(kSymbol), said_there.event_time_ms,
+                   said_there.seq, "there", kStartNs}};
+  commit.spans = {{0, 2, 0, SpanRow::Kind::kUnsubscribed, std::string(kSymbol), 0, kStartMs, "", elsewhere}};
+  (void)run_.store.submit(std::move(commit));
+  ASSERT_TRUE(run_.store.poll());
+  make_void(other);
+  control(kStartNs + 300 * kNsPerMs, avro::Subscribed{std::vector<std::string_view>{kSymbol}});
+  process_and_verify();
+  EXPECT_EQ(bar(Interval::k1s).high_e9, 9'000'000'000'000);
+  EXPECT_EQ(bar(Interval::k1s).excluded, 1);
+}
+
+TEST_F(Void, AVoidWhoseRecordClosesTheBarComesAfterTheClosing) {
+  put_trade(100, 50);
+  const Trade spike = put_trade(200, 9'000);
+  beat_at(500);
+  // Nobody but an operator writes voids; a live one moves the clock too.
+  control(kStartNs + 10'000 * kNsPerMs, avro::VoidTrade{kSymbol, spike.event_time_ms, spike.seq, "bad print"});
+  beat_at(20'000);
+  process_and_verify();
+  const std::vector<Bar> closed = revisions(Interval::k1s);
+  ASSERT_EQ(closed.size(), 2U);
+  EXPECT_EQ(closed[0].trades, 2);
+  EXPECT_EQ(closed[1].trades, 1);
+}
+
 TEST_F(Void, VerifyNamesAVoidThatTheStoreDoesNotHold) {
   const Trade spike = put_trade(100, 50);
   make_void(spike);

@@ -500,11 +500,12 @@ class NaivePartition {
     const std::string symbol(body.symbol);
     const TickKey key{symbol, body.event_time, body.seq};
     const bool unvoid = action == VoidRow::Action::kUnvoid;
-    if (partition_of(symbol, history_.partitions) != partition_ || voided_.contains(key) != unvoid) return advance();
+    if (partition_of(symbol, history_.partitions) != partition_) return advance();
     if (!result_.ticks.contains(key)) {
       result_.dead_letters[offset_] = ErrorCode::kNoSuchTrade;
       return;
     }
+    if (voided_.contains(key) != unvoid) return advance();
     if (unvoid) {
       voided_.erase(key);
     } else {
@@ -512,8 +513,8 @@ class NaivePartition {
     }
     result_.voids.push_back({partition_, history_.log_id, offset_, action, symbol, body.event_time, body.seq,
                              std::string(body.reason), control_->stamp});
-    for (const Interval interval : kIntervals) count_again(symbol, interval, body.event_time);
     advance();
+    for (const Interval interval : kIntervals) count_again(symbol, interval, body.event_time);
   }
 
   // What the bar would be if all that has come until now had come under the policy in force.
