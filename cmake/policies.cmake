@@ -1,4 +1,5 @@
-# Puts the text of policies/*.toml and policies/splits.csv into the program as ${PROJECT_BINARY_DIR}/generated/codec/bundled_policies.h.
+# Puts the text of policies/*.toml and policies/splits.csv into the program as
+# ${PROJECT_BINARY_DIR}/generated/codec/bundled_policies.h.
 
 # To be called in the directory that defines `target`.
 function(finpipe_bundle_policies target)

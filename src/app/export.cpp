@@ -145,10 +145,10 @@ void add_bars(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>&
   bars.add_option("--interval", flags->intervals, "only these: 1s,1m,5m,15m,1h,1d and multiples such as 2m,45s,4h,7d")
       ->type_name("list");
   bars.add_option("--session", flags->session, "`regular`: only regular hours, in windows from the opening on")
-      ->check(CLI::IsMember({"all", "regular"}))
+      ->check(CLI::IsMember({"all", "regular"}).description(""))
       ->type_name("all|regular");
   bars.add_option("--fill", flags->fill, "`previous`: windows without a bar show the close before them")
-      ->check(CLI::IsMember({"none", "previous"}))
+      ->check(CLI::IsMember({"none", "previous"}).description(""))
       ->type_name("none|previous");
   bars.add_option("--as-of", flags->as_of, "as bars were at this moment of the engine's clock")->type_name("time");
   bars.add_flag("--adjusted", flags->adjusted, "prices and volumes in today's shares: adjusted for splits");
