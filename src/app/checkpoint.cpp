@@ -7,7 +7,7 @@
 #include "app/commands.h"
 #include "app/parts.h"
 #include "app/progress.h"
-#include "app/reset.h"
+#include "pipeline/reset.h"
 #include "base/time.h"
 
 namespace finpipe {

@@ -30,6 +30,7 @@ void add_run(CLI::App& program, CommandLine& line);
 void add_simulate(CLI::App& program, CommandLine& line);
 void add_export(CLI::App& program, CommandLine& line);
 void add_verify(CLI::App& program, CommandLine& line);
+void add_void(CLI::App& program, CommandLine& line);
 void add_checkpoint(CLI::App& program, CommandLine& line);
 void add_config(CLI::App& program, CommandLine& line);
 void add_check(CLI::App& program, CommandLine& line);

@@ -108,6 +108,13 @@ class MeteredStore final : public Store {
   [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override {
     return to_.load_spans(partition);
   }
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override {
+    return to_.load_voids(partition);
+  }
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range,
+                                        const std::function<void(const Tick&)>& visit) override {
+    return to_.load_ticks(range, visit);
+  }
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override {
     return to_.load_policy(hash);
   }

@@ -1,5 +1,7 @@
 #include "app/parts.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <string>
 
@@ -13,11 +15,16 @@ namespace {
 Result<std::string> directory_of(std::string_view setting, const std::string& url, bool is_default,
                                  std::string_view demo_url, Access access) {
   FINPIPE_TRY_ASSIGN(directory, embedded_directory(setting, url));
-  if (access == Access::kWrite || !is_default) return directory;
-  FINPIPE_TRY_ASSIGN(demo, embedded_directory(setting, demo_url));
+  if (access == Access::kWrite) return directory;
   std::error_code error;
-  const bool only_demo = !std::filesystem::exists(directory, error) && std::filesystem::exists(demo, error);
-  return only_demo ? demo : directory;
+  if (is_default && !std::filesystem::exists(directory, error)) {
+    FINPIPE_TRY_ASSIGN(demo, embedded_directory(setting, demo_url));
+    if (std::filesystem::exists(demo, error)) directory = std::move(demo);
+  }
+  if (access == Access::kChange && !std::filesystem::exists(directory, error)) {
+    return fail(ErrorCode::kNotFound, fmt::format("{}, the {}", directory, setting));
+  }
+  return directory;
 }
 
 }  // namespace
@@ -26,7 +33,7 @@ Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access a
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
   EmbeddedLogOptions options;
   options.read_only = access == Access::kRead;
-  // A reader takes the log as it is.
+  // All others take the log as it is.
   if (access == Access::kWrite) options.partitions = settings.partitions;
   return EmbeddedLog::open(directory, options);
 }

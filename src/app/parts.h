@@ -14,9 +14,10 @@
 
 namespace finpipe {
 
-// Writers own the directory; readers stand beside a running `run` and see what was there when they opened it. Where
-// nobody chose a directory, readers take the demo's when there is no other.
-enum class Access : std::uint8_t { kWrite, kRead };
+// Writers own the directory and make it when it is missing; kChange owns what is there already. Readers stand beside a
+// running `run` and see what was there when they opened it. Where nobody chose a directory, all but kWrite take the
+// demo's when there is no other.
+enum class Access : std::uint8_t { kWrite, kChange, kRead };
 
 constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
 constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "bars/recount.h"
 #include "bars/trust.h"
 #include "market/bar.h"
 #include "market/market_policy.h"
@@ -68,6 +69,7 @@ class BarEngine {
 
   // The id of a symbol of this partition, dense from 0.
   [[nodiscard]] SymbolId symbol(std::string_view name);
+  [[nodiscard]] const MarketPolicy& policy_of(SymbolId id) const { return *symbols_[id].policy; }
   [[nodiscard]] std::string_view symbol_name(SymbolId id) const { return symbols_[id].name; }
   [[nodiscard]] std::size_t symbol_count() const { return symbols_.size(); }
 
@@ -93,6 +95,8 @@ class BarEngine {
   void apply_silence(const At& at, std::int64_t since_ms);
   // Gap and filled spans; an empty symbol means every symbol of the partition.
   [[nodiscard]] Apply apply_spans(const At& at, std::span<const TrustSpan> spans);
+  // The bars of one symbol with a trade that was voided, or is no longer: `recount` holds its trades below the record.
+  [[nodiscard]] Apply apply_void(const At& at, SymbolId id, const Recount& recount);
   void apply_lags(const At& at, std::span<const std::pair<std::string, std::int64_t>> lags_ms);
   void apply_end(const At& at);
   // A live record that says nothing to bars.
@@ -200,7 +204,9 @@ class BarEngine {
   [[nodiscard]] static bool ends_silence(const TrustSpan& span);
   [[nodiscard]] std::vector<Touched> touched_by(std::span<const TrustSpan> spans) const;
   [[nodiscard]] static RowRange rows_over(SymbolId id, Interval interval, TimeSpan span);
-  void refresh_trust(Window& window, std::int64_t offset);
+  void refresh_missing(Window& window, std::int64_t offset);
+  void refresh_partial(Window& window, std::int64_t offset);
+  void replace_values(Window& window, const Bar& values, std::int64_t offset);
   void update_next_due();
 
   Identity identity_;

@@ -158,7 +158,7 @@ void BarEngine::apply_unsubscribed(const At& at, std::span<const std::string> sy
   for (SymbolState& symbol : symbols_) {
     for (auto& windows : symbol.windows) {
       for (auto& [start, window] : windows) {
-        if (window->bar.state == BarState::kProvisional) refresh_trust(*window, at.offset);
+        if (window->bar.state == BarState::kProvisional) refresh_partial(*window, at.offset);
       }
     }
   }
@@ -189,7 +189,7 @@ BarEngine::Apply BarEngine::apply_spans(const At& at, std::span<const TrustSpan>
     for (auto& windows : symbols_[each.symbol].windows) {
       for (auto& [start, window] : windows) {
         const bool overlaps = window->span.from_ms < each.span.to_ms && each.span.from_ms < window->span.to_ms;
-        if (overlaps) refresh_trust(*window, at.offset);
+        if (overlaps) refresh_missing(*window, at.offset);
       }
     }
   }
@@ -225,20 +225,67 @@ BarEngine::RowRange BarEngine::rows_over(SymbolId id, Interval interval, TimeSpa
           std::min(span.to_ms, kEndOfTime - after_ms) + after_ms};
 }
 
-// Recomputes what is known of a window's interruptions; a row that had read further knows already.
-void BarEngine::refresh_trust(Window& window, std::int64_t offset) {
+// Recomputes how much of an open window was subscribed to; a row that had read further knows already.
+void BarEngine::refresh_partial(Window& window, std::int64_t offset) {
+  Bar& bar = window.bar;
+  if (bar.applied_through >= offset || bar.partial) return;
+  bar.partial = trust_.partial(symbols_[window.symbol].name, window.span);
+  if (!bar.partial) return;
+  stamp_transition(bar, offset);
+  touch(window);
+}
+
+// Likewise what is known of its interruptions.
+void BarEngine::refresh_missing(Window& window, std::int64_t offset) {
   Bar& bar = window.bar;
   if (bar.applied_through >= offset) return;
   const SymbolState& symbol = symbols_[window.symbol];
   const bool open = bar.state == BarState::kProvisional;
   const std::int64_t missing_ms = trust_.missing_ms(symbol.name, window.span, symbol.policy->calendar, !open);
-  const bool partial = bar.partial || trust_.partial(symbol.name, window.span);
-  if (missing_ms == bar.missing_ms && partial == bar.partial) return;
+  if (missing_ms == bar.missing_ms) return;
   bar.missing_ms = missing_ms;
-  bar.partial = partial;
   stamp_transition(bar, offset);
   touch(window);
   if (!open) gather(window, RevisionReason::kGap);
+}
+
+BarEngine::Apply BarEngine::apply_void(const At& at, SymbolId id, const Recount& recount) {
+  SymbolState& symbol = symbols_[id];
+  end_runs(symbol);
+  if (known_absent_.empty()) {
+    for (std::size_t i = 0; i < kIntervalCount; ++i) {
+      const std::int64_t start_ms = recount.window(i).start_ms;
+      if (find(symbol, i, start_ms) == nullptr) needed_.push_back({id, kIntervals[i], start_ms, start_ms});
+    }
+    if (!needed_.empty()) return Apply::kNeedsRows;
+  }
+  known_absent_.clear();
+  overflowed_ |= recount.overflowed();
+  for (std::size_t i = 0; i < kIntervalCount; ++i) {
+    Window* window = find(symbol, i, recount.window(i).start_ms);
+    if (window != nullptr) replace_values(*window, recount.bar(i), at.offset);
+  }
+  advance(at);
+  return Apply::kApplied;
+}
+
+// A row that had read further knows already. What makes no difference to the bar is no event.
+void BarEngine::replace_values(Window& window, const Bar& values, std::int64_t offset) {
+  Bar& bar = window.bar;
+  if (bar.applied_through >= offset) return;
+  Bar after = bar;
+  after.first = values.first, after.last = values.last;
+  after.first_if_alone = values.first_if_alone, after.last_if_alone = values.last_if_alone;
+  after.high_e9 = values.high_e9, after.low_e9 = values.low_e9, after.has_high_low = values.has_high_low;
+  after.volume_e8 = values.volume_e8, after.vwap_volume_e8 = values.vwap_volume_e8;
+  after.notional_e17 = values.notional_e17;
+  after.trades = values.trades, after.excluded = values.excluded;
+  after.policy = values.policy, after.backfilled = values.backfilled;
+  if (after == bar) return;
+  bar = after;
+  stamp_transition(bar, offset);
+  touch(window);
+  if (bar.state != BarState::kProvisional) gather(window, RevisionReason::kVoid);
 }
 
 void BarEngine::apply_lags(const At& at, std::span<const std::pair<std::string, std::int64_t>> lags_ms) {

@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "bars/engine.h"
+#include "bars/values.h"
+#include "base/planted_fault.h"
 
 namespace finpipe {
 namespace {
-
-int128 notional_of(const Trade& trade) { return static_cast<int128>(trade.price_e9) * trade.volume_e8; }
 
 bool holds(TimeSpan span, std::int64_t time_ms) { return time_ms >= span.from_ms && time_ms < span.to_ms; }
 
@@ -153,6 +153,7 @@ void BarEngine::merge(Window& window, const Run& run) {
   bar.vwap_volume_e8 += run.volume_e8;
   overflowed_ |= __builtin_add_overflow(bar.notional_e17, run.notional_e17, &bar.notional_e17);
   bar.trades += run.trades;
+  bar.policy = symbols_[window.symbol].policy->id;
   bar.version += run.trades;
   bar.applied_through = run.last_offset;
   touch(window);
@@ -187,48 +188,25 @@ void BarEngine::end_all_runs() {
 void BarEngine::merge(Window& window, const Trade& trade, const Effect& effect, int128 notional_e17,
                       std::int64_t offset) {
   Bar& bar = window.bar;
-  if (offset <= bar.applied_through) [[unlikely]]
+  if (offset <= bar.applied_through && !planted(PlantedFault::kCountedTwice)) [[unlikely]]
     return;
-  const bool counts = effect != kNoEffect;
-  if (counts) [[likely]] {
-    if (effect.volume) {
-      bar.volume_e8 += trade.volume_e8;
-      ++bar.trades;
-    }
-    if (effect.vwap) {
-      bar.vwap_volume_e8 += trade.volume_e8;
-      overflowed_ |= __builtin_add_overflow(bar.notional_e17, notional_e17, &bar.notional_e17);
-    }
-    if (effect.high_low) {
-      bar.high_e9 = bar.has_high_low ? std::max(bar.high_e9, trade.price_e9) : trade.price_e9;
-      bar.low_e9 = bar.has_high_low ? std::min(bar.low_e9, trade.price_e9) : trade.price_e9;
-      bar.has_high_low = true;
-    }
-    if (effect.last != LastRule::kNo) {
-      const PricePoint point{trade.event_time_ms, trade.seq, trade.price_e9};
-      PricePoint& first = effect.last == LastRule::kYes ? bar.first : bar.first_if_alone;
-      PricePoint& last = effect.last == LastRule::kYes ? bar.last : bar.last_if_alone;
-      if (!first.present() || point.before(first)) first = point;
-      if (!last.present() || last.before(point)) last = point;
-    }
-    if (trade.writer == Writer::kBackfill) [[unlikely]]
-      bar.backfilled = true;
-  } else {
-    ++bar.excluded;
-  }
+  overflowed_ |= !merge_values(bar, trade, effect, notional_e17);
+  bar.policy = symbols_[window.symbol].policy->id;
   ++bar.version;
   bar.applied_through = offset;
   touch(window);
-  if (counts && bar.state != BarState::kProvisional) [[unlikely]] {
+  if (effect != kNoEffect && bar.state != BarState::kProvisional) [[unlikely]] {
     gather(window, trade.writer == Writer::kBackfill ? RevisionReason::kBackfill : RevisionReason::kLate);
   }
 }
 
-// A change to a closed bar: with those that follow within the allowed delay it becomes one revision.
+// A change to a closed bar: with those that follow within the allowed delay it becomes one revision. Of their reasons
+// the first is told, and a void rather than any other.
 void BarEngine::gather(Window& window, RevisionReason reason) {
   Bar& bar = window.bar;
-  if (bar.pending_deadline_ns != kNoDeadline) return;
-  bar.pending_reason = reason;
+  const bool first = bar.pending_deadline_ns == kNoDeadline;
+  if (first || reason == RevisionReason::kVoid) bar.pending_reason = reason;
+  if (!first) return;
   const std::int64_t clock_ns = std::max(clock_ns_, std::int64_t{0});  // before any live record
   bar.pending_deadline_ns = clock_ns + markets_[symbols_[window.symbol].market].allowed_delay_ms * kNsPerMs;
   pending_[bar.pending_deadline_ns].push_back(&window);

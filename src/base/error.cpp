@@ -63,6 +63,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "Produce with the murmur2_random partitioner and the log's partition count"},
     {kKeyMismatch, "key_mismatch", "A record's key is not the symbol that its value names",
      "Check who else writes to the log; see `export dead-letters`"},
+    {kNoSuchTrade, "no_such_trade", "There is no stored trade with this symbol, event time and seq",
+     "Take all three from one line of `finpipe export trades`"},
     {kOriginMismatch, "origin_mismatch", "The log holds data of another origin (vendor, demo or tape)",
      "Use another directory with --log and --store: origins are never mixed"},
     {kTapeOlderThanLog, "tape_older_than_log", "The tape begins before the log's end and is not the tape in the log",

@@ -49,6 +49,7 @@ enum class ErrorCode : std::uint16_t {
   kOldSession = 402,
   kWrongPartition = 403,
   kKeyMismatch = 404,
+  kNoSuchTrade = 405,
   // 5xx: log, engine and checkpoint rules
   kOriginMismatch = 500,
   kTapeOlderThanLog = 501,

@@ -1,4 +1,4 @@
-// Rules of the engine that a test can switch off, to show that its search would find their absence. Nothing outside of
+// Rules of the pipeline that a test can switch off, to show that its search would find their absence. Nothing outside of
 // tests sets this, and no hot path reads it.
 #pragma once
 
@@ -12,6 +12,10 @@ enum class PlantedFault : std::uint8_t {
   kRowsNotLookedUp,         // a window that is not in memory is taken for new
   kTransitionStampsOffset,  // a clock transition claims the record that moved the clock
   kVersionCountsWrites,     // a version is not a function of the log
+  kCountedTwice,            // a trade that a row knows already is merged again
+  kDroppedOnDisconnect,     // the last frame before a disconnect is not taken
+  kCheckpointFirst,         // the checkpoint is written before the rows that it covers are acknowledged
+  kStateKept,               // what an earlier assignment left in memory is used again
 };
 
 inline PlantedFault planted_fault = PlantedFault::kNone;

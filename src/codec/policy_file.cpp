@@ -358,6 +358,7 @@ Result<MarketPolicy> parse_policy(std::string text, std::string_view name) {
     const toml::table root = toml::parse(text);
     FINPIPE_TRY_ASSIGN(policy, read_policy(TomlTable(root, name, {})));
     policy.hash = sha256_hex(text);
+    policy.id = policy_id(policy.hash);
     policy.text = std::move(text);
     return std::move(policy);
   } catch (const toml::parse_error& error) {

@@ -73,7 +73,8 @@ struct Bar {
   int128 vwap_volume_e8 = 0;
   int128 notional_e17 = 0;    // price * volume of VWAP-eligible trades
   std::int64_t trades = 0;    // trades that count into volume
-  std::int64_t excluded = 0;  // trades that policy keeps out: suspects, codes without volume
+  std::int64_t excluded = 0;  // trades that policy keeps out: suspects, codes without volume; and voided ones
+  std::uint64_t policy = 0;   // MarketPolicy::id in force at the newest trade or void in it; 0: no policy known
   // State.
   BarState state = BarState::kProvisional;
   std::int32_t revision = 0;

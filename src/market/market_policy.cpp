@@ -61,6 +61,13 @@ std::int64_t Calendar::session_ms(TimeSpan span) const {
   return total;
 }
 
+std::uint64_t policy_id(std::string_view hash) {
+  std::uint64_t id = 0;
+  const std::string_view digits = hash.substr(0, 16);
+  std::from_chars(digits.data(), digits.data() + digits.size(), id, 16);
+  return id;
+}
+
 ConditionSet condition_set(const Conditions& conditions) {
   ConditionSet set;
   std::string_view rest = conditions.codes;

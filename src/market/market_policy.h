@@ -33,6 +33,9 @@ struct Effect {
   bool operator==(const Effect&) const = default;
 };
 
+// The first 64 bits of a policy's hash; 0 when it is none.
+[[nodiscard]] std::uint64_t policy_id(std::string_view hash);
+
 constexpr Effect kNoEffect{LastRule::kNo, false, false, false};
 
 // One trading date: 24 hours or less around the sessions, labelled by 00:00 UTC of the date.
@@ -85,8 +88,9 @@ constexpr std::size_t kMaxConditionCode = 63;
 class MarketPolicy {
  public:
   std::string market;
-  std::string hash;  // SHA-256 of the file's text
-  std::string text;  // the whole file, as it goes into the log
+  std::string hash;      // SHA-256 of the file's text, in hexadecimal
+  std::uint64_t id = 0;  // its first 64 bits: what each bar names
+  std::string text;      // the whole file, as it goes into the log
   std::int64_t allowed_delay_ms = 2'000;
   bool zero_volume_moves_price = false;
   std::vector<std::string> prefixes;  // of symbols that belong here ("BINANCE:")

@@ -10,8 +10,6 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kUnreadableMark = 1;
-
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace

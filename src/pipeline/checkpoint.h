@@ -42,7 +42,8 @@ struct Checkpoint {
 // The engine rules in force in this program; rows made under others are not continued.
 [[nodiscard]] std::string engine_fingerprint();
 
-// What identifies a record at its offset: the seq of a trade, the stamp of a control record, 1 for what is unreadable.
+// What identifies a record at its offset: the seq of a trade, the stamp of a control record, or that it is unreadable.
+constexpr std::int64_t kUnreadableMark = 1;
 [[nodiscard]] std::int64_t record_mark(const LogRecord& record);
 
 }  // namespace finpipe

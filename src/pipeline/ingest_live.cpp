@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "base/planted_fault.h"
 #include "base/time.h"
 #include "pipeline/ingest.h"
 
@@ -113,6 +114,9 @@ Result<bool> Ingest::step_live() {
   for (std::size_t i = 0; i <= batch.frames.size(); ++i) {
     for (; event != batch.events.end() && event->before <= i; ++event) FINPIPE_TRY(take_event(*event));
     if (i == batch.frames.size()) break;
+    const bool is_last =
+        event != batch.events.end() && event->before == i + 1 && event->kind == FeedEvent::Kind::kDisconnected;
+    if (is_last && planted(PlantedFault::kDroppedOnDisconnect)) continue;
     FeedFrame frame = batch.frames[i];
     // A frame that was stamped before the clock was set back.
     if (frame.received_ns) frame.received_ns = std::min(*frame.received_ns, now_ns);

@@ -29,6 +29,11 @@ TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
   return TrustSpan::Kind::kUnsubscribed;
 }
 
+bool needs_store(const avro::FeedStatus& control) {
+  return std::holds_alternative<avro::VoidTrade>(control.body) ||
+         std::holds_alternative<avro::UnvoidTrade>(control.body);
+}
+
 TrustSpan trust_span(const SpanRow& row) { return {trust_kind(row.kind), row.symbol, {row.from_ms, row.to_ms}}; }
 
 }  // namespace
@@ -88,9 +93,10 @@ Result<void> PartitionProcessor::restore() {
   FINPIPE_TRY_ASSIGN(span_rows, store_->load_spans(at_.partition));
   std::vector<TrustSpan> spans;
   for (const SpanRow& row : span_rows) {
-    if (row.offset < at_.offset) spans.push_back(trust_span(row));
+    if (row.log_id != at_.log_id || row.offset < at_.offset) spans.push_back(trust_span(row));
   }
   engine_.restore(at_.engine, spans);
+  FINPIPE_TRY(restore_voids());
   if (planted(PlantedFault::kOpenRowsNotLoaded)) return {};
   std::vector<BarRange> ranges;
   for (SymbolId id = 0; id < engine_.symbol_count(); ++id) {
@@ -102,6 +108,25 @@ Result<void> PartitionProcessor::restore() {
     ranges.push_back({key.symbol, key.interval, key.start_ms, key.start_ms});
   FINPIPE_TRY_ASSIGN(rows, store_->load_bars(ranges));
   for (const BarRow& row : rows) engine_.admit(row);
+  return {};
+}
+
+Result<void> PartitionProcessor::restore_voids() {
+  FINPIPE_TRY_ASSIGN(rows, store_->load_voids(at_.partition));
+  std::erase_if(rows, [&](const VoidRow& row) { return row.log_id == at_.log_id && row.offset >= at_.offset; });
+  // In the order of the log: stamps are of clocks that may have been set back. What came from older logs came before.
+  std::ranges::sort(rows, {}, [&](const VoidRow& row) {
+    const bool same_log = row.log_id == at_.log_id;
+    return std::tuple(same_log, same_log ? 0 : row.at_ns, row.offset);
+  });
+  for (VoidRow& row : rows) {
+    std::tuple trade(std::move(row.symbol), row.event_time_ms, row.seq);
+    if (row.action == VoidRow::Action::kVoid) {
+      voided_.insert(std::move(trade));
+    } else {
+      voided_.erase(trade);
+    }
+  }
   return {};
 }
 
@@ -142,27 +167,39 @@ void PartitionProcessor::end_round(std::int64_t committed) {
   listener_->on_round(at_.partition, at_.offset, committed);
 }
 
-Result<void> PartitionProcessor::apply(std::int64_t offset, const LogRecord& record) {
+Result<PartitionProcessor::Applied> PartitionProcessor::apply(std::int64_t offset, const LogRecord& record) {
   if (compare_previous_) {
     compare_previous_ = false;
     if (record_mark(record) != at_.previous) {
       return fail(ErrorCode::kCheckpointMismatch,
                   fmt::format("partition {}, offset {}: another record than before", at_.partition, offset));
     }
-    return {};
+    return Applied::kApplied;
   }
   if (offset != at_.offset) {
     return fail(ErrorCode::kLogIncomplete,
                 fmt::format("partition {}: offset {} follows {}", at_.partition, offset, at_.offset - 1));
   }
-  at_.previous = 1;  // until the record says otherwise
-  FINPIPE_TRY(record.type == RecordType::kTrade ? apply_trade(offset, record) : apply_control(offset, record));
+  if (record.type == RecordType::kTrade) {
+    at_.previous = kUnreadableMark;  // until the record says otherwise
+    FINPIPE_TRY(apply_trade(offset, record));
+  } else {
+    const auto control = decode_control(record.value);
+    const bool stored = uncommitted_ == 0 && acknowledged_ == taken_;
+    if (control && !stored && needs_store(*control)) return Applied::kNeedsStore;
+    at_.previous = control ? control->stamp : kUnreadableMark;
+    if (control) {
+      FINPIPE_TRY(apply_control(offset, record, *control));
+    } else {
+      refuse(offset, record, control.error(), nullptr);
+    }
+  }
   if (engine_.overflowed()) {
     return fail(ErrorCode::kSumOverflow, fmt::format("partition {}, offset {}", at_.partition, offset));
   }
   at_.offset = offset + 1;
   ++uncommitted_;
-  return {};
+  return Applied::kApplied;
 }
 
 Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecord& record) {
@@ -223,37 +260,32 @@ Result<void> PartitionProcessor::provide_rows() {
   return {};
 }
 
-Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRecord& record) {
-  const auto control = decode_control(record.value);
-  if (!control) {
-    refuse(offset, record, control.error(), nullptr);
-    return {};
-  }
-  at_.previous = control->stamp;
-  const std::int64_t stamp_ms = floor_div(control->stamp, kNsPerMs);
+Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRecord& record,
+                                               const avro::FeedStatus& control) {
+  const std::int64_t stamp_ms = floor_div(control.stamp, kNsPerMs);
   if (stamp_ms < kYear2000Ms || stamp_ms >= kLatestEventMs) {
     const ErrorCode code = stamp_ms < kYear2000Ms ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture;
-    refuse(offset, record, Error{code, fmt::format("stamp {}", control->stamp)}, nullptr);
+    refuse(offset, record, Error{code, fmt::format("stamp {}", control.stamp)}, nullptr);
     return {};
   }
-  const auto writer = static_cast<Writer>(control->writer);
-  const bool is_new = control->session > at_.admission.of(writer).session;
-  if (at_.admission.control(writer, control->session) == Admission::Verdict::kOldSession) {
+  const auto writer = static_cast<Writer>(control.writer);
+  const bool is_new = control.session > at_.admission.of(writer).session;
+  if (at_.admission.control(writer, control.session) == Admission::Verdict::kOldSession) {
     refuse(offset, record,
-           Error{ErrorCode::kOldSession, fmt::format("session {} of writer {}", control->session, to_string(writer))},
+           Error{ErrorCode::kOldSession, fmt::format("session {} of writer {}", control.session, to_string(writer))},
            nullptr);
     return {};
   }
-  const BarEngine::At at{offset, control->stamp, writer == Writer::kLive};
-  if (const auto* session = std::get_if<avro::SessionStarted>(&control->body)) {
+  const BarEngine::At at{offset, control.stamp, writer == Writer::kLive};
+  if (const auto* session = std::get_if<avro::SessionStarted>(&control.body)) {
     engine_.apply_session(at, is_new, session->silent_since);
     if (writer == Writer::kLive) at_.origin = session->origin;
-    (void)account(writer, control->session);
+    (void)account(writer, control.session);
     return {};
   }
-  if (const auto dispatched = dispatch(at, *control); !dispatched) {
+  if (const auto dispatched = dispatch(at, control); !dispatched) {
     const ErrorCode code = dispatched.error().code;
-    if (code != ErrorCode::kUnknownSchemaId && code != ErrorCode::kBadPolicy) return dispatched;
+    if (code != ErrorCode::kNoSuchTrade && code != ErrorCode::kBadPolicy) return dispatched;
     refuse(offset, record, dispatched.error(), nullptr);
   }
   return {};
@@ -276,7 +308,7 @@ Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::F
           std::int32_t index = 0;
           for (const TrustSpan& absence : engine_.apply_subscribed(at, names_of(body.symbols))) {
             commit_.spans.push_back({at_.partition, at.offset, index++, SpanRow::Kind::kUnsubscribed, absence.symbol,
-                                     absence.span.from_ms, absence.span.to_ms, ""});
+                                     absence.span.from_ms, absence.span.to_ms, "", at_.log_id});
           }
         } else if constexpr (std::is_same_v<Body, avro::Unsubscribed>) {
           engine_.apply_unsubscribed(at, names_of(body.symbols));
@@ -310,7 +342,16 @@ Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::F
         } else if constexpr (std::is_same_v<Body, avro::End>) {
           engine_.apply_end(at);
         } else if constexpr (std::is_same_v<Body, avro::VoidTrade> || std::is_same_v<Body, avro::UnvoidTrade>) {
-          return fail(ErrorCode::kUnknownSchemaId, "voiding needs a newer finpipe");
+          const bool unvoid = std::is_same_v<Body, avro::UnvoidTrade>;
+          return apply_void(at, {.partition = at_.partition,
+                                 .log_id = at_.log_id,
+                                 .offset = at.offset,
+                                 .action = unvoid ? VoidRow::Action::kUnvoid : VoidRow::Action::kVoid,
+                                 .symbol = std::string(body.symbol),
+                                 .event_time_ms = body.event_time,
+                                 .seq = body.seq,
+                                 .reason = std::string(body.reason),
+                                 .at_ns = at.stamp_ns});
         } else {
           engine_.apply_clock(at);
         }
@@ -328,6 +369,7 @@ Result<void> PartitionProcessor::apply_spans(const BarEngine::At& at, SpanRow::K
     row.offset = at.offset;
     row.index = index++;
     row.kind = kind;
+    row.log_id = at_.log_id;
     trust.push_back(trust_span(row));
     commit_.spans.push_back(std::move(row));
   }
@@ -350,6 +392,44 @@ Result<void> PartitionProcessor::apply_policy(const BarEngine::At& at, const avr
   commit_.policies.push_back({parsed->hash, market, parsed->text});
   at_.policies[market] = parsed->hash;
   engine_.apply_policy(at, *std::move(parsed));
+  return {};
+}
+
+// Bars that hold the trade are made anew from the stored trades below the record, under the policy in force. Voiding
+// twice, and taking back what is not voided, changes nothing.
+Result<void> PartitionProcessor::apply_void(const BarEngine::At& at, VoidRow row) {
+  const std::tuple trade(row.symbol, row.event_time_ms, row.seq);
+  const bool unvoid = row.action == VoidRow::Action::kUnvoid;
+  const bool elsewhere = partition_of(row.symbol, at_.partitions) != at_.partition;
+  if (elsewhere || voided_.contains(trade) != unvoid) {
+    engine_.apply_clock(at);
+    return {};
+  }
+  bool found = false;
+  const auto missing = [&] {
+    return fail(ErrorCode::kNoSuchTrade,
+                fmt::format("{} event time {} seq {}", row.symbol, row.event_time_ms, row.seq));
+  };
+  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return missing();
+  Recount recount(engine_.policies().policy_for(row.symbol), row.event_time_ms);
+  const TimeSpan span = recount.span();
+  FINPIPE_TRY(store_->load_ticks({row.symbol, span.from_ms, span.to_ms}, [&](const Tick& tick) {
+    const bool same_log = tick.log_id == at_.log_id;
+    if (same_log && tick.offset >= at.offset) return;  // a former owner had read further
+    const std::tuple key(row.symbol, tick.trade.event_time_ms, tick.trade.seq);
+    const bool is_it = key == trade;
+    found |= is_it;
+    recount.add(tick.trade, is_it ? !unvoid : voided_.contains(key), same_log ? kEndOfTime : at_.floor_ms);
+  }));
+  if (!found) return missing();
+  const SymbolId id = symbol(row.symbol);
+  while (engine_.apply_void(at, id, recount) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
+  if (unvoid) {
+    voided_.erase(trade);
+  } else {
+    voided_.insert(trade);
+  }
+  commit_.voids.push_back(std::move(row));
   return {};
 }
 
@@ -379,6 +459,7 @@ Commit PartitionProcessor::take(std::int64_t number) {
   commit_ = Commit();
   commit.symbol_owner = names_;
   uncommitted_ = 0;
+  taken_ = number;
   engine_.take(number, commit.bars, commit.revisions);
   at_.engine = engine_.state();
   commit.checkpoints.push_back(encode_checkpoint(at_));

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "bars/engine.h"
@@ -24,7 +26,10 @@ class PartitionProcessor {
 
   // Where reading must begin: the record before the checkpoint, when it is still there to be compared.
   [[nodiscard]] std::int64_t first_offset() const { return compare_previous_ ? at_.offset - 1 : at_.offset; }
-  [[nodiscard]] Result<void> apply(std::int64_t offset, const LogRecord& record);
+  // kNeedsStore: the record needs all that came before it to be in the store. Nothing has changed; it is to be applied
+  // again once every commit that was taken is acknowledged and nothing is uncommitted.
+  enum class Applied : std::uint8_t { kApplied, kNeedsStore };
+  [[nodiscard]] Result<Applied> apply(std::int64_t offset, const LogRecord& record);
 
   // A round of records between these two is told to the listener: wanted trades as they are applied, then the wanted
   // bars that changed. `committed`: what the records below made is in the store. Only with a listener.
@@ -35,7 +40,10 @@ class PartitionProcessor {
   [[nodiscard]] std::int64_t uncommitted() const { return uncommitted_; }
   // Takes everything that is not durable yet and the checkpoint that covers it.
   [[nodiscard]] Commit take(std::int64_t number);
-  void acknowledge(std::int64_t number) { engine_.acknowledge(number); }
+  void acknowledge(std::int64_t number) {
+    engine_.acknowledge(number);
+    acknowledged_ = number;
+  }
 
   [[nodiscard]] std::int64_t next_offset() const { return at_.offset; }
   [[nodiscard]] const Ledger& ledger() const { return at_.ledger; }
@@ -50,12 +58,15 @@ class PartitionProcessor {
         listener_(listener) {}
 
   [[nodiscard]] Result<void> restore();
+  [[nodiscard]] Result<void> restore_voids();
   void learn_interest(SymbolId id);
   [[nodiscard]] Result<void> apply_trade(std::int64_t offset, const LogRecord& record);
-  [[nodiscard]] Result<void> apply_control(std::int64_t offset, const LogRecord& record);
+  [[nodiscard]] Result<void> apply_control(std::int64_t offset, const LogRecord& record,
+                                           const avro::FeedStatus& control);
   [[nodiscard]] Result<void> dispatch(const BarEngine::At& at, const avro::FeedStatus& control);
   [[nodiscard]] Result<void> apply_spans(const BarEngine::At& at, SpanRow::Kind kind, std::span<const SpanRow> spans);
   [[nodiscard]] Result<void> apply_policy(const BarEngine::At& at, const avro::PolicyInForce& policy);
+  [[nodiscard]] Result<void> apply_void(const BarEngine::At& at, VoidRow row);
   [[nodiscard]] Result<void> provide_rows();
   [[nodiscard]] SymbolId symbol(std::string_view name);
   // Counts and keeps a record that cannot be applied. `trade`: it belongs to the account of trades.
@@ -71,6 +82,9 @@ class PartitionProcessor {
   std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();
   Commit commit_;
   std::int64_t uncommitted_ = 0;
+  std::int64_t taken_ = 0;                                                // newest commit that was taken
+  std::int64_t acknowledged_ = 0;                                         // newest that is in the store
+  std::set<std::tuple<std::string, std::int64_t, std::int64_t>> voided_;  // trades: symbol, event time, seq
   bool compare_previous_ = false;
 
   // What the listener wants, by symbol, as of `interest_`.

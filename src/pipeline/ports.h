@@ -181,7 +181,7 @@ struct SymbolRow {
   bool operator==(const SymbolRow&) const = default;
 };
 
-// A span of event time that matters to trust, as a control record gave it. Key: (partition, offset, index).
+// A span of event time that matters to trust, as a control record gave it. Key: (partition, log_id, offset, index).
 struct SpanRow {
   enum class Kind : std::uint8_t { kGap, kFilled, kUnsubscribed };
   std::int32_t partition = 0;
@@ -192,8 +192,27 @@ struct SpanRow {
   std::int64_t from_ms = 0;  // [from, to)
   std::int64_t to_ms = 0;
   std::string reason;
+  LogId log_id{};
   bool operator==(const SpanRow&) const = default;
 };
+
+// An operator's word on one stored trade, as a control record gave it. Key: (partition, log_id, offset).
+struct VoidRow {
+  enum class Action : std::uint8_t { kVoid, kUnvoid };
+  std::int32_t partition = 0;
+  LogId log_id{};
+  std::int64_t offset = 0;  // of the control record
+  Action action = Action::kVoid;
+  std::string symbol;  // the trade: symbol, event_time, seq
+  std::int64_t event_time_ms = 0;
+  std::int64_t seq = 0;
+  std::string reason;
+  std::int64_t at_ns = 0;  // stamp of the control record
+  bool operator==(const VoidRow&) const = default;
+};
+[[nodiscard]] constexpr std::string_view to_string(VoidRow::Action action) {
+  return action == VoidRow::Action::kVoid ? "void" : "unvoid";
+}
 
 // A closed version of a bar: final (revision 0) or revised. Key: (bar key, generation, revision).
 using RevisionRow = BarRow;
@@ -214,12 +233,13 @@ struct CheckpointRow {
   bool operator==(const CheckpointRow&) const = default;
 };
 
-// Everything that one commit makes durable. The order in which it becomes visible: ticks, revisions, spans, symbols,
-// policies; then bars; then the checkpoint. A store that can does it all at once.
+// Everything that one commit makes durable. The order in which it becomes visible: ticks, revisions, spans, voids,
+// symbols, policies; then bars; then the checkpoint. A store that can does it all at once.
 struct Commit {
   std::vector<Tick> ticks;
   std::vector<RevisionRow> revisions;
   std::vector<SpanRow> spans;
+  std::vector<VoidRow> voids;
   std::vector<SymbolRow> symbols;
   std::vector<PolicyRow> policies;
   std::vector<BarRow> bars;
@@ -250,6 +270,13 @@ struct BarRange {
   std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
 };
 
+// Half-open range of event time of one symbol's stored trades.
+struct TickRange {
+  std::string_view symbol;
+  std::int64_t from_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
+};
+
 // Writes are idempotent upserts. A bar of a lower (generation, version), or a checkpoint of a lower (generation,
 // offset), than the stored one changes nothing: a writer that was replaced can do no harm.
 class Store {
@@ -266,6 +293,10 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) = 0;
   [[nodiscard]] virtual Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) = 0;
   [[nodiscard]] virtual Result<std::vector<SpanRow>> load_spans(std::int32_t partition) = 0;
+  [[nodiscard]] virtual Result<std::vector<VoidRow>> load_voids(std::int32_t partition) = 0;
+  // Visits in the order of event time and seq. What the visitor sees of borrowed text ends with the call.
+  [[nodiscard]] virtual Result<void> load_ticks(const TickRange& range,
+                                                const std::function<void(const Tick&)>& visit) = 0;
   [[nodiscard]] virtual Result<std::optional<PolicyRow>> load_policy(std::string_view hash) = 0;
 };
 
@@ -291,13 +322,6 @@ class BarListener {
 
 // ---- Query ---------------------------------------------------------------------------------------------------------
 
-// Half-open range of event time of one symbol's stored trades.
-struct TickRange {
-  std::string_view symbol;
-  std::int64_t from_ms = std::numeric_limits<std::int64_t>::min();
-  std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
-};
-
 enum class Order : std::uint8_t { kAscending, kDescending };
 
 // Visitors see rows in key order (start; event_time then seq; revisions by start, generation, revision) or in exactly
@@ -313,7 +337,8 @@ class Query {
                                                const std::function<bool(const RevisionRow&)>& visit) = 0;
   [[nodiscard]] virtual Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
                                            Order order = Order::kAscending) = 0;
-  [[nodiscard]] virtual Result<std::vector<SpanRow>> spans() = 0;  // ordered by partition, offset, index
+  [[nodiscard]] virtual Result<std::vector<SpanRow>> spans() = 0;  // ordered by partition, log, offset, index
+  [[nodiscard]] virtual Result<std::vector<VoidRow>> voids() = 0;  // ordered by partition, log, offset
   [[nodiscard]] virtual Result<std::optional<PolicyRow>> policy(std::string_view hash) = 0;
 };
 

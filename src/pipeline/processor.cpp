@@ -3,13 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
+#include "base/planted_fault.h"
 #include "base/time.h"
 
 namespace finpipe {
 
 Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   const std::int32_t partition = assignment.partition;
+  if (const auto kept = partitions_.find(partition); planted(PlantedFault::kStateKept) && kept != partitions_.end()) {
+    return assignment.change == LogReader::Change::kRevoked ? Result<void>()
+                                                            : log_.seek(partition, kept->second.next_offset());
+  }
   // Whatever an earlier assignment left in memory may be older than the store: it is always dropped.
   partitions_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
@@ -45,6 +52,11 @@ Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& proce
   Commit commit = processor.take(number);
   // Taking merges what was gathered, and that may be the sum that does not fit.
   if (processor.engine().overflowed()) return fail(ErrorCode::kSumOverflow, fmt::format("partition {}", partition));
+  if (planted(PlantedFault::kCheckpointFirst)) {
+    Commit early;
+    early.checkpoints = std::exchange(commit.checkpoints, {});
+    (void)store_.submit(std::move(early));
+  }
   const Store::Ticket ticket = store_.submit(std::move(commit));
   in_flight_.push_back({ticket, partition, number, offset});
   if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
@@ -64,6 +76,13 @@ Result<void> Processor::commit_due() {
   return {};
 }
 
+// The next record needs what came before it in the store: that is committed, and the record read again.
+Result<void> Processor::await_store(std::int32_t partition) {
+  PartitionProcessor& processor = partitions_.at(partition);
+  if (processor.uncommitted() > 0 && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
+  return log_.seek(partition, processor.next_offset());
+}
+
 Result<std::int64_t> Processor::step() {
   FINPIPE_TRY(acknowledge());
   FINPIPE_TRY_ASSIGN(read, log_.poll(options_.read_bytes));
@@ -72,13 +91,20 @@ Result<std::int64_t> Processor::step() {
     for (auto& [partition, processor] : partitions_) processor.begin_round();
   }
   std::int64_t applied = 0;
+  std::set<std::int32_t> waiting;
   for (const LogReader::Batch& batch : read.batches) {
+    if (waiting.contains(batch.partition)) continue;
     PartitionProcessor& processor = partitions_.at(batch.partition);
     for (std::size_t i = 0; i < batch.records.size(); ++i) {
-      FINPIPE_TRY(processor.apply(batch.first_offset + static_cast<std::int64_t>(i), batch.records[i]));
+      FINPIPE_TRY_ASSIGN(result, processor.apply(batch.first_offset + static_cast<std::int64_t>(i), batch.records[i]));
+      if (result == PartitionProcessor::Applied::kNeedsStore) {
+        waiting.insert(batch.partition);
+        break;
+      }
+      ++applied;
     }
-    applied += static_cast<std::int64_t>(batch.records.size());
   }
+  for (const std::int32_t partition : waiting) FINPIPE_TRY(await_store(partition));
   records_applied_ += applied;
   if (listener_ != nullptr) {
     for (auto& [partition, processor] : partitions_) processor.end_round(committed_.at(partition));

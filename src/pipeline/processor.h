@@ -51,6 +51,7 @@ class Processor {
   [[nodiscard]] Result<void> assign(const LogReader::Assignment& assignment);
   [[nodiscard]] Result<void> commit(std::int32_t partition, PartitionProcessor& processor);
   [[nodiscard]] Result<void> commit_due();
+  [[nodiscard]] Result<void> await_store(std::int32_t partition);
   [[nodiscard]] Result<void> acknowledge();
   [[nodiscard]] std::size_t in_flight_of(std::int32_t partition) const;
 

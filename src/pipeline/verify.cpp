@@ -1,9 +1,11 @@
 #include "pipeline/verify.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/hash.h"
 #include "base/time.h"
@@ -35,10 +37,13 @@ class Verification {
 
   [[nodiscard]] Result<void> load();
   [[nodiscard]] Result<void> prepare(CheckpointRow row);
+  void choose_sample(const std::vector<SymbolRow>& symbols);
   [[nodiscard]] Result<void> check_partition(const Work& work);
   [[nodiscard]] Result<void> check_symbol(const Work& work, const LoggedPartition& logged, const std::string& symbol);
   void check_ledger(const Work& work, const LoggedPartition& logged);
   void check_spans(const Work& work, const LoggedPartition& logged);
+  [[nodiscard]] Result<void> check_voids(const Work& work, LoggedPartition& logged);
+  [[nodiscard]] Result<bool> is_trade(const LoggedPartition& logged, const VoidRow& row) const;
   void progress(std::int64_t done);
 
   Query& store_;
@@ -50,6 +55,8 @@ class Verification {
   std::map<std::int32_t, Work> work_;  // by partition; a map leaves the rows where they are
   std::map<std::int32_t, std::set<std::string>> symbols_;
   std::vector<SpanRow> spans_;
+  std::vector<VoidRow> voids_;
+  std::set<std::string, std::less<>> left_out_;  // symbols that are not in the sample
   PartitionScan::DeadLetterPlaces dead_letter_places_;
   std::int64_t total_records_ = 0;
   std::int64_t done_ = 0;  // records read, and trades compared
@@ -91,6 +98,8 @@ Result<void> Verification::load() {
   }));
   FINPIPE_TRY_ASSIGN(spans, store_.spans());
   spans_ = std::move(spans);
+  FINPIPE_TRY_ASSIGN(voids, store_.voids());
+  voids_ = std::move(voids);
   FINPIPE_TRY_ASSIGN(symbols, store_.symbols());
   for (const SymbolRow& row : symbols) {
     const std::int32_t home = partition_of(row.symbol, log_.partitions());
@@ -99,7 +108,19 @@ Result<void> Verification::load() {
     }
     symbols_[home].insert(row.symbol);
   }
+  choose_sample(symbols);
   return {};
+}
+
+// Symbols that only the log knows are compared whatever the sample: each of them is a difference.
+void Verification::choose_sample(const std::vector<SymbolRow>& symbols) {
+  std::vector<std::pair<std::uint32_t, std::string>> drawn;
+  for (const SymbolRow& row : symbols)
+    drawn.emplace_back(murmur2(fmt::format("{}:{}", options_.sample_seed, row.symbol)), row.symbol);
+  std::ranges::sort(drawn);
+  const auto wanted = static_cast<std::size_t>(std::ceil(options_.sample * static_cast<double>(drawn.size())));
+  for (std::size_t i = std::max<std::size_t>(wanted, 1); i < drawn.size(); ++i) left_out_.insert(drawn[i].second);
+  report_.left_out = static_cast<std::int64_t>(left_out_.size());
 }
 
 Result<void> Verification::prepare(CheckpointRow row) {
@@ -143,7 +164,8 @@ Result<void> Verification::prepare(CheckpointRow row) {
 
 Result<void> Verification::check_partition(const Work& work) {
   const std::int32_t partition = work.row.partition;
-  PartitionScan scan(partition, log_.partitions(), work.checkpoint, dead_letter_places_, findings_);
+  findings_.begin_group();
+  PartitionScan scan(partition, log_.partitions(), work.checkpoint, dead_letter_places_, left_out_, findings_);
   FINPIPE_TRY(scan.read(log_, work.range, work.end, [&](std::int64_t records) { progress(records); }));
   report_.records += work.end - work.range.begin;
   FINPIPE_TRY_ASSIGN(logged, scan.finish(store_));
@@ -153,6 +175,7 @@ Result<void> Verification::check_partition(const Work& work) {
   }
   check_ledger(work, logged);
   check_spans(work, logged);
+  FINPIPE_TRY(check_voids(work, logged));
 
   std::set<std::string>& symbols = symbols_[partition];
   for (const auto& [symbol, trades] : logged.trades) {
@@ -160,11 +183,14 @@ Result<void> Verification::check_partition(const Work& work) {
       findings_.add("symbol missing", "{}: {} trades in partition {}", symbol, trades.size(), partition);
     }
   }
-  for (const std::string& symbol : symbols) FINPIPE_TRY(check_symbol(work, logged, symbol));
+  for (const std::string& symbol : symbols) {
+    if (!left_out_.contains(symbol)) FINPIPE_TRY(check_symbol(work, logged, symbol));
+  }
   return {};
 }
 
 Result<void> Verification::check_symbol(const Work& work, const LoggedPartition& logged, const std::string& symbol) {
+  findings_.begin_group();
   const std::int64_t differences_before = findings_.count();
   const auto found = logged.trades.find(symbol);
   const std::span<const LoggedTrade> trades =
@@ -244,7 +270,8 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
   };
   const auto comparable = [&](const SpanRow& row) {
     // When a subscription began is not to be told from a log that has lost its beginning.
-    if (row.partition != logged.partition || (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed))
+    if (row.partition != logged.partition || row.log_id != logged.log_id ||
+        (logged.begin > 0 && row.kind == SpanRow::Kind::kUnsubscribed))
       return false;
     return row.offset >= logged.begin && (row.offset < logged.end || work.row.generation == 0);
   };
@@ -264,6 +291,75 @@ void Verification::check_spans(const Work& work, const LoggedPartition& logged) 
     stored.erase(found);
   }
   for (const auto& [place, row] : stored) findings_.add("span extra", "{}", text(*row));
+}
+
+// ---- Voids ---------------------------------------------------------------------------------------------------------
+
+// Whether the trade was there when the record came: in the log before it, or stored from what the log no longer has.
+Result<bool> Verification::is_trade(const LoggedPartition& logged, const VoidRow& row) const {
+  if (row.event_time_ms < kYear2000Ms || row.event_time_ms >= kLatestEventMs) return false;
+  if (const auto symbol = logged.trades.find(row.symbol); symbol != logged.trades.end()) {
+    const bool in_log = std::ranges::any_of(symbol->second, [&](const LoggedTrade& trade) {
+      return trade.event_time_ms == row.event_time_ms && trade.seq == row.seq && trade.offset < row.offset;
+    });
+    if (in_log) return true;
+  }
+  bool stored = false;
+  FINPIPE_TRY(store_.ticks({row.symbol, row.event_time_ms, row.event_time_ms + 1}, [&](const Tick& tick) {
+    const bool not_in_log = tick.log_id != logged.log_id || tick.offset < logged.begin;
+    stored |= tick.trade.seq == row.seq && not_in_log;
+    return !stored;
+  }));
+  return stored;
+}
+
+// Says of each void whether it changed anything, and compares those that did with the stored ones.
+Result<void> Verification::check_voids(const Work& work, LoggedPartition& logged) {
+  const auto text = [](const VoidRow& row) {
+    return fmt::format("partition {} offset {}: {} {} {} seq {}, {}", row.partition, row.offset, to_string(row.action),
+                       row.symbol, format_time_ms(row.event_time_ms), row.seq, row.reason);
+  };
+  using TradeKey = std::tuple<std::string, std::int64_t, std::int64_t>;
+  const auto key = [](const VoidRow& row) { return TradeKey(row.symbol, row.event_time_ms, row.seq); };
+  std::set<TradeKey>& voided = logged.voided_before;
+  std::map<std::int64_t, const VoidRow*> stored;  // of this log
+  std::vector<const VoidRow*> earlier;
+  for (const VoidRow& row : voids_) {
+    if (row.partition != logged.partition || left_out_.contains(row.symbol)) continue;
+    if (row.log_id != logged.log_id || row.offset < logged.begin) {
+      earlier.push_back(&row);
+    } else if (row.offset < logged.end || work.row.generation == 0) {
+      stored.emplace(row.offset, &row);
+    }
+  }
+  std::ranges::sort(earlier, {}, [](const VoidRow* row) { return std::pair(row->at_ns, row->offset); });
+  const auto change = [&](std::set<TradeKey>& trades, const VoidRow& row) {
+    return row.action == VoidRow::Action::kVoid ? trades.insert(key(row)).second : trades.erase(key(row)) > 0;
+  };
+  for (const VoidRow* row : earlier) change(voided, *row);
+  std::set<TradeKey> now = voided;
+  for (LoggedVoid& each : logged.voids) {
+    FINPIPE_TRY_ASSIGN(known, is_trade(logged, each.row));
+    if (!known) {
+      if (dead_letter_places_.contains({logged.partition, each.row.offset})) continue;
+      if (now.contains(key(each.row)) == (each.row.action == VoidRow::Action::kVoid)) continue;  // changes nothing
+      findings_.add("dead letter missing", "{}: there is no such trade, and no dead letter keeps it", text(each.row));
+      continue;
+    }
+    each.effective = change(now, each.row);
+    if (!each.effective) continue;
+    const auto found = stored.find(each.row.offset);
+    if (found == stored.end()) {
+      findings_.add("void missing", "{}", text(each.row));
+      continue;
+    }
+    if (*found->second != each.row) {
+      findings_.add("void differs", "{}; the log has {}", text(*found->second), text(each.row));
+    }
+    stored.erase(found);
+  }
+  for (const auto& [offset, row] : stored) findings_.add("void extra", "{}", text(*row));
+  return {};
 }
 
 }  // namespace

@@ -18,7 +18,9 @@
 namespace finpipe {
 
 struct VerifyOptions {
-  std::size_t max_differences = 20;           // that are described; all are counted
+  std::size_t max_differences = 20;  // that are described of each symbol and of the rest; all are counted
+  double sample = 1;                 // share of the symbols whose trades and bars are compared, in (0, 1]; at least one
+  std::uint64_t sample_seed = 0;     // which ones
   std::function<void(double)> progress = {};  // told now and then how much is done, in [0, 1]
 };
 
@@ -52,7 +54,8 @@ struct VerifyReport {
   std::vector<VerifiedSession> sessions;  // ordered by partition, then writer and session
   std::vector<Difference> first;          // at most max_differences, in the order they were found
   std::int64_t differences = 0;
-  std::int64_t records = 0;  // of the log that were read
+  std::int64_t records = 0;   // of the log that were read
+  std::int64_t left_out = 0;  // symbols that are not in the sample
 };
 
 // Fails only when something cannot be read at all; what is wrong with what was read is in the report.

@@ -53,6 +53,9 @@ std::string value_differences(const Bar& got, const Bar& expected) {
   number("notional", got.notional_e17, expected.notional_e17, kNotionalDigits);
   number("trades", got.trades, expected.trades, 0);
   number("excluded", got.excluded, expected.excluded, 0);
+  if (got.policy != expected.policy) {
+    add("policy", fmt::format("{:016x}", got.policy), fmt::format("{:016x}", expected.policy));
+  }
   if (got.backfilled != expected.backfilled) {
     add("backfilled", fmt::to_string(got.backfilled), fmt::to_string(expected.backfilled));
   }
@@ -124,16 +127,24 @@ BarCheck::BarCheck(const VerifiedSeries& series, Query& store, VerifyFindings& f
       findings_.add("checkpoint differs", "{}: lists a bar of interval {}", series.symbol, key.interval);
     }
   }
+  for (const LoggedVoid& made : series.log.voids) {
+    if (made.effective && made.row.symbol == series.symbol) voids_.push_back(&made);
+  }
   effects_.reserve(series.trades.size());
   for (const LoggedTrade& logged : series.trades) {
-    const LoggedContext& context = series.log.contexts[logged.context];
-    Trade trade;
-    trade.event_time_ms = logged.event_time_ms;
-    trade.volume_e8 = logged.volume_e8;
-    trade.conditions = {context.form, context.codes};
-    effects_.push_back(policy_by_epoch_[context.epoch]->effect_of(trade));
-    if (context.suspect != Suspect::kNone) effects_.back().intraday = effects_.back().daily = kNoEffect;
+    effects_.push_back(effect_of(logged, *policy_by_epoch_[series.log.contexts[logged.context].epoch]));
   }
+}
+
+MarketPolicy::TradeEffect BarCheck::effect_of(const LoggedTrade& logged, const MarketPolicy& policy) const {
+  const LoggedContext& context = series_.log.contexts[logged.context];
+  Trade trade;
+  trade.event_time_ms = logged.event_time_ms;
+  trade.volume_e8 = logged.volume_e8;
+  trade.conditions = {context.form, context.codes};
+  MarketPolicy::TradeEffect effect = policy.effect_of(trade);
+  if (context.suspect != Suspect::kNone) effect.intraday = effect.daily = kNoEffect;
+  return effect;
 }
 
 std::string BarCheck::name(std::int64_t start_ms) const {
@@ -268,6 +279,7 @@ void BarCheck::check_window(std::int64_t start_ms, std::span<const WindowTrade> 
   const std::vector<const Bar*> chain = chain_of(start_ms, bar, revisions);
   report_.revisions += static_cast<std::int64_t>(chain.size());
   if (known) check_values(start_ms, trades, bar, chain);
+  if (known && series_.log.begin == 0) check_partial(start_ms, trades, bar, chain);
   check_row(start_ms, bar, known);
   check_chain(start_ms, bar, chain, known);
   check_unclosed(start_ms, bar);
@@ -275,7 +287,12 @@ void BarCheck::check_window(std::int64_t start_ms, std::span<const WindowTrade> 
 
 void BarCheck::add_trade(Bar& bar, std::uint32_t index) const {
   const LoggedTrade& trade = series_.trades[index];
-  const Effect& effect = interval_ == Interval::k1d ? effects_[index].daily : effects_[index].intraday;
+  const LoggedContext& context = series_.log.contexts[trade.context];
+  bar.policy = policy_by_epoch_[context.epoch]->id;
+  add_values(bar, trade, interval_ == Interval::k1d ? effects_[index].daily : effects_[index].intraday, context.writer);
+}
+
+void BarCheck::add_values(Bar& bar, const LoggedTrade& trade, const Effect& effect, Writer writer) {
   if (effect == kNoEffect) {
     ++bar.excluded;
     return;
@@ -302,25 +319,75 @@ void BarCheck::add_trade(Bar& bar, std::uint32_t index) const {
     if (!first.present() || point.before(first)) first = point;
     if (!last.present() || last.before(point)) last = point;
   }
-  if (series_.log.contexts[trade.context].writer == Writer::kBackfill) bar.backfilled = true;
+  if (writer == Writer::kBackfill) bar.backfilled = true;
+}
+
+std::vector<const LoggedVoid*> BarCheck::voids_of(std::int64_t start_ms) const {
+  std::vector<const LoggedVoid*> here;
+  for (const LoggedVoid* made : voids_) {
+    const MarketPolicy& policy = *policy_by_epoch_[made->epoch];
+    if (policy.window_of(interval_, made->row.event_time_ms).start_ms == start_ms) here.push_back(made);
+  }
+  return here;
+}
+
+Bar BarCheck::after_void(std::int64_t start_ms, const LoggedVoid& made) const {
+  using TradeKey = std::pair<std::int64_t, std::int64_t>;
+  std::set<TradeKey> voided;
+  for (const auto& [symbol, event_time_ms, seq] : series_.log.voided_before) {
+    if (symbol == series_.symbol) voided.emplace(event_time_ms, seq);
+  }
+  for (const LoggedVoid* each : voids_) {
+    if (each->row.offset > made.row.offset) break;
+    const TradeKey key(each->row.event_time_ms, each->row.seq);
+    if (each->row.action == VoidRow::Action::kVoid) {
+      voided.insert(key);
+    } else {
+      voided.erase(key);
+    }
+  }
+  const MarketPolicy& policy = *policy_by_epoch_[made.epoch];
+  const TimeSpan span = policy.span_of(interval_, start_ms);
+  Bar bar;
+  bar.policy = policy.id;
+  for (const LoggedTrade& trade : series_.trades) {
+    if (trade.offset > made.row.offset) break;
+    if (trade.event_time_ms < span.from_ms || trade.event_time_ms >= span.to_ms) continue;
+    MarketPolicy::TradeEffect effect = effect_of(trade, policy);
+    if (voided.contains({trade.event_time_ms, trade.seq})) effect.intraday = effect.daily = kNoEffect;
+    add_values(bar, trade, interval_ == Interval::k1d ? effect.daily : effect.intraday,
+               series_.log.contexts[trade.context].writer);
+  }
+  return bar;
 }
 
 // A revision holds the trades up to its offset, the bar all of them; trades come in the order of the log.
 void BarCheck::check_values(std::int64_t start_ms, std::span<const WindowTrade> trades, const Bar& bar,
                             std::span<const Bar* const> revisions) {
   Bar expected;
-  std::size_t next = 0;
+  std::size_t next = 0, next_void = 0;
+  const std::vector<const LoggedVoid*> voids = voids_of(start_ms);
+  const auto apply_through = [&](std::int64_t offset) {
+    for (;;) {
+      const std::int64_t trade = next < trades.size() ? series_.trades[trades[next].second].offset : kForever;
+      const std::int64_t made = next_void < voids.size() ? voids[next_void]->row.offset : kForever;
+      if (std::min(trade, made) > offset || (trade == kForever && made == kForever)) return;
+      if (trade < made) {
+        add_trade(expected, trades[next++].second);
+      } else {
+        expected = after_void(start_ms, *voids[next_void++]);
+      }
+    }
+  };
   for (const Bar* revision : revisions) {
     if (revision->log_id != series_.log.log_id) continue;
-    while (next < trades.size() && series_.trades[trades[next].second].offset <= revision->applied_through) {
-      add_trade(expected, trades[next++].second);
-    }
+    apply_through(revision->applied_through);
     const std::string differences = value_differences(*revision, expected);
     if (!differences.empty()) {
       findings_.add("revision differs", "{} revision {}: {}", name(start_ms), revision->revision, differences);
     }
   }
-  while (next < trades.size()) add_trade(expected, trades[next++].second);
+  apply_through(kForever);
   const std::string differences = value_differences(bar, expected);
   if (!differences.empty()) findings_.add("bar differs", "{}: {}", name(start_ms), differences);
   const auto merged = static_cast<std::int64_t>(trades.size());
@@ -370,6 +437,47 @@ void BarCheck::check_trust(std::int64_t start_ms, const Bar& bar) {
   }
 }
 
+bool BarCheck::partial_at(TimeSpan span, std::int64_t offset) const {
+  const auto absent = [&](const std::string& name) {
+    std::vector<TimeSpan> spans;
+    const auto known = series_.log.absences.find(name);
+    if (known == series_.log.absences.end()) return std::vector{span};
+    for (const LoggedAbsence& each : known->second) {
+      if (each.begun_at >= offset) break;
+      const std::int64_t to_ms = each.ended_at < offset ? each.to_ms : kForever;
+      const TimeSpan inside{std::max(each.from_ms, span.from_ms), std::min(to_ms, span.to_ms)};
+      if (inside.from_ms < inside.to_ms) spans.push_back(inside);
+    }
+    return spans;
+  };
+  const std::vector<TimeSpan> by_name = absent(std::string(series_.symbol));
+  return std::ranges::any_of(absent(""), [&](const TimeSpan& all) {
+    return std::ranges::any_of(by_name, [&](const TimeSpan& own) {
+      return std::max(all.from_ms, own.from_ms) < std::min(all.to_ms, own.to_ms);
+    });
+  });
+}
+
+// It is judged when the window's first trade opens it, and again when a subscription ends while it is open.
+void BarCheck::check_partial(std::int64_t start_ms, std::span<const WindowTrade> trades, const Bar& bar,
+                             std::span<const Bar* const> chain) {
+  const TimeSpan span = policy_.span_of(interval_, start_ms);
+  const std::int64_t opened = series_.trades[trades.front().second].offset;
+  std::int64_t closed = bar.state == BarState::kProvisional ? kForever : opened;
+  if (!chain.empty() && chain.front()->revision == 0) closed = chain.front()->applied_through;
+  bool partial = partial_at(span, opened);
+  for (const std::string& name : {std::string(), std::string(series_.symbol)}) {
+    const auto absences = series_.log.absences.find(name);
+    if (absences == series_.log.absences.end()) continue;
+    for (const LoggedAbsence& each : absences->second) {
+      if (each.begun_at > opened && each.begun_at <= closed) partial = partial || partial_at(span, each.begun_at + 1);
+    }
+  }
+  if (bar.partial != partial) {
+    findings_.add("bar differs", "{}: partial {}, expected {}", name(start_ms), bar.partial, partial);
+  }
+}
+
 // The checkpoint lists exactly the rows that gather a revision.
 void BarCheck::check_unclosed(std::int64_t start_ms, const Bar& bar) {
   const bool listed = unclosed_.erase({interval_, start_ms}) > 0;
@@ -408,7 +516,9 @@ void BarCheck::check_chain(std::int64_t start_ms, const Bar& bar, std::span<cons
       std::string differences = state_differences(*revision, bar);
       if (!values_known && differences.empty()) {
         Bar closed_as = bar;
-        closed_as.excluded = revision->excluded;  // what policy keeps out makes no revision
+        // What policy keeps out makes no revision.
+        closed_as.excluded = revision->excluded;
+        closed_as.policy = revision->policy;
         differences = value_differences(*revision, closed_as);
       }
       if (!differences.empty()) {

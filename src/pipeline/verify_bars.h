@@ -52,12 +52,21 @@ class BarCheck {
   void check_chain(std::int64_t start_ms, const Bar& bar, std::span<const Bar* const> chain, bool values_known);
   void check_row(std::int64_t start_ms, const Bar& bar, bool values_known);
   void check_trust(std::int64_t start_ms, const Bar& bar);
+  void check_partial(std::int64_t start_ms, std::span<const WindowTrade> trades, const Bar& bar,
+                     std::span<const Bar* const> chain);
+  // Whether there was a moment in the span for which no trades were asked, by what records below the offset said.
+  [[nodiscard]] bool partial_at(TimeSpan span, std::int64_t offset) const;
   void check_unclosed(std::int64_t start_ms, const Bar& bar);
   [[nodiscard]] bool counts(std::int64_t start_ms, const Bar& bar) const;
   [[nodiscard]] bool values_known(std::int64_t start_ms, const Bar& bar) const;
   [[nodiscard]] std::vector<const Bar*> chain_of(std::int64_t start_ms, const Bar& bar,
                                                  std::span<const RevisionRow> revisions) const;
   void add_trade(Bar& bar, std::uint32_t index) const;
+  // What the window's bar says after the void: its trades before that anew, under the policy of then.
+  [[nodiscard]] Bar after_void(std::int64_t start_ms, const LoggedVoid& made) const;
+  [[nodiscard]] std::vector<const LoggedVoid*> voids_of(std::int64_t start_ms) const;
+  static void add_values(Bar& bar, const LoggedTrade& trade, const Effect& effect, Writer writer);
+  [[nodiscard]] MarketPolicy::TradeEffect effect_of(const LoggedTrade& trade, const MarketPolicy& policy) const;
   [[nodiscard]] std::string name(std::int64_t start_ms) const;
 
   const VerifiedSeries& series_;
@@ -67,6 +76,7 @@ class BarCheck {
   const MarketPolicy& policy_;  // in force at the checkpoint
   std::int64_t lag_ms_;
   std::vector<const MarketPolicy*> policy_by_epoch_;
+  std::vector<const LoggedVoid*> voids_;                  // of the symbol, that changed something
   std::vector<MarketPolicy::TradeEffect> effects_;        // by trade
   std::set<std::pair<Interval, std::int64_t>> unclosed_;  // listed in the checkpoint and not met yet
   Interval interval_ = Interval::k1s;

@@ -17,10 +17,13 @@ class VerifyFindings {
  public:
   explicit VerifyFindings(std::size_t max_described) : max_described_(max_described) {}
 
+  // What follows is of another symbol, or of none: so many more may be described.
+  void begin_group() { described_ = 0; }
+
   template <typename... Args>
   void add(std::string_view kind, fmt::format_string<Args...> what, Args&&... args) {
     ++count_;
-    if (first_.size() < max_described_) {
+    if (described_++ < max_described_ && first_.size() < kMaxDescribed) {
       first_.push_back({std::string(kind), fmt::format(what, std::forward<Args>(args)...)});
     }
   }
@@ -36,7 +39,9 @@ class VerifyFindings {
   [[nodiscard]] std::vector<Difference> take() { return std::move(first_); }
 
  private:
+  static constexpr std::size_t kMaxDescribed = 1'000;  // of all groups
   std::size_t max_described_;
+  std::size_t described_ = 0;  // or counted beyond, of this group
   std::int64_t count_ = 0;
   std::vector<Difference> first_;
 };

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kNotEnded = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kYear2200Ms = 7'258'118'400'000;
 
 std::vector<std::string> names_of(const std::optional<std::vector<std::string_view>>& symbols) {
@@ -23,11 +24,15 @@ std::vector<std::string> names_of(const std::optional<std::vector<std::string_vi
 }  // namespace
 
 PartitionScan::PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,
-                             const DeadLetterPlaces& dead_letters, VerifyFindings& findings)
-    : partitions_(partitions), checkpoint_(checkpoint), dead_letters_(dead_letters), findings_(findings) {
+                             const DeadLetterPlaces& dead_letters, const std::set<std::string, std::less<>>& left_out,
+                             VerifyFindings& findings)
+    : partitions_(partitions),
+      checkpoint_(checkpoint),
+      dead_letters_(dead_letters),
+      left_out_(left_out),
+      findings_(findings) {
   result_.partition = partition;
   result_.log_id = checkpoint.log_id;
-  off_since_[""] = kBeginning;
 }
 
 // ---- Reading -------------------------------------------------------------------------------------------------------
@@ -153,11 +158,16 @@ void PartitionScan::take_trade(std::int64_t offset, const LogRecord& record) {
   keep(offset, trade);
 }
 
-void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
+std::size_t PartitionScan::epoch() {
   if (epochs_ == 0 || changes_at_epoch_ != changes_.size()) {
     ++epochs_;
     changes_at_epoch_ = changes_.size();
   }
+  return epochs_ - 1;
+}
+
+void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
+  if (left_out_.contains(trade.symbol)) return;
   auto symbol = result_.trades.find(std::string(trade.symbol));
   if (symbol == result_.trades.end()) symbol = result_.trades.emplace(trade.symbol, std::vector<LoggedTrade>{}).first;
   symbol->second.push_back({trade.event_time_ms, trade.seq, trade.price_e9, trade.volume_e8, trade.received_at_ns,
@@ -166,7 +176,7 @@ void PartitionScan::keep(std::int64_t offset, const Trade& trade) {
 
 std::uint32_t PartitionScan::context_of(const Trade& trade) {
   auto& contexts = result_.contexts;
-  const std::size_t epoch = epochs_ - 1;
+  const std::size_t epoch = this->epoch();
   if (!contexts.empty()) {
     // Mostly that of the trade before.
     const LoggedContext& last = contexts[last_context_];
@@ -215,7 +225,7 @@ void PartitionScan::take_control(std::int64_t offset, const LogRecord& record) {
     take_policy(offset, *policy);
   } else if (std::holds_alternative<avro::VoidTrade>(control->body) ||
              std::holds_alternative<avro::UnvoidTrade>(control->body)) {
-    refuse(offset, record, {ErrorCode::kUnknownSchemaId, "void"}, nullptr);
+    take_void(offset, *control);
   } else {
     take_spans(offset, *control);
   }
@@ -259,12 +269,30 @@ void PartitionScan::take_policy(std::int64_t offset, const avro::PolicyInForce& 
   }
 }
 
+void PartitionScan::take_void(std::int64_t offset, const avro::FeedStatus& control) {
+  const auto add = [&](VoidRow::Action action, const auto& body) {
+    if (partition_of(body.symbol, partitions_) != result_.partition || left_out_.contains(body.symbol)) return;
+    result_.voids.push_back({{.partition = result_.partition,
+                              .log_id = result_.log_id,
+                              .offset = offset,
+                              .action = action,
+                              .symbol = std::string(body.symbol),
+                              .event_time_ms = body.event_time,
+                              .seq = body.seq,
+                              .reason = std::string(body.reason),
+                              .at_ns = control.stamp},
+                             epoch()});
+  };
+  if (const auto* voided = std::get_if<avro::VoidTrade>(&control.body)) add(VoidRow::Action::kVoid, *voided);
+  if (const auto* unvoided = std::get_if<avro::UnvoidTrade>(&control.body)) add(VoidRow::Action::kUnvoid, *unvoided);
+}
+
 void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& control) {
   std::int32_t index = 0;
   const auto add = [&](SpanRow::Kind kind, std::string symbol, std::int64_t from_ms, std::int64_t to_ms,
                        std::string_view reason) {
-    result_.spans.push_back(
-        {result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms, std::string(reason)});
+    result_.spans.push_back({result_.partition, offset, index++, kind, std::move(symbol), from_ms, to_ms,
+                             std::string(reason), result_.log_id});
   };
   const std::int64_t stamp_ms = floor_div(control.stamp, kNsPerMs);
   if (const auto* gap = std::get_if<avro::Gap>(&control.body)) {
@@ -273,15 +301,21 @@ void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& cont
   } else if (const auto* filled = std::get_if<avro::Filled>(&control.body)) {
     add(SpanRow::Kind::kFilled, std::string(filled->symbol), filled->from, filled->to, "");
   } else if (const auto* off = std::get_if<avro::Unsubscribed>(&control.body)) {
-    for (const std::string& name : names_of(off->symbols)) off_since_.emplace(name, stamp_ms);
+    for (const std::string& name : names_of(off->symbols)) {
+      std::vector<LoggedAbsence>& absences = result_.absences[name];
+      // Who never was subscribed is absent as it is.
+      if (!absences.empty() && absences.back().ended_at != kNotEnded)
+        absences.push_back({stamp_ms, 0, offset, kNotEnded});
+    }
   } else if (const auto* on = std::get_if<avro::Subscribed>(&control.body)) {
     for (const std::string& name : names_of(on->symbols)) {
-      const auto since = off_since_.find(name);
-      if (since == off_since_.end() && once_off_.contains(name)) continue;  // subscribed already
-      const std::int64_t from_ms = since == off_since_.end() ? kBeginning : since->second;
-      if (since != off_since_.end()) off_since_.erase(since);
-      if (from_ms < stamp_ms) once_off_.insert(name);
-      add(SpanRow::Kind::kUnsubscribed, name, from_ms, stamp_ms, "");
+      std::vector<LoggedAbsence>& absences = result_.absences[name];
+      if (absences.empty()) absences.push_back({kBeginning, 0, -1, kNotEnded});
+      LoggedAbsence& absence = absences.back();
+      if (absence.ended_at != kNotEnded) continue;  // subscribed already
+      absence.to_ms = stamp_ms;
+      absence.ended_at = offset;
+      add(SpanRow::Kind::kUnsubscribed, name, absence.from_ms, stamp_ms, "");
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,21 @@ struct LoggedTrade {
   std::uint32_t context;  // index into LoggedPartition::contexts
 };
 
+// A void or unvoid that the log holds.
+struct LoggedVoid {
+  VoidRow row;
+  std::size_t epoch = 0;   // index into LoggedPartition::policies: those it was applied under
+  bool effective = false;  // it changed whether its trade counts
+};
+
+// A time in which trades of a symbol (empty: of all) were not asked for, as records told it.
+struct LoggedAbsence {
+  std::int64_t from_ms = 0;
+  std::int64_t to_ms = 0;                                            // once it has ended
+  std::int64_t begun_at = -1;                                        // offset of the record; -1: always was
+  std::int64_t ended_at = std::numeric_limits<std::int64_t>::max();  // likewise; max: not ended
+};
+
 struct LoggedPartition {
   std::int32_t partition = 0;
   LogId log_id{};
@@ -56,10 +72,13 @@ struct LoggedPartition {
 
   std::map<std::string, std::vector<LoggedTrade>> trades;  // by symbol, in the order of the log
   std::vector<LoggedContext> contexts;
-  std::vector<PolicySet> policies;  // by epoch: those that trades came under
-  PolicySet newest_policies;        // in force at the checkpoint
-  bool policies_replaced = false;   // a market had other policies before this generation
-  std::vector<SpanRow> spans;       // as the control records state them
+  std::vector<PolicySet> policies;                             // by epoch: those that trades and voids came under
+  PolicySet newest_policies;                                   // in force at the checkpoint
+  bool policies_replaced = false;                              // a market had other policies before this generation
+  std::vector<SpanRow> spans;                                  // as the control records state them
+  std::map<std::string, std::vector<LoggedAbsence>> absences;  // by symbol, in the order of the log
+  std::vector<LoggedVoid> voids;                               // likewise, in the order of the log
+  std::set<std::tuple<std::string, std::int64_t, std::int64_t>> voided_before;  // trades: symbol, event time, seq
   Ledger ledger;
 };
 
@@ -68,8 +87,10 @@ class PartitionScan {
   // (partition, offset) of the records that have a dead letter.
   using DeadLetterPlaces = std::set<std::pair<std::int32_t, std::int64_t>>;
 
+  // Of the symbols in `left_out` nothing is kept.
   PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,
-                const DeadLetterPlaces& dead_letters, VerifyFindings& findings);
+                const DeadLetterPlaces& dead_letters, const std::set<std::string, std::less<>>& left_out,
+                VerifyFindings& findings);
 
   // Reads [range.begin, end) of the partition; calls `progress` with the number of records read since the last call.
   [[nodiscard]] Result<void> read(LogReader& log, OffsetRange range, std::int64_t end,
@@ -97,16 +118,20 @@ class PartitionScan {
   void take_control(std::int64_t offset, const LogRecord& record);
   void take_heartbeat(std::int64_t offset, const SessionKey& key, const avro::Heartbeat& beat);
   void take_policy(std::int64_t offset, const avro::PolicyInForce& policy);
+  void take_void(std::int64_t offset, const avro::FeedStatus& control);
   void take_spans(std::int64_t offset, const avro::FeedStatus& control);
   void refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade);
   void keep(std::int64_t offset, const Trade& trade);
   [[nodiscard]] std::uint32_t context_of(const Trade& trade);
+  // Of what comes now: a new one if a policy has changed since the last.
+  [[nodiscard]] std::size_t epoch();
   [[nodiscard]] Result<std::map<std::string, MarketPolicy>> first_policies(Query& store);
   void note_stamp(std::int64_t stamp_ns);
 
   std::int32_t partitions_;
   const avro::StoredCheckpoint& checkpoint_;
   const DeadLetterPlaces& dead_letters_;
+  const std::set<std::string, std::less<>>& left_out_;
   VerifyFindings& findings_;
   LoggedPartition result_;
   TradeDecoder decoder_;
@@ -122,11 +147,8 @@ class PartitionScan {
   std::map<std::string, std::string> policy_hashes_;  // newest in the log, by market
   std::map<std::string, MarketPolicy> superseded_;    // newest below policies_from, by market
   std::vector<PolicyChange> changes_;
-  std::size_t epochs_ = 0;  // that have trades
+  std::size_t epochs_ = 0;  // that have trades or voids
   std::size_t changes_at_epoch_ = 0;
-
-  std::map<std::string, std::int64_t> off_since_;  // who is not subscribed (empty: all), and since when
-  std::set<std::string> once_off_;                 // whose absence has ended before
 };
 
 }  // namespace finpipe

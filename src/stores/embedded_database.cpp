@@ -19,7 +19,7 @@ namespace finpipe::rows {
 namespace {
 
 constexpr std::string_view kKind = "finpipe-store";
-constexpr std::string_view kFormat = "2";
+constexpr std::string_view kFormat = "3";
 constexpr std::string_view kKindKey = "kind";
 constexpr std::string_view kFormatKey = "format";
 

@@ -19,8 +19,18 @@ class Status;
 
 namespace finpipe::rows {
 
-enum class Family : std::uint8_t { kTicks, kBars, kRevisions, kSpans, kSymbols, kPolicies, kCheckpoints, kMeta };
-constexpr std::array<std::string_view, 8> kFamilyNames = {"ticks",   "bars",     "bar_revisions", "spans",
+enum class Family : std::uint8_t {
+  kTicks,
+  kBars,
+  kRevisions,
+  kSpans,
+  kVoids,
+  kSymbols,
+  kPolicies,
+  kCheckpoints,
+  kMeta
+};
+constexpr std::array<std::string_view, 9> kFamilyNames = {"ticks",   "bars",     "bar_revisions", "spans", "voids",
                                                           "symbols", "policies", "checkpoints",   "meta"};
 
 class Database {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
 #include "codec/stored_span_avro.h"
+#include "codec/stored_void_avro.h"
 
 namespace finpipe::rows {
 namespace {
@@ -48,6 +50,17 @@ void append_symbol(std::string& out, std::string_view symbol) { out.append(symbo
   if (end == std::string_view::npos) return false;
   symbol = in.substr(0, end);
   in.remove_prefix(end + 1);
+  return true;
+}
+
+void append_log_id(std::string& out, const LogId& log_id) {
+  out.append(reinterpret_cast<const char*>(log_id.data()), log_id.size());
+}
+
+[[nodiscard]] bool take_log_id(std::string_view& in, LogId& log_id) {
+  if (in.size() < log_id.size()) return false;
+  std::memcpy(log_id.data(), in.data(), log_id.size());
+  in.remove_prefix(log_id.size());
   return true;
 }
 
@@ -172,6 +185,7 @@ bool parse_revision_value(std::string_view value, RevisionRow& row) {
 
 void set_span_key(const SpanRow& row, std::string& out) {
   set_partition_key(row.partition, out);
+  append_log_id(out, row.log_id);
   append(out, row.offset);
   append(out, row.index);
 }
@@ -189,14 +203,46 @@ void set_span_value(const SpanRow& row, std::string& out) {
 
 bool parse_span(std::string_view key, std::string_view value, SpanRow& row) {
   avro::StoredSpan span;
-  if (!take(key, row.partition) || !take(key, row.offset) || !take(key, row.index) || !key.empty() ||
-      !avro::decode(std::as_bytes(std::span(value)), span))
+  if (!take(key, row.partition) || !take_log_id(key, row.log_id) || !take(key, row.offset) || !take(key, row.index) ||
+      !key.empty() || !avro::decode(std::as_bytes(std::span(value)), span))
     return false;
   row.kind = static_cast<SpanRow::Kind>(span.kind);
   row.symbol = span.symbol;
   row.from_ms = span.from;
   row.to_ms = span.to;
   row.reason = span.reason;
+  return true;
+}
+
+void set_void_key(const VoidRow& row, std::string& out) {
+  set_partition_key(row.partition, out);
+  append_log_id(out, row.log_id);
+  append(out, row.offset);
+}
+
+void set_void_value(const VoidRow& row, std::string& out) {
+  static_assert(static_cast<int>(avro::VoidAction::kUnvoid) == static_cast<int>(VoidRow::Action::kUnvoid));
+  out.clear();
+  avro::encode(avro::StoredVoid{.action = static_cast<avro::VoidAction>(row.action),
+                                .symbol = row.symbol,
+                                .event_time = row.event_time_ms,
+                                .seq = row.seq,
+                                .reason = row.reason,
+                                .at = row.at_ns},
+               out);
+}
+
+bool parse_void(std::string_view key, std::string_view value, VoidRow& row) {
+  avro::StoredVoid stored;
+  if (!take(key, row.partition) || !take_log_id(key, row.log_id) || !take(key, row.offset) || !key.empty() ||
+      !avro::decode(std::as_bytes(std::span(value)), stored))
+    return false;
+  row.action = static_cast<VoidRow::Action>(stored.action);
+  row.symbol = stored.symbol;
+  row.event_time_ms = stored.event_time;
+  row.seq = stored.seq;
+  row.reason = stored.reason;
+  row.at_ns = stored.at;
   return true;
 }
 

@@ -6,7 +6,8 @@
 //   ticks          bucket of five minutes, symbol                                -> a block of ticks
 //   bars           symbol, interval, start                                       -> generation, version, StoredBar
 //   bar_revisions  symbol, interval, start, generation, revision                 -> StoredBar
-//   spans          partition, offset, index                                      -> StoredSpan
+//   spans          partition, log id, offset, index                              -> StoredSpan
+//   voids          partition, log id, offset                                     -> StoredVoid
 //   symbols        symbol                                                        -> partition
 //   policies       hash                                                          -> length of market, market, text
 //   checkpoints    partition                                                     -> generation, offset, body
@@ -70,7 +71,11 @@ void set_span_key(const SpanRow& row, std::string& out);
 void set_span_value(const SpanRow& row, std::string& out);
 [[nodiscard]] bool parse_span(std::string_view key, std::string_view value, SpanRow& row);
 
-// Keys of checkpoints, and what the spans of a partition begin with.
+void set_void_key(const VoidRow& row, std::string& out);
+void set_void_value(const VoidRow& row, std::string& out);
+[[nodiscard]] bool parse_void(std::string_view key, std::string_view value, VoidRow& row);
+
+// Keys of checkpoints, and what the spans and voids of a partition begin with.
 void set_partition_key(std::int32_t partition, std::string& out);
 void set_checkpoint_value(const CheckpointRow& row, std::string& out);
 [[nodiscard]] bool parse_checkpoint(std::string_view key, std::string_view value, CheckpointRow& row);

@@ -141,6 +141,11 @@ Store::Ticket EmbeddedStore::Implementation::submit(const Commit& commit) {
     rows::set_span_value(row, value_);
     put(Family::kSpans);
   }
+  for (const VoidRow& row : commit.voids) {
+    rows::set_void_key(row, key_);
+    rows::set_void_value(row, value_);
+    put(Family::kVoids);
+  }
   for (const SymbolRow& row : commit.symbols) {
     key_ = row.symbol;
     rows::set_symbol_value(row.partition, value_);
@@ -358,6 +363,20 @@ Result<std::vector<SpanRow>> EmbeddedStore::load_spans(std::int32_t partition) {
   return implementation_->all<SpanRow>(Family::kSpans, prefix, rows::parse_span);
 }
 
+Result<std::vector<VoidRow>> EmbeddedStore::load_voids(std::int32_t partition) {
+  std::string prefix;
+  rows::set_partition_key(partition, prefix);
+  return implementation_->all<VoidRow>(Family::kVoids, prefix, rows::parse_void);
+}
+
+Result<void> EmbeddedStore::load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) {
+  const auto visit_all = [&visit](const Tick& tick) {
+    visit(tick);
+    return true;
+  };
+  return implementation_->ticks(range, visit_all, Order::kAscending);
+}
+
 Result<std::optional<PolicyRow>> EmbeddedStore::load_policy(std::string_view hash) { return policy(hash); }
 
 Result<std::vector<SymbolRow>> EmbeddedStore::symbols() {
@@ -382,6 +401,10 @@ Result<void> EmbeddedStore::ticks(const TickRange& range, const std::function<bo
 
 Result<std::vector<SpanRow>> EmbeddedStore::spans() {
   return implementation_->all<SpanRow>(Family::kSpans, {}, rows::parse_span);
+}
+
+Result<std::vector<VoidRow>> EmbeddedStore::voids() {
+  return implementation_->all<VoidRow>(Family::kVoids, {}, rows::parse_void);
 }
 
 Result<std::optional<PolicyRow>> EmbeddedStore::policy(std::string_view hash) {

@@ -32,6 +32,8 @@ class EmbeddedStore final : public Store, public Query {
   [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override;
   [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override;
   [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override;
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) override;
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
   [[nodiscard]] Result<std::vector<SymbolRow>> symbols() override;
@@ -43,6 +45,7 @@ class EmbeddedStore final : public Store, public Query {
   [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
                                    Order order = Order::kAscending) override;
   [[nodiscard]] Result<std::vector<SpanRow>> spans() override;
+  [[nodiscard]] Result<std::vector<VoidRow>> voids() override;
   [[nodiscard]] Result<std::optional<PolicyRow>> policy(std::string_view hash) override;
 
  private:

@@ -45,7 +45,9 @@ void MemoryStore::apply(Commit commit) {
   }
   for (RevisionRow& row : commit.revisions)
     revisions_.insert_or_assign({std::move(row.key), row.bar.generation, row.bar.revision}, row.bar);
-  for (SpanRow& row : commit.spans) spans_.insert_or_assign({row.partition, row.offset, row.index}, std::move(row));
+  for (SpanRow& row : commit.spans)
+    spans_.insert_or_assign({row.partition, row.log_id, row.offset, row.index}, std::move(row));
+  for (VoidRow& row : commit.voids) voids_.insert_or_assign({row.partition, row.log_id, row.offset}, std::move(row));
   for (SymbolRow& row : commit.symbols) symbols_.insert_or_assign(std::move(row.symbol), row.partition);
   for (PolicyRow& row : commit.policies) policies_.insert_or_assign(row.hash, std::move(row));
   for (BarRow& row : commit.bars) {
@@ -91,6 +93,23 @@ Result<std::vector<SpanRow>> MemoryStore::load_spans(std::int32_t partition) {
   for (const auto& [key, row] : spans_)
     if (row.partition == partition) rows.push_back(row);
   return rows;
+}
+
+Result<std::vector<VoidRow>> MemoryStore::load_voids(std::int32_t partition) {
+  std::vector<VoidRow> rows;
+  for (const auto& [key, row] : voids_)
+    if (row.partition == partition) rows.push_back(row);
+  return rows;
+}
+
+Result<void> MemoryStore::load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) {
+  return ticks(
+      range,
+      [&visit](const Tick& tick) {
+        visit(tick);
+        return true;
+      },
+      Order::kAscending);
 }
 
 Result<std::optional<PolicyRow>> MemoryStore::load_policy(std::string_view hash) { return policy(hash); }
@@ -141,6 +160,12 @@ bool MemoryStore::visit_tick(const std::pair<const TickKey, StoredTick>& stored,
 Result<std::vector<SpanRow>> MemoryStore::spans() {
   std::vector<SpanRow> rows;
   for (const auto& [key, row] : spans_) rows.push_back(row);
+  return rows;
+}
+
+Result<std::vector<VoidRow>> MemoryStore::voids() {
+  std::vector<VoidRow> rows;
+  for (const auto& [key, row] : voids_) rows.push_back(row);
   return rows;
 }
 

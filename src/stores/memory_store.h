@@ -23,6 +23,8 @@ class MemoryStore final : public Store, public Query {
   [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override;
   [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override;
   [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override;
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) override;
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
   [[nodiscard]] Result<std::vector<SymbolRow>> symbols() override;
@@ -34,6 +36,7 @@ class MemoryStore final : public Store, public Query {
   [[nodiscard]] Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit,
                                    Order order = Order::kAscending) override;
   [[nodiscard]] Result<std::vector<SpanRow>> spans() override;
+  [[nodiscard]] Result<std::vector<VoidRow>> voids() override;
   [[nodiscard]] Result<std::optional<PolicyRow>> policy(std::string_view hash) override;
 
  private:
@@ -41,9 +44,10 @@ class MemoryStore final : public Store, public Query {
     Tick tick;  // without symbol and codes
     std::string codes;
   };
-  using TickKey = std::tuple<std::string, std::int64_t, std::int64_t>;   // symbol, event_time, seq
-  using RevisionKey = std::tuple<BarKey, std::int64_t, std::int32_t>;    // bar, generation, revision
-  using SpanKey = std::tuple<std::int32_t, std::int64_t, std::int32_t>;  // partition, offset, index
+  using TickKey = std::tuple<std::string, std::int64_t, std::int64_t>;          // symbol, event_time, seq
+  using RevisionKey = std::tuple<BarKey, std::int64_t, std::int32_t>;           // bar, generation, revision
+  using SpanKey = std::tuple<std::int32_t, LogId, std::int64_t, std::int32_t>;  // partition, log, offset, index
+  using VoidKey = std::tuple<std::int32_t, LogId, std::int64_t>;                // partition, log, offset
 
   void apply(Commit commit);
   [[nodiscard]] static bool visit_tick(const std::pair<const TickKey, StoredTick>& stored,
@@ -55,6 +59,7 @@ class MemoryStore final : public Store, public Query {
   std::map<BarKey, Bar> bars_;
   std::map<RevisionKey, Bar> revisions_;
   std::map<SpanKey, SpanRow> spans_;
+  std::map<VoidKey, VoidRow> voids_;
   std::map<std::string, std::int32_t> symbols_;
   std::map<std::string, PolicyRow, std::less<>> policies_;
   std::map<std::int32_t, CheckpointRow> checkpoints_;

@@ -208,7 +208,8 @@ TEST_P(StoreContract, PollWithoutCommitsIsNoError) {
 TEST_P(StoreContract, ACommitOfEverythingComesBackAndTwiceIsTheSame) {
   const OwnedTick tick = make_tick("A", 61'000, 7);
   const BarRow bar = make_bar("A", Interval::k1m, 60'000, 3);
-  const SpanRow span{0, 12, 1, SpanRow::Kind::kUnsubscribed, "A", -5, 10, "stalled"};
+  const SpanRow span{0, 12, 1, SpanRow::Kind::kUnsubscribed, "A", -5, 10, "stalled", LogId{std::byte{3}}};
+  const VoidRow made{0, LogId{std::byte{3}}, 12, VoidRow::Action::kUnvoid, "A", 61'000, 7, "bad print", 99};
   const PolicyRow policy{"00ff", "crypto", "text\nof several lines\n"};
   const CheckpointRow checkpoint{0, 0, 13, std::string("body\0with zero", 14)};
   for (int i = 0; i < 2; ++i) {
@@ -217,6 +218,7 @@ TEST_P(StoreContract, ACommitOfEverythingComesBackAndTwiceIsTheSame) {
     commit.bars = {bar};
     commit.revisions = {bar};
     commit.spans = {span};
+    commit.voids = {made};
     commit.symbols = {{"A", 0}};
     commit.policies = {policy};
     commit.checkpoints = {checkpoint};
@@ -227,6 +229,8 @@ TEST_P(StoreContract, ACommitOfEverythingComesBackAndTwiceIsTheSame) {
     EXPECT_EQ(revisions({"A", Interval::k1m}), std::vector{bar});
     EXPECT_EQ(query().spans().value(), std::vector{span});
     EXPECT_EQ(store().load_spans(0).value(), std::vector{span});
+    EXPECT_EQ(query().voids().value(), std::vector{made});
+    EXPECT_EQ(store().load_voids(0).value(), std::vector{made});
     EXPECT_EQ(query().symbols().value(), (std::vector<SymbolRow>{{"A", 0}}));
     EXPECT_EQ(query().policy("00ff").value(), policy);
     EXPECT_EQ(store().load_policy("00ff").value(), policy);
@@ -249,6 +253,35 @@ TEST_P(StoreContract, SpansAreOrderedByPartitionOffsetAndIndex) {
   EXPECT_EQ(store().load_spans(2).value(), std::vector{span(2, 0, 0)});
 }
 
+TEST_P(StoreContract, SpansAndVoidsOfTwoLogsStandSideBySide) {
+  const LogId first{std::byte{1}}, second{std::byte{0xff}};
+  const auto span = [](const LogId& log_id, std::int64_t offset) {
+    return SpanRow{0, offset, 0, SpanRow::Kind::kGap, "", 1, 2, "", log_id};
+  };
+  const auto made = [](std::int32_t partition, const LogId& log_id, std::int64_t offset) {
+    return VoidRow{partition, log_id, offset, VoidRow::Action::kVoid, "A", 1, 2, "", 3};
+  };
+  Commit commit;
+  commit.spans = {span(second, 5), span(first, 7), span(first, 5)};
+  commit.voids = {made(1, first, 1), made(0, second, 5), made(0, first, 7), made(0, first, 5)};
+  write(std::move(commit));
+  EXPECT_EQ(query().spans().value(), (std::vector{span(first, 5), span(first, 7), span(second, 5)}));
+  EXPECT_EQ(query().voids().value(),
+            (std::vector{made(0, first, 5), made(0, first, 7), made(0, second, 5), made(1, first, 1)}));
+  EXPECT_EQ(store().load_voids(1).value(), std::vector{made(1, first, 1)});
+}
+
+TEST_P(StoreContract, TicksAreLoadedInOrderFromAHalfOpenRange) {
+  Commit commit;
+  const std::vector<OwnedTick> all = {make_tick("A", 1'000, 1), make_tick("A", 300'000, 2), make_tick("A", 300'000, 3),
+                                      make_tick("A", 600'000, 4)};
+  for (const OwnedTick& tick : all) commit.add_tick(tick.trade, tick.symbol, tick.offset, tick.log_id);
+  write(std::move(commit));
+  std::vector<std::int64_t> seqs;
+  ASSERT_TRUE(store().load_ticks({"A", 1'001, 600'000}, [&](const Tick& tick) { seqs.push_back(tick.trade.seq); }));
+  EXPECT_EQ(seqs, (std::vector<std::int64_t>{2, 3}));
+}
+
 TEST_P(StoreContract, SymbolsAreOrderedAndBelongToTheirPartition) {
   Commit commit;
   commit.symbols = {{"B", 1}, {"AB", 0}, {"IC MARKETS:1", 1}, {"A", 0}};
@@ -262,6 +295,7 @@ TEST_P(StoreContract, WhatWasNeverWrittenIsEmptyAndNoError) {
   EXPECT_EQ(store().load_checkpoint(3).value(), std::nullopt);
   EXPECT_TRUE(store().load_symbols(0).value().empty());
   EXPECT_TRUE(store().load_spans(0).value().empty());
+  EXPECT_TRUE(store().load_voids(0).value().empty());
   EXPECT_EQ(store().load_policy("none").value(), std::nullopt);
   EXPECT_TRUE(query().checkpoints().value().empty());
   EXPECT_TRUE(ticks({"A"}).empty());

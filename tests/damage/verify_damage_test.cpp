@@ -261,6 +261,8 @@ TEST_F(Damage, EveryValueOfABarIsCompared) {
       {"excluded", [](Bar& bar) { ++bar.excluded; }},
       {"backfilled", [](Bar& bar) { bar.backfilled = true; }},
       {"missing_ms", [](Bar& bar) { bar.missing_ms = 5; }},
+      {"partial", [](Bar& bar) { bar.partial = !bar.partial; }},
+      {"policy", [](Bar& bar) { bar.policy ^= 1; }},
       {"version", [](Bar& bar) { bar.version = 1; }},
       {"applied through", [](Bar& bar) { bar.applied_through = 1; }},
       {"applied through", [](Bar& bar) { bar.applied_through = 1'000'000; }},

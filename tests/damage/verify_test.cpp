@@ -3,80 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
-#include "codec/policy_file.h"
-#include "codec/records.h"
+#include "hand_made_log.h"
 #include "pipeline/checkpoint.h"
-#include "pipeline_run.h"
 
 namespace finpipe {
 namespace {
 
 using Kinds = std::vector<std::string>;
 
-constexpr std::int64_t kStartNs = 1'700'000'000'000'000'000;
-constexpr std::int64_t kStartMs = kStartNs / kNsPerMs;
-constexpr std::string_view kSymbol = "BINANCE:BTCUSDT";
-
-// A log written by hand: one partition, live session 1, policies as bundled.
-class HandMade : public testing::Test {
- protected:
-  HandMade() : run_(1) {
-    control(kStartNs, session(1));
-    const auto policies = bundled_policies();
-    for (const MarketPolicy& policy : *policies) {
-      control(kStartNs, avro::PolicyInForce{policy.market, policy.hash, policy.text});
-    }
-    control(kStartNs, avro::Subscribed{});
-  }
-
-  avro::SessionStarted session(std::int64_t id) {
-    return {.id = id,
-            .origin = "vendor",
-            .source_id = "",
-            .start = kStartNs,
-            .silent_since = std::nullopt,
-            .log_id = run_.log.log_id()};
-  }
-  void control(std::int64_t stamp_ns, decltype(avro::FeedStatus::body) body, std::int64_t of_session = 1,
-               avro::Writer writer = avro::Writer::kLive) {
-    std::string value;
-    encode_control({.stamp = stamp_ns, .writer = writer, .session = of_session, .body = std::move(body)}, value);
-    run_.append(0, {RecordType::kControl, std::nullopt, value});
-  }
-  avro::Heartbeat beat(std::int64_t appended, std::int64_t lag_ms) {
-    avro::Heartbeat beat;
-    beat.counters = {appended, 0, appended, 0};
-    beat.log_id = run_.log.log_id();
-    beat.lags.push_back({"crypto", lag_ms});
-    return beat;
-  }
-  // A trade `ms` after the start, received `late_ms` later.
-  Trade trade(std::int64_t ms, std::int64_t price, std::int64_t late_ms = 1) {
-    Trade made;
-    made.symbol = kSymbol;
-    made.event_time_ms = kStartMs + ms;
-    made.price_e9 = price * 1'000'000'000;
-    made.volume_e8 = 100'000'000;
-    made.received_at_ns = kStartNs + (ms + late_ms) * kNsPerMs;
-    made.seq = next_seq_ = std::max(next_seq_ + 1, made.received_at_ns);
-    made.session = 1;
-    return made;
-  }
-  void put(const Trade& made) { put(made, made.symbol); }
-  void put(const Trade& made, std::string_view key) {
-    std::string value;
-    encode_trade(made, value);
-    run_.append(0, {RecordType::kTrade, key, value});
-  }
-  VerifyReport verify() {
-    run_.process();
-    return run_.verify();
-  }
-
-  MemoryRun run_;
-  std::int64_t next_seq_ = 0;
-};
+using HandMade = HandMadeLog;
 
 TEST(Verify, TheBundledTapeHasNoDifferenceAndEveryTradeIsStored) {
   for (const std::int32_t partitions : {1, 4}) {
@@ -268,6 +205,48 @@ TEST_F(HandMade, AnotherLogIsADifference) {
   ASSERT_EQ(kinds_of(report), Kinds{"checkpoint differs"}) << text_of(report);
 }
 
+TEST_F(HandMade, AFlagOfASubscriptionThatBeganOrEndedInsideIsProved) {
+  put(trade(100, 10));
+  control(kStartNs + 200 * kNsPerMs, avro::Unsubscribed{});
+  put(trade(300, 10));
+  put(trade(1'300, 11));
+  control(kStartNs + 2'500 * kNsPerMs, avro::Subscribed{std::vector<std::string_view>{kSymbol}});
+  put(trade(2'600, 12));
+  put(trade(3'600, 12));
+  control(kStartNs + 30'000 * kNsPerMs, beat(5, 1));
+  control(kStartNs + 30'100 * kNsPerMs, avro::Unsubscribed{std::vector<std::string_view>{kSymbol}});
+  put(trade(3'700, 12, 30'000));
+  const VerifyReport report = verify();
+  EXPECT_EQ(report.differences, 0) << text_of(report);
+  std::vector<bool> partial;
+  ASSERT_TRUE(run_.store.bars({kSymbol, Interval::k1s}, [&](const BarRow& row) {
+    partial.push_back(row.bar.partial);
+    return true;
+  }));
+  EXPECT_EQ(partial, (std::vector<bool>{true, true, true, false}));
+}
+
+TEST(Verify, ASampleComparesSomeSymbolsAndLeavesOutTheRest) {
+  MemoryRun run(2);
+  run.ingest(data_file("finnhub.tape"));
+  run.process();
+  const std::size_t symbols = run.store.symbols()->size();
+  ASSERT_GT(symbols, 2U);
+  std::set<std::string> compared;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    VerifyOptions options;
+    options.sample = 0.01;
+    options.sample_seed = seed;
+    const auto report = finpipe::verify(run.store, *run.reader(), *run.log.dead_letter_query(), options);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->differences, 0) << text_of(*report);
+    ASSERT_EQ(report->symbols.size(), 1U) << "at least one";
+    EXPECT_EQ(report->left_out, static_cast<std::int64_t>(symbols) - 1);
+    compared.insert(report->symbols.front().symbol);
+  }
+  EXPECT_GT(compared.size(), symbols / 2) << "another seed, another sample";
+}
+
 TEST_F(HandMade, DifferencesBeyondTheLimitAreCounted) {
   for (std::int64_t i = 0; i < 10; ++i) put(trade(i * 10, 10));
   run_.process();
@@ -282,7 +261,7 @@ TEST_F(HandMade, DifferencesBeyondTheLimitAreCounted) {
   options.progress = [&](double done) { progress.push_back(done); };
   const auto report = finpipe::verify(empty, *run_.reader(), *run_.log.dead_letter_query(), options);
   ASSERT_TRUE(report);
-  EXPECT_EQ(report->first.size(), 2U);
+  EXPECT_EQ(report->first.size(), 2U + 2U) << "of the symbol, and of the rest";
   EXPECT_GE(report->differences, 10 + 6);
   ASSERT_FALSE(progress.empty());
   EXPECT_TRUE(std::ranges::is_sorted(progress));

@@ -8,7 +8,8 @@ from program import ROOT, CliTest, frame, trade
 
 class Usage(CliTest):
     def test_help_of_every_command_has_examples(self):
-        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"], ["simulate"]]
+        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"], ["simulate"],
+                    ["void"], ["unvoid"]]
         commands += [["export", kind] for kind in ("bars", "revisions", "trades", "gaps", "dead-letters")]
         commands += [["checkpoint", "show"], ["checkpoint", "reset"]]
         for command in commands:

@@ -81,6 +81,7 @@ class InterruptedQuery final : public Query {
     return query_.ticks(range, visit, order);
   }
   Result<std::vector<SpanRow>> spans() override { return query_.spans(); }
+  Result<std::vector<VoidRow>> voids() override { return query_.voids(); }
   Result<std::optional<PolicyRow>> policy(std::string_view hash) override { return query_.policy(hash); }
 
   std::function<void()> before_read = [] {};

@@ -14,6 +14,7 @@ std::string text_of(const LogId& id) { return fmt::format("{}", static_cast<int>
 std::string text_of(BarState state) { return std::string(to_string(state)); }
 std::string text_of(RevisionReason reason) { return std::string(to_string(reason)); }
 std::string text_of(int128 value) { return fmt::format("{}", value); }
+std::string text_of(std::uint64_t value) { return fmt::format("{:x}", value); }
 std::string text_of(std::int64_t value) { return fmt::format("{}", value); }
 std::string text_of(std::int32_t value) { return fmt::format("{}", value); }
 std::string text_of(bool value) { return value ? "yes" : "no"; }
@@ -41,6 +42,7 @@ std::string first_difference(const Bar& a, const Bar& b) {
   compare("notional_e17", a.notional_e17, b.notional_e17);
   compare("trades", a.trades, b.trades);
   compare("excluded", a.excluded, b.excluded);
+  compare("policy", a.policy, b.policy);
   compare("state", a.state, b.state);
   compare("revision", a.revision, b.revision);
   compare("reason", a.reason, b.reason);

@@ -9,6 +9,7 @@
 namespace finpipe::simulation {
 
 void SharedStore::remember(Written& written, const BarRow& row, std::int64_t number, std::string_view what) {
+  if (row.bar.generation < generation_) return;
   const auto [at, fresh] = written[row.key].try_emplace({row.bar.generation, number}, row.bar);
   if (fresh || at->second == row.bar || impurity_) return;
   impurity_ =
@@ -24,11 +25,13 @@ void SharedStore::apply(Commit commit) {
 
 Store::Ticket FaultyStore::submit(Commit commit) {
   const Ticket ticket = next_ticket_++;
+  if (!fuse_.survives() || failed_) return ticket;
   std::vector<BarRow> bars = std::exchange(commit.bars, {});
   std::vector<CheckpointRow> checkpoints = std::exchange(commit.checkpoints, {});
   std::vector<Commit> first;
   if (random_.chance(0.5)) first.emplace_back().revisions = std::exchange(commit.revisions, {});
   if (random_.chance(0.5)) first.emplace_back().spans = std::exchange(commit.spans, {});
+  if (random_.chance(0.5)) first.emplace_back().voids = std::exchange(commit.voids, {});
   if (random_.chance(0.5)) first.emplace_back().symbols = std::exchange(commit.symbols, {});
   if (random_.chance(0.5)) first.emplace_back().policies = std::exchange(commit.policies, {});
   first.push_back(std::move(commit));
@@ -44,6 +47,7 @@ Store::Ticket FaultyStore::submit(Commit commit) {
 }
 
 void FaultyStore::work(std::size_t pieces) {
+  if (failed_) return;
   // Nobody looks in between, so rows that follow each other may go together.
   Commit rows;
   const auto flush = [&] { shared_.apply(std::exchange(rows, Commit())); };
@@ -62,19 +66,37 @@ void FaultyStore::work(std::size_t pieces) {
   flush();
 }
 
+Result<Store::Ticket> FaultyStore::poll() {
+  FINPIPE_TRY(fuse_.check());
+  if (failed_) return fail(ErrorCode::kIo, "a write failed");
+  return done_;
+}
 Result<std::optional<CheckpointRow>> FaultyStore::load_checkpoint(std::int32_t partition) {
+  FINPIPE_TRY(fuse_.check());
   return shared_.rows().load_checkpoint(partition);
 }
 Result<std::vector<SymbolRow>> FaultyStore::load_symbols(std::int32_t partition) {
+  FINPIPE_TRY(fuse_.check());
   return shared_.rows().load_symbols(partition);
 }
 Result<std::vector<BarRow>> FaultyStore::load_bars(std::span<const BarRange> ranges) {
+  FINPIPE_TRY(fuse_.check());
   return shared_.rows().load_bars(ranges);
 }
 Result<std::vector<SpanRow>> FaultyStore::load_spans(std::int32_t partition) {
+  FINPIPE_TRY(fuse_.check());
   return shared_.rows().load_spans(partition);
 }
+Result<std::vector<VoidRow>> FaultyStore::load_voids(std::int32_t partition) {
+  FINPIPE_TRY(fuse_.check());
+  return shared_.rows().load_voids(partition);
+}
+Result<void> FaultyStore::load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) {
+  FINPIPE_TRY(fuse_.check());
+  return shared_.rows().load_ticks(range, visit);
+}
 Result<std::optional<PolicyRow>> FaultyStore::load_policy(std::string_view hash) {
+  FINPIPE_TRY(fuse_.check());
   return shared_.rows().load_policy(hash);
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "mortal_ports.h"
 #include "pipeline/ports.h"
 #include "stores/memory_store.h"
 
@@ -25,6 +26,8 @@ namespace finpipe::simulation {
 class SharedStore {
  public:
   void apply(Commit piece);
+  // Contents of older ones are no longer looked at.
+  void begin_generation(std::int64_t generation) { generation_ = generation; }
   [[nodiscard]] MemoryStore& rows() { return rows_; }
   // The first two contents that were written under one version of a bar or one revision.
   [[nodiscard]] const std::optional<std::string>& impurity() const { return impurity_; }
@@ -42,24 +45,31 @@ class SharedStore {
   void remember(Written& written, const BarRow& row, std::int64_t number, std::string_view what);
 
   MemoryStore rows_;
+  std::int64_t generation_ = 0;
   Written bars_, revisions_;
   std::optional<std::string> impurity_;
 };
 
 class FaultyStore final : public Store {
  public:
-  FaultyStore(SharedStore& shared, std::uint64_t seed) : shared_(shared), random_(seed) {}
+  FaultyStore(SharedStore& shared, Fuse& fuse, std::uint64_t seed) : shared_(shared), fuse_(fuse), random_(seed) {}
 
   // Applies the oldest `pieces` of what is queued.
   void work(std::size_t pieces);
   [[nodiscard]] std::size_t queued() const { return pieces_.size(); }
 
+  // What waits will never be written, and the process that polls is told.
+  void fail_writes() { failed_ = true; }
+  [[nodiscard]] bool failed() const { return failed_; }
+
   [[nodiscard]] Ticket submit(Commit commit) override;
-  [[nodiscard]] Result<Ticket> poll() override { return done_; }
+  [[nodiscard]] Result<Ticket> poll() override;
   [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override;
   [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override;
   [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override;
   [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override;
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override;
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range, const std::function<void(const Tick&)>& visit) override;
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
  private:
@@ -70,7 +80,9 @@ class FaultyStore final : public Store {
   };
 
   SharedStore& shared_;
+  Fuse& fuse_;
   Random random_;
+  bool failed_ = false;
   std::deque<Piece> pieces_;
   Ticket next_ticket_ = 1;
   Ticket done_ = 0;

@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/time.h"
-#include "codec/policy_file.h"
 #include "codec/records.h"
+#include "policy_texts.h"
 
 namespace finpipe::simulation {
 namespace {
@@ -24,42 +24,6 @@ constexpr std::array<std::string_view, 8> kUnclaimedSymbols = {"OANDA:EUR_USD", 
 // Around what matters on a trading Monday in New York (UTC-4): pre-market, open, close, the end of the trading date.
 constexpr std::array<std::int64_t, 5> kStartsMs = {1'717'401'580'000, 1'717'421'390'000, 1'717'444'780'000,
                                                    1'717'459'170'000, 1'717'430'000'000};
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  const std::size_t at = text.find(from);
-  if (at == std::string::npos) throw std::logic_error("not in the policy: " + std::string(from));
-  return text.replace(at, from.size(), to);
-}
-
-// A market's policy and the versions of it that a history may change to.
-struct PolicyTexts {
-  std::string market;
-  std::vector<std::string> versions;
-};
-
-// `calendar`: with the bundled trading calendar, which is slow to compile; else the market is always open.
-PolicyTexts policy_texts(std::string_view market, bool calendar) {
-  static const std::vector<MarketPolicy> kBundled = bundled_policies().value();
-  const auto policy = std::ranges::find(kBundled, market, &MarketPolicy::market);
-  std::string text = policy->text;
-  if (!calendar && !policy->calendar.always_open()) {
-    const std::size_t session = text.find("[session]");
-    const std::size_t conditions = text.find("[conditions]");
-    text.replace(session, conditions - session,
-                 "[session]\ntimezone = \"UTC\"\nkind = \"always\"\ntrading_day_start = \"00:00\"\n");
-  }
-  const std::string delay = "allowed_delay_ms = " + std::to_string(policy->allowed_delay_ms) + "\n";
-  PolicyTexts texts{std::string(market), {text}};
-  texts.versions.push_back(replaced(text, delay, "allowed_delay_ms = 30000\n"));
-  texts.versions.push_back(replaced(text, delay, "allowed_delay_ms = 0\n"));
-  if (policy->has_rules) {
-    texts.versions.push_back(replaced(text, "name = \"Odd Lot\", high_low = false, last = \"no\"",
-                                      "name = \"Odd Lot\", high_low = true, last = \"first\""));
-  } else {
-    texts.versions.push_back(replaced(text, "zero_volume_moves_price = false", "zero_volume_moves_price = true"));
-  }
-  return texts;
-}
 
 class HistoryMaker {
  public:
@@ -171,8 +135,8 @@ class HistoryMaker {
     if (kind < 975) return gap();
     if (kind < 990) return filled();
     if (kind < 994) return control_of_old_session();
-    if (kind < 996) return control(avro::Refused{{pick(symbols_)}, "no access"});
-    if (kind < 998) return control(avro::VoidTrade{pick(symbols_), now_ms(), now_ns_, "typo"});
+    if (kind < 995) return control(avro::Refused{{pick(symbols_)}, "no access"});
+    if (kind < 998) return void_trade();
     return bad_policy();
   }
 
@@ -353,6 +317,23 @@ class HistoryMaker {
     control(avro::Filled{pick(symbols_), from, std::max(from, to)}, Writer::kBackfill);
   }
 
+  // Of a trade that is stored, or not yet, or never; by its operator or, wrongly, by another writer.
+  void void_trade() {
+    const auto partition = random_.below(trades_.size());
+    avro::VoidTrade body{pick(symbols_), now_ms(), now_ns_, "typo"};
+    TradeDecoder decoder;
+    Trade trade;
+    if (!trades_[partition].empty() && random_.chance(0.9)) {
+      if (voided_.empty() || random_.chance(0.6)) voided_.push_back(pick(trades_[partition]));
+      if (!decoder.decode(history_.records[pick(voided_)].value, trade)) return;
+      body.symbol = trade.symbol, body.event_time = trade.event_time_ms, body.seq = trade.seq;
+    }
+    const Writer writer = random_.chance(0.9) ? Writer::kOperator : Writer::kLive;
+    if (session_of(writer) == 0) session(writer);
+    if (random_.chance(0.6)) return control(body, writer);
+    control(avro::UnvoidTrade{body.symbol, body.event_time, body.seq, "no typo"}, writer);
+  }
+
   void control_of_old_session() {
     --session_of(Writer::kLive);
     heartbeat();
@@ -378,6 +359,7 @@ class HistoryMaker {
   History history_;
   std::vector<std::int64_t> sizes_;               // records by partition
   std::vector<std::vector<std::size_t>> trades_;  // by partition, indexes of well-formed trades
+  std::vector<std::size_t> voided_;               // likewise, of those that an operator has named
   std::vector<std::string> symbols_;
   std::vector<PolicyTexts> policies_;
   std::array<std::int64_t, kWriterCount> sessions_{};

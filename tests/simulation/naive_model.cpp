@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <set>
 #include <variant>
 
 #include "base/hash.h"
@@ -19,7 +20,7 @@ constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::min();
 
 // Parsing a policy compiles its calendar: each text once in a program's life.
 Result<MarketPolicy> parsed_policy(std::string_view text, std::string_view market) {
-  static std::map<std::string, Result<MarketPolicy>, std::less<>> known;
+  static thread_local std::map<std::string, Result<MarketPolicy>, std::less<>> known;
   auto found = known.find(text);
   if (found == known.end()) found = known.emplace(text, parse_policy(std::string(text), market)).first;
   return found->second;
@@ -130,9 +131,17 @@ Bar content_of(const Window& window) {
 
 class NaivePartition {
  public:
-  NaivePartition(const History& history, std::int32_t partition) : history_(history), partition_(partition) {}
+  NaivePartition(const History& history, std::int32_t partition, const Generation& generation)
+      : history_(history), partition_(partition), generation_(generation) {
+    for (const auto& [market, text] : generation.policies) {
+      const MarketPolicy policy = parsed_policy(text, market).value();
+      policy_hashes_[market] = policy.hash;
+      policies_.put(policy);
+    }
+  }
 
   NaiveResult run() {
+    result_.generation = generation_.number;
     for (const HistoryRecord& record : history_.records) {
       if (record.partition != partition_) continue;
       offset_ = result_.end++;
@@ -231,6 +240,7 @@ class NaivePartition {
         window.counted.push_back({effect, {trade.event_time_ms, trade.seq, trade.price_e9}, trade.volume_e8, backfill});
         if (bar.state != BarState::kProvisional) gather(symbol, bar, reason);
       }
+      bar.policy = policy.id;
       ++bar.version;
       bar.applied_through = offset_;
     }
@@ -239,6 +249,7 @@ class NaivePartition {
   void open(const std::string& symbol, Window& window, TimeSpan span, RevisionReason reason) {
     window.span = span;
     window.bar.log_id = history_.log_id;
+    window.bar.generation = generation_.number;
     const bool late = closes(window, close_after_ms(symbol));
     window.bar.missing_ms = interruptions_.missing_ms(symbol, span, policies_.policy_for(symbol).calendar, late);
     window.bar.partial = interruptions_.partial(symbol, span);
@@ -260,6 +271,7 @@ class NaivePartition {
   }
 
   void gather(const std::string& symbol, Bar& bar, RevisionReason reason) {
+    if (reason == RevisionReason::kVoid) bar.pending_reason = reason;
     if (bar.pending_deadline_ns != kNoDeadline) return;
     bar.pending_reason = reason;
     bar.pending_deadline_ns =
@@ -360,6 +372,7 @@ class NaivePartition {
   void apply(const avro::PolicyInForce& body) {
     const std::string market(body.market);
     if (policy_hashes_.contains(market) && policy_hashes_[market] == body.hash) return advance();
+    if (offset_ < generation_.policies_from) return advance();
     const Result<MarketPolicy> policy = parsed_policy(body.text, market);
     if (!policy || policy->hash != body.hash) {
       result_.dead_letters[offset_] = ErrorCode::kBadPolicy;
@@ -373,7 +386,8 @@ class NaivePartition {
 
   void keep_span(SpanRow::Kind kind, const std::string& symbol, TimeSpan span, std::string_view reason) {
     const auto index = static_cast<std::int32_t>(std::ranges::count(result_.spans, offset_, &SpanRow::offset));
-    result_.spans.push_back({partition_, offset_, index, kind, symbol, span.from_ms, span.to_ms, std::string(reason)});
+    result_.spans.push_back(
+        {partition_, offset_, index, kind, symbol, span.from_ms, span.to_ms, std::string(reason), history_.log_id});
   }
 
   void apply(const avro::Subscribed& body) {
@@ -395,7 +409,7 @@ class NaivePartition {
     for (const std::string& name : names) {
       if (interruptions_.known(name)) interruptions_.absent_since.emplace(name, stamp_ms());
     }
-    for (const std::string& name : names) trust_again({name, {stamp_ms(), kForever}}, false);
+    for (const std::string& name : names) partial_again({name, {stamp_ms(), kForever}});
   }
 
   void apply(const avro::FeedState& body) {
@@ -414,7 +428,7 @@ class NaivePartition {
       each.span = {std::min(each.span.from_ms, *interruptions_.silent_since_ms), kForever};
       interruptions_.silent_since_ms.reset();
     }
-    for (const NamedSpan& each : spans) trust_again(each, true);
+    for (const NamedSpan& each : spans) missing_again(each);
     advance();
   }
 
@@ -422,23 +436,31 @@ class NaivePartition {
     const NamedSpan filled{std::string(body.symbol), {body.from, body.to}};
     keep_span(SpanRow::Kind::kFilled, filled.symbol, filled.span, "");
     interruptions_.filled.push_back(filled);
-    trust_again(filled, true);
+    missing_again(filled);
     advance();
   }
 
-  // What is known of interruptions has changed for the windows that overlap `where`: for the open ones, or for all.
-  void trust_again(const NamedSpan& where, bool closed_too) {
+  // What is known of subscriptions has changed for the open windows that overlap `where`.
+  void partial_again(const NamedSpan& where) {
+    for (auto& [key, window] : windows_) {
+      if (!where.concerns(key.symbol) || !overlap(window.span, where.span)) continue;
+      Bar& bar = window.bar;
+      if (bar.state != BarState::kProvisional || bar.partial) continue;
+      bar.partial = interruptions_.partial(key.symbol, window.span);
+      if (bar.partial) transition(bar);
+    }
+  }
+
+  // What is known of gaps has changed for the windows that overlap `where`.
+  void missing_again(const NamedSpan& where) {
     for (auto& [key, window] : windows_) {
       if (!where.concerns(key.symbol) || !overlap(window.span, where.span)) continue;
       Bar& bar = window.bar;
       const bool closed = bar.state != BarState::kProvisional;
-      if (closed && !closed_too) continue;
       const std::int64_t missing_ms =
           interruptions_.missing_ms(key.symbol, window.span, policies_.policy_for(key.symbol).calendar, closed);
-      const bool partial = bar.partial || interruptions_.partial(key.symbol, window.span);
-      if (missing_ms == bar.missing_ms && partial == bar.partial) continue;
+      if (missing_ms == bar.missing_ms) continue;
       bar.missing_ms = missing_ms;
-      bar.partial = partial;
       transition(bar);
       if (closed) gather(key.symbol, bar, RevisionReason::kGap);
     }
@@ -467,12 +489,77 @@ class NaivePartition {
   }
 
   void apply(const avro::Refused&) { advance(); }
-  void apply(const avro::VoidTrade&) { result_.dead_letters[offset_] = ErrorCode::kUnknownSchemaId; }
-  void apply(const avro::UnvoidTrade&) { result_.dead_letters[offset_] = ErrorCode::kUnknownSchemaId; }
+
+  // ---- Voids -------------------------------------------------------------------------------------------------------
+
+  void apply(const avro::VoidTrade& body) { void_trade(body, VoidRow::Action::kVoid); }
+  void apply(const avro::UnvoidTrade& body) { void_trade(body, VoidRow::Action::kUnvoid); }
+
+  template <typename Body>
+  void void_trade(const Body& body, VoidRow::Action action) {
+    const std::string symbol(body.symbol);
+    const TickKey key{symbol, body.event_time, body.seq};
+    const bool unvoid = action == VoidRow::Action::kUnvoid;
+    if (partition_of(symbol, history_.partitions) != partition_ || voided_.contains(key) != unvoid) return advance();
+    if (!result_.ticks.contains(key)) {
+      result_.dead_letters[offset_] = ErrorCode::kNoSuchTrade;
+      return;
+    }
+    if (unvoid) {
+      voided_.erase(key);
+    } else {
+      voided_.insert(key);
+    }
+    result_.voids.push_back({partition_, history_.log_id, offset_, action, symbol, body.event_time, body.seq,
+                             std::string(body.reason), control_->stamp});
+    for (const Interval interval : kIntervals) count_again(symbol, interval, body.event_time);
+    advance();
+  }
+
+  // What the bar would be if all that has come until now had come under the policy in force.
+  void count_again(const std::string& symbol, Interval interval, std::int64_t event_time_ms) {
+    const MarketPolicy& policy = policies_.policy_for(symbol);
+    const MarketPolicy::Window place = policy.window_of(interval, event_time_ms);
+    const auto at = windows_.find(BarKey{symbol, interval, place.start_ms});
+    if (at == windows_.end()) return;
+    Window after = at->second;
+    after.counted.clear();
+    after.bar.excluded = 0;
+    after.bar.policy = policy.id;
+    const TickKey first{symbol, place.span.from_ms, std::numeric_limits<std::int64_t>::min()};
+    for (auto tick = result_.ticks.lower_bound(first); tick != result_.ticks.end(); ++tick) {
+      const auto& [name, tick_ms, seq] = tick->first;
+      if (name != symbol || tick_ms >= place.span.to_ms) break;
+      const NaiveTick& content = tick->second;
+      const MarketPolicy::TradeEffect effects = policy.effect_of({.symbol = symbol,
+                                                                  .event_time_ms = tick_ms,
+                                                                  .price_e9 = content.price_e9,
+                                                                  .volume_e8 = content.volume_e8,
+                                                                  .conditions = {content.form, content.codes},
+                                                                  .received_at_ns = content.received_at_ns,
+                                                                  .seq = seq,
+                                                                  .session = content.session,
+                                                                  .writer = content.writer,
+                                                                  .suspect = content.suspect});
+      const Effect effect = interval == Interval::k1d ? effects.daily : effects.intraday;
+      if (effect == kNoEffect || content.suspect != Suspect::kNone || voided_.contains(tick->first)) {
+        ++after.bar.excluded;
+      } else {
+        after.counted.push_back(
+            {effect, {tick_ms, seq, content.price_e9}, content.volume_e8, content.writer == Writer::kBackfill});
+      }
+    }
+    if (content_of(after) == content_of(at->second)) return;
+    transition(after.bar);
+    if (after.bar.state != BarState::kProvisional) gather(symbol, after.bar, RevisionReason::kVoid);
+    at->second = std::move(after);
+  }
 
   const History& history_;
   const std::int32_t partition_;
+  const Generation& generation_;
   NaiveResult result_;
+  std::set<TickKey> voided_;
   std::int64_t offset_ = 0;
   std::int64_t clock_ns_ = kEver;
   std::map<Writer, WriterSeen> seen_;
@@ -487,8 +574,8 @@ class NaivePartition {
 
 }  // namespace
 
-NaiveResult run_naive_model(const History& history, std::int32_t partition) {
-  return NaivePartition(history, partition).run();
+NaiveResult run_naive_model(const History& history, std::int32_t partition, const Generation& generation) {
+  return NaivePartition(history, partition, generation).run();
 }
 
 }  // namespace finpipe::simulation

@@ -21,6 +21,8 @@ namespace finpipe::simulation {
 
 using RevisionKey = std::pair<BarKey, std::int32_t>;  // bar and revision
 
+using TickKey = std::tuple<std::string, std::int64_t, std::int64_t>;  // symbol, event_time, seq
+
 struct NaiveTick {
   std::int64_t price_e9 = 0, volume_e8 = 0, received_at_ns = 0, session = 0, offset = 0;
   Conditions::Form form = Conditions::Form::kAbsent;
@@ -30,18 +32,28 @@ struct NaiveTick {
   bool operator==(const NaiveTick&) const = default;
 };
 
+// What a reset of the checkpoints has decided for a partition.
+struct Generation {
+  std::int64_t number = 0;
+  std::int64_t policies_from = 0;                 // policy records below this offset say nothing
+  std::map<std::string, std::string> policies{};  // in force before that: texts by market
+};
+
 // What the store must hold of one partition in the end.
 struct NaiveResult {
   std::int64_t end = 0;  // records of the partition
+  std::int64_t generation = 0;
   std::map<BarKey, Bar> bars;
   std::map<RevisionKey, Bar> revisions;
-  std::map<std::tuple<std::string, std::int64_t, std::int64_t>, NaiveTick> ticks;  // symbol, event_time, seq
+  std::map<TickKey, NaiveTick> ticks;
   std::vector<SpanRow> spans;
+  std::vector<VoidRow> voids;
   std::set<std::string> symbols;
   std::map<std::int64_t, ErrorCode> dead_letters;  // by offset
   Ledger ledger;
 };
 
-[[nodiscard]] NaiveResult run_naive_model(const History& history, std::int32_t partition);
+[[nodiscard]] NaiveResult run_naive_model(const History& history, std::int32_t partition,
+                                          const Generation& generation = {});
 
 }  // namespace finpipe::simulation

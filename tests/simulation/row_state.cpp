@@ -2,151 +2,48 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
-#include <set>
 #include <utility>
 
 #include "cluster.h"
-#include "differences.h"
 #include "naive_model.h"
-#include "pipeline/checkpoint.h"
 
 namespace finpipe::simulation {
 namespace {
 
-using Found = std::optional<std::string>;
-
-// What stands in one of two maps only, or differs in both.
-template <typename Map, typename Name, typename Differ>
-Found compare_maps(std::string_view what, const Map& expected, const Map& actual, Name name, Differ differ) {
-  for (const auto& [key, value] : expected) {
-    const auto at = actual.find(key);
-    if (at == actual.end()) return fmt::format("{} {}: not in the store", what, name(key));
-    if (!(at->second == value)) {
-      return fmt::format("{} {}: {} (model, store)", what, name(key), differ(value, at->second));
+// Appends the history bit by bit while the cluster works.
+Result<void> play(const History& history, MemoryLog& log, ManualClock& clock, Cluster& cluster, Random& random) {
+  const auto writer = log.writer(std::size_t{64} << 20);
+  for (std::size_t appended = 0; appended < history.records.size();) {
+    const std::size_t end = std::min(history.records.size(), appended + random.below(9));
+    for (; appended < end; ++appended) {
+      const LogRecord record = history.records[appended].view();
+      (void)writer->append(history.records[appended].partition, {&record, 1});
     }
+    (void)writer->poll();
+    clock.advance_ns(random.between(0, 40) * kNsPerMs);
+    FINPIPE_TRY(cluster.round());
   }
-  for (const auto& [key, value] : actual) {
-    if (!expected.contains(key)) return fmt::format("{} {}: not in the model", what, name(key));
-  }
-  return std::nullopt;
+  return cluster.settle();
 }
-
-class Comparison {
- public:
-  Comparison(Cluster& cluster, NaiveResult model, std::int32_t partition)
-      : cluster_(cluster), model_(std::move(model)), partition_(partition) {}
-
-  // Versions and offsets are the means by which rows stay right; without them it must be the rows that differ.
-  void leave_out_order() {
-    for (auto* bars : {&model_.bars, &bars_}) {
-      for (auto& [key, bar] : *bars) bar.version = bar.applied_through = 0;
-    }
-    for (auto* revisions : {&model_.revisions, &revisions_}) {
-      for (auto& [key, bar] : *revisions) bar.version = bar.applied_through = 0;
-    }
-  }
-
-  Found run(Compare what) {
-    read_store();
-    if (what == Compare::kWhatUsersSee) leave_out_order();
-    const auto describe_bar = [](const BarKey& key) { return describe(key); };
-    const auto describe_revision = [](const RevisionKey& key) {
-      return fmt::format("{} revision {}", describe(key.first), key.second);
-    };
-    const auto describe_tick = [](const auto& key) {
-      return fmt::format("{} {} {}", std::get<0>(key), std::get<1>(key), std::get<2>(key));
-    };
-    const auto unnamed = [](const auto&, const auto&) { return std::string("another content"); };
-    if (symbols_ != model_.symbols) return "the symbols differ";
-    if (Found found = compare_maps("bar", model_.bars, bars_, describe_bar, first_difference)) return found;
-    if (Found found = compare_maps("revision", model_.revisions, revisions_, describe_revision, first_difference)) {
-      return found;
-    }
-    if (Found found = compare_maps("tick", model_.ticks, ticks_, describe_tick, unnamed)) return found;
-    const auto offset = [](std::int64_t key) { return fmt::format("{}", key); };
-    const auto codes = [](ErrorCode a, ErrorCode b) {
-      return fmt::format("{}, {}", error_info(a).name, error_info(b).name);
-    };
-    if (Found found = compare_maps("dead letter", model_.dead_letters, dead_letters_, offset, codes)) return found;
-    if (spans_ != model_.spans) return "the spans differ";
-    return checkpoint();
-  }
-
- private:
-  void read_store() {
-    MemoryStore& rows = cluster_.store().rows();
-    const auto symbols = rows.load_symbols(partition_).value();
-    for (const SymbolRow& row : symbols) {
-      symbols_.insert(row.symbol);
-      for (const Interval interval : kIntervals) {
-        (void)rows.bars({row.symbol, interval},
-                        [&](const BarRow& bar) { return bars_.emplace(bar.key, bar.bar).second; });
-        (void)rows.revisions({row.symbol, interval}, [&](const RevisionRow& revision) {
-          return revisions_.emplace(RevisionKey{revision.key, revision.bar.revision}, revision.bar).second;
-        });
-      }
-      (void)rows.ticks({row.symbol}, [&](const Tick& tick) {
-        const Trade& trade = tick.trade;
-        ticks_[{row.symbol, trade.event_time_ms, trade.seq}] = {trade.price_e9,
-                                                                trade.volume_e8,
-                                                                trade.received_at_ns,
-                                                                trade.session,
-                                                                tick.offset,
-                                                                trade.conditions.form,
-                                                                std::string(trade.conditions.codes),
-                                                                trade.writer,
-                                                                trade.suspect};
-        return true;
-      });
-    }
-    spans_ = rows.load_spans(partition_).value();
-    (void)cluster_.log().dead_letter_query()->dead_letters([&](const DeadLetter& letter) {
-      if (letter.partition == partition_) dead_letters_[letter.offset] = letter.reason;
-      return true;
-    });
-  }
-
-  Found checkpoint() {
-    const auto row = cluster_.store().rows().load_checkpoint(partition_).value();
-    if (!row) return "there is no checkpoint";
-    const auto checkpoint = decode_checkpoint(*row);
-    if (!checkpoint) return checkpoint.error().message();
-    if (checkpoint->offset != model_.end) {
-      return fmt::format("the checkpoint is at {} of {}", checkpoint->offset, model_.end);
-    }
-    const auto name = [](const SessionKey& key) { return fmt::format("{} {}", to_string(key.first), key.second); };
-    const auto differ = [](const LedgerRow& a, const LedgerRow& b) {
-      return fmt::format("in the log {}, {}; stored {}, {}; skipped {}, {}; dead letters {}, {}; appended {}, {}",
-                         a.in_log, b.in_log, a.stored, b.stored, a.skipped, b.skipped, a.dead_lettered_after,
-                         b.dead_lettered_after, a.appended, b.appended);
-    };
-    return compare_maps("ledger", model_.ledger, checkpoint->ledger, name, differ);
-  }
-
-  Cluster& cluster_;
-  NaiveResult model_;
-  const std::int32_t partition_;
-  std::map<BarKey, Bar> bars_;
-  std::map<RevisionKey, Bar> revisions_;
-  decltype(NaiveResult::ticks) ticks_;
-  std::vector<SpanRow> spans_;
-  std::set<std::string> symbols_;
-  std::map<std::int64_t, ErrorCode> dead_letters_;
-};
 
 }  // namespace
 
 std::optional<std::string> difference_of_seed(std::uint64_t seed, Compare compare) {
   const History history = make_history(seed);
-  Cluster cluster(history, seed ^ 0x5eed);
-  if (const auto ran = cluster.run(); !ran) return "a process stopped: " + ran.error().message();
+  Random random(seed ^ 0x5eed);
+  MemoryLog log(history.partitions, history.log_id);
+  ManualClock clock(0);
+  Cluster cluster(log, clock, random.next());
+  if (const auto played = play(history, log, clock, cluster, random); !played) {
+    return "a process stopped: " + played.error().message();
+  }
   for (std::int32_t partition = 0; partition < history.partitions; ++partition) {
     NaiveResult model = run_naive_model(history, partition);
     if (model.end < kRecordsPerPartition) return fmt::format("partition {} is too short", partition);
-    if (Found found = Comparison(cluster, std::move(model), partition).run(compare)) {
-      return fmt::format("partition {}: {}", partition, *found);
-    }
+    auto found = compare_partition(cluster.store(), log, std::move(model), partition, compare);
+    if (found) return found;
   }
   return compare == Compare::kEverything ? cluster.store().impurity() : std::nullopt;
 }

@@ -5,14 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "comparison.h"
+
 namespace finpipe::simulation {
 
-enum class Compare : std::uint8_t {
-  kEverything,    // every field of every row, and that no version was ever written with two contents
-  kWhatUsersSee,  // the numbers, states and trust of the bars and their revisions only
-};
-
-// The first difference in words, nullopt when there is none.
+// The first difference in words, nullopt when there is none. kEverything: also no version was ever written with two
+// contents.
 [[nodiscard]] std::optional<std::string> difference_of_seed(std::uint64_t seed, Compare compare = Compare::kEverything);
 
 // The seeds [0, count), or what FINPIPE_SEED (one) or FINPIPE_SEEDS (how many) ask for. Returns the first failure with

@@ -5,21 +5,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/planted_fault.h"
+#include "planted.h"
 
 namespace finpipe::simulation {
 namespace {
 
 // The rest of the 2,000 is in row_state_long_test.cpp.
 constexpr std::uint64_t kSeeds = 200;
-
-class Planted {
- public:
-  explicit Planted(PlantedFault fault) { planted_fault = fault; }
-  ~Planted() { planted_fault = PlantedFault::kNone; }
-  Planted(const Planted&) = delete;
-  Planted& operator=(const Planted&) = delete;
-};
 
 TEST(RowState, HistoriesEqualTheNaiveModel) {
   if (const auto failure = first_failure(kSeeds)) FAIL() << *failure;

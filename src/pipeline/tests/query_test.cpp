@@ -36,6 +36,7 @@ class Rows final : public Query {
   }
   Result<void> ticks(const TickRange&, const std::function<bool(const Tick&)>&, Order) override { return {}; }
   Result<std::vector<SpanRow>> spans() override { return std::vector<SpanRow>(); }
+  Result<std::vector<VoidRow>> voids() override { return std::vector<VoidRow>(); }
   Result<std::optional<PolicyRow>> policy(std::string_view) override { return std::nullopt; }
 };
 

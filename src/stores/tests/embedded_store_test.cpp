@@ -114,7 +114,7 @@ TEST(EmbeddedStore, AStoreOfAnotherFormatIsRefused) {
   {
     const auto database = rows::Database::open(directory.path(), false);
     ASSERT_TRUE(database);
-    ASSERT_TRUE((*database)->db().Put({}, (*database)->family(Family::kMeta), "format", "3").ok());
+    ASSERT_TRUE((*database)->db().Put({}, (*database)->family(Family::kMeta), "format", "0").ok());
   }
   const Error error = open_error(directory.path());
   EXPECT_EQ(error.code, ErrorCode::kWrongFormat);

@@ -1,4 +1,4 @@
-#include "app/reset.h"
+#include "pipeline/reset.h"
 
 #include <algorithm>
 #include <map>

@@ -1,0 +1,213 @@
+// `void` and `unvoid`: take a bad print out of the bars, and put it back.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/parts.h"
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "base/hash.h"
+#include "base/time.h"
+#include "pipeline/operator.h"
+#include "pipeline/processor.h"
+
+namespace finpipe {
+namespace {
+
+struct Flags {
+  std::string symbol, event_time, reason;
+  std::int64_t seq = 0;
+};
+
+// A log and a store that nobody else writes, with every record of the log in the store.
+class Desk {
+ public:
+  static Result<std::unique_ptr<Desk>> open(const Settings& settings) {
+    FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
+    FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kChange));
+    auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store)));
+    FINPIPE_TRY(desk->catch_up());
+    return desk;
+  }
+
+  Result<void> catch_up() {
+    for (bool caught_up = false; !caught_up;) {
+      FINPIPE_TRY(processor_.step());
+      FINPIPE_TRY_ASSIGN(all_applied, processor_.caught_up());
+      caught_up = all_applied;
+    }
+    for (bool durable = false; !durable;) {
+      FINPIPE_TRY_ASSIGN(done, processor_.finish());
+      durable = done;
+    }
+    return {};
+  }
+
+  Result<void> append(const VoidRow& row) {
+    FINPIPE_TRY_ASSIGN(stored, store_->load_checkpoint(row.partition));
+    if (!stored) return fail(ErrorCode::kNotFound, "the log is empty");
+    FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(*stored));
+    FINPIPE_TRY(append_void(log_->writer(), checkpoint, row));
+    return catch_up();
+  }
+
+  [[nodiscard]] std::int32_t partition_of_symbol(const std::string& symbol) const {
+    return partition_of(symbol, reader_->partitions());
+  }
+  [[nodiscard]] EmbeddedStore& store() { return *store_; }
+  [[nodiscard]] std::int64_t now_ns() { return clock_.wall_ns(); }
+
+ private:
+  Desk(std::unique_ptr<EmbeddedLog> log, std::unique_ptr<EmbeddedStore> store)
+      : log_(std::move(log)),
+        store_(std::move(store)),
+        reader_(log_->reader()),
+        letters_(log_->dead_letters()),
+        processor_(*reader_, *store_, *letters_, clock_) {}
+
+  SystemClock clock_;
+  std::unique_ptr<EmbeddedLog> log_;
+  std::unique_ptr<EmbeddedStore> store_;
+  std::unique_ptr<LogReader> reader_;
+  std::unique_ptr<DeadLetters> letters_;
+  Processor processor_;
+};
+
+// The stored trade that is meant, in words.
+Result<std::string> describe_trade(Query& store, const VoidRow& row) {
+  std::string text;
+  FINPIPE_TRY(store.ticks(
+      {row.symbol, row.event_time_ms, row.event_time_ms + 1},
+      [&](const Tick& tick) {
+        if (tick.trade.seq != row.seq) return true;
+        text = fmt::format("{} {} seq {}: price {}, volume {}", row.symbol, format_time_ms(row.event_time_ms), row.seq,
+                           format_decimal(tick.trade.price_e9, kPriceDigits),
+                           format_decimal(tick.trade.volume_e8, kVolumeDigits));
+        return false;
+      },
+      Order::kAscending));
+  if (!text.empty()) return text;
+  return fail(ErrorCode::kNoSuchTrade,
+              fmt::format("{} {} seq {}", row.symbol, format_time_ms(row.event_time_ms), row.seq));
+}
+
+Result<bool> is_voided(Query& store, const VoidRow& row) {
+  FINPIPE_TRY_ASSIGN(rows, store.voids());
+  std::erase_if(rows, [&](const VoidRow& each) {
+    return each.symbol != row.symbol || each.event_time_ms != row.event_time_ms || each.seq != row.seq;
+  });
+  const auto newest =
+      std::ranges::max_element(rows, {}, [](const VoidRow& each) { return std::pair(each.at_ns, each.offset); });
+  return newest != rows.end() && newest->action == VoidRow::Action::kVoid;
+}
+
+// Stored rows that may hold the moment.
+Result<std::vector<BarRow>> bars_at(Query& store, const VoidRow& row) {
+  std::vector<BarRow> bars;
+  for (const Interval interval : kIntervals) {
+    // A 1d bar is labelled by its trading date, which may begin up to a day away from its label.
+    const std::int64_t length = length_ms(interval);
+    const std::int64_t start_ms = floor_div(row.event_time_ms, length) * length;
+    const std::int64_t around_ms = interval == Interval::k1d ? length : 0;
+    FINPIPE_TRY(store.bars(
+        {row.symbol, interval, start_ms - around_ms, start_ms + around_ms},
+        [&](const BarRow& bar) { return bars.push_back(bar), true; }, Order::kAscending));
+  }
+  return bars;
+}
+
+void print_changes(const std::vector<BarRow>& before, const std::vector<BarRow>& after) {
+  const auto price = [](const std::optional<std::int64_t>& price_e9) {
+    return price_e9 ? format_decimal(*price_e9, kPriceDigits) : std::string("none");
+  };
+  for (const BarRow& now : after) {
+    const auto was = std::ranges::find(before, now.key, &BarRow::key);
+    if (was == before.end() || was->bar == now.bar) continue;
+    std::string text;
+    const auto compare = [&](std::string_view field, const std::string& a, const std::string& b) {
+      if (a != b) fmt::format_to(std::back_inserter(text), "{}{} {} -> {}", text.empty() ? "" : ", ", field, a, b);
+    };
+    const auto bound = [&](const Bar& bar, std::int64_t price_e9) {
+      return price(bar.has_high_low ? std::optional(price_e9) : std::nullopt);
+    };
+    compare("open", price(was->bar.open_e9()), price(now.bar.open_e9()));
+    compare("high", bound(was->bar, was->bar.high_e9), bound(now.bar, now.bar.high_e9));
+    compare("low", bound(was->bar, was->bar.low_e9), bound(now.bar, now.bar.low_e9));
+    compare("close", price(was->bar.close_e9()), price(now.bar.close_e9()));
+    compare("volume", format_decimal(was->bar.volume_e8, kVolumeDigits),
+            format_decimal(now.bar.volume_e8, kVolumeDigits));
+    compare("trades", fmt::to_string(was->bar.trades), fmt::to_string(now.bar.trades));
+    fmt::print("  {:<3} {}  {}\n", to_string(now.key.interval), format_time_ms(now.key.start_ms), text);
+  }
+}
+
+Result<void> make(const Settings& settings, const Flags& flags, VoidRow::Action action) {
+  const auto time_ms = parse_time_ms(flags.event_time);
+  if (!time_ms) {
+    return fail(ErrorCode::kUsage,
+                fmt::format("--event-time '{}': must be like 2024-08-08T23:54:15.342Z or epoch ms", flags.event_time));
+  }
+  if (flags.reason.empty()) return fail(ErrorCode::kUsage, "--reason: say why; it is kept in the audit trail");
+  FINPIPE_TRY_ASSIGN(desk, Desk::open(settings));
+  const VoidRow row{.partition = desk->partition_of_symbol(flags.symbol),
+                    .action = action,
+                    .symbol = flags.symbol,
+                    .event_time_ms = *time_ms,
+                    .seq = flags.seq,
+                    .reason = flags.reason,
+                    .at_ns = desk->now_ns()};
+  FINPIPE_TRY_ASSIGN(trade, describe_trade(desk->store(), row));
+  FINPIPE_TRY_ASSIGN(voided, is_voided(desk->store(), row));
+  const bool wanted = action == VoidRow::Action::kVoid;
+  if (voided == wanted) {
+    fmt::print("{}\nNothing to do: it is {}.\n", trade, wanted ? "voided already" : "not voided");
+    return {};
+  }
+  FINPIPE_TRY_ASSIGN(before, bars_at(desk->store(), row));
+  FINPIPE_TRY(desk->append(row));
+  FINPIPE_TRY_ASSIGN(after, bars_at(desk->store(), row));
+  fmt::print("{}\n{}. Bars that changed:\n", trade, wanted ? "It is left out of bars now" : "It counts again");
+  print_changes(before, after);
+  fmt::print(
+      "Closed bars say so as a revision (reason void) once the log goes on; `export voids` is the audit trail.\n");
+  return {};
+}
+
+void add_action(CLI::App& program, CommandLine& line, const char* name, const char* help, VoidRow::Action action,
+                const char* reason) {
+  CLI::App& command = *program.add_subcommand(name, help);
+  const auto flags = std::make_shared<Flags>();
+  command.add_option("--symbol", flags->symbol, "symbol of the trade")->required();
+  command.add_option("--event-time", flags->event_time, "its event time, as `export trades` prints it")
+      ->required()
+      ->type_name("time");
+  command.add_option("--seq", flags->seq, "its seq, likewise")->required()->type_name("number");
+  command.add_option("--reason", flags->reason, "why, for the audit trail")->required()->type_name("text");
+  add_settings(command, line, {Setting::kLog, Setting::kStore});
+  add_examples(command, {fmt::format("finpipe {} --symbol AAPL --event-time 2026-11-25T15:00:00.123Z \\\n"
+                                     "      --seq 1764082800124000000 --reason \"{}\"",
+                                     name, reason)});
+  command.callback([&line, flags, action] {
+    line.command = [flags, action](const SettingValues&, const Settings& settings) -> Result<int> {
+      FINPIPE_TRY(make(settings, *flags, action));
+      return 0;
+    };
+  });
+}
+
+}  // namespace
+
+void add_void(CLI::App& program, CommandLine& line) {
+  add_action(program, line, "void", "Leave a stored trade (a bad print) out of the bars; not while `run` runs",
+             VoidRow::Action::kVoid, "fat finger, cancelled by the exchange");
+  add_action(program, line, "unvoid", "Take a void back; not while `run` runs", VoidRow::Action::kUnvoid,
+             "it was a real trade");
+}
+
+}  // namespace finpipe
