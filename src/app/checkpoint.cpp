@@ -7,8 +7,8 @@
 #include "app/commands.h"
 #include "app/parts.h"
 #include "app/progress.h"
-#include "pipeline/reset.h"
 #include "base/time.h"
+#include "pipeline/reset.h"
 
 namespace finpipe {
 namespace {

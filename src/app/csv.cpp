@@ -43,11 +43,11 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 // All columns of a bar, without the newline.
-void append_bar_columns(std::string& out, const BarRow& row) {
+void append_bar_columns(std::string& out, const BarRow& row, const ReadInterval& interval, BarMarks marks) {
   const Bar& bar = row.bar;
   append_text(out, row.key.symbol);
   out += ',';
-  out += to_string(row.key.interval);
+  out += to_string(interval);
   out += ',';
   append_time_ms(out, row.key.start_ms);
   out += ',';
@@ -62,13 +62,13 @@ void append_bar_columns(std::string& out, const BarRow& row) {
   append_decimal(out, bar.volume_e8, kVolumeDigits);
   out += ',';
   if (bar.vwap_volume_e8 > 0) append_decimal(out, vwap_e9(bar.notional_e17, bar.vwap_volume_e8), kPriceDigits);
-  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{}", bar.trades, to_string(bar.state), flags_of(bar),
+  fmt::format_to(std::back_inserter(out), ",{},{},{},{},{}", bar.trades, to_string(bar.state), flags_of(bar, marks),
                  bar.missing_ms, bar.revision);
 }
 
 }  // namespace
 
-std::string flags_of(const Bar& bar) {
+std::string flags_of(const Bar& bar, BarMarks marks) {
   std::string flags;
   const auto add = [&flags](bool set, std::string_view name) {
     if (!set) return;
@@ -78,16 +78,18 @@ std::string flags_of(const Bar& bar) {
   add(bar.gap(), "gap");
   add(bar.partial, "partial");
   add(bar.backfilled, "backfilled");
+  add(marks.filled, "filled");
+  add(marks.adjusted, "adjusted");
   return flags;
 }
 
-void append_bar(std::string& out, const BarRow& row) {
-  append_bar_columns(out, row);
+void append_bar(std::string& out, const BarRow& row, const ReadInterval& interval, BarMarks marks) {
+  append_bar_columns(out, row, interval, marks);
   out += '\n';
 }
 
 void append_revision(std::string& out, const RevisionRow& row) {
-  append_bar_columns(out, row);
+  append_bar_columns(out, row, row.key.interval, {});
   out += ',';
   out += to_string(row.bar.reason);
   out += ',';
@@ -129,6 +131,17 @@ void append_gap(std::string& out, std::string_view symbol, const SpanRow& gap, b
   out += ',';
   append_text(out, gap.reason);
   out += filled ? ",true\n" : ",false\n";
+}
+
+void append_void(std::string& out, const VoidRow& row) {
+  append_text(out, row.symbol);
+  out += ',';
+  append_time_ms(out, row.event_time_ms);
+  fmt::format_to(std::back_inserter(out), ",{},{},", row.seq, to_string(row.action));
+  append_text(out, row.reason);
+  out += ',';
+  append_time_ns(out, row.at_ns);
+  out += '\n';
 }
 
 void append_dead_letter(std::string& out, const DeadLetter& letter) {

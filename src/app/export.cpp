@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
 
 #include "app/commands.h"
@@ -13,23 +15,25 @@ namespace finpipe {
 namespace {
 
 struct Flags {
-  std::string symbols, intervals, from, to, output;
+  std::string symbols, intervals, from, to, output, as_of;
+  std::string session = "all";
+  std::string fill = "none";
+  bool adjusted = false;
 };
 
-Result<std::vector<Interval>> parse_intervals(std::string_view list) {
-  std::vector<Interval> intervals;
+Result<std::vector<ReadInterval>> parse_intervals(std::string_view list) {
+  std::vector<ReadInterval> intervals;
   for (std::string_view rest = list;;) {
     const std::size_t end = rest.find(',');
-    const auto interval = interval_from(rest.substr(0, end));
+    const auto interval = read_interval_from(rest.substr(0, end));
     if (!interval) {
-      return fail(ErrorCode::kUsage,
-                  fmt::format("--interval '{}': must be of {}", list, fmt::join(kIntervalNames, ",")));
+      return fail(ErrorCode::kUsage, fmt::format("--interval '{}': each {}", list, kReadIntervalForm));
     }
     intervals.push_back(*interval);
     if (end == std::string_view::npos) break;
     rest.remove_prefix(end + 1);
   }
-  std::ranges::sort(intervals);
+  std::ranges::sort(intervals, {}, &ReadInterval::length_ms);
   intervals.erase(std::ranges::unique(intervals).begin(), intervals.end());
   return intervals;
 }
@@ -40,6 +44,21 @@ Result<std::int64_t> parse_time(std::string_view flag, const std::string& text, 
   if (time_ms) return *time_ms;
   return fail(ErrorCode::kUsage,
               fmt::format("{} '{}': must be like 2024-08-08, 2024-08-08T23:54:15.342Z or epoch ms", flag, text));
+}
+
+// How bars are to be shown; splits are read when they are needed.
+Result<void> parse_view(const Flags& flags, ExportSelection& selection) {
+  selection.view.regular_hours = flags.session == "regular";
+  selection.view.fill = flags.fill == "previous";
+  if (!flags.as_of.empty()) {
+    FINPIPE_TRY_ASSIGN(as_of_ms, parse_time("--as-of", flags.as_of, 0));
+    selection.view.as_of_ms = as_of_ms;
+  }
+  if (!selection.view.regular_hours) return {};
+  if (flags.intervals.empty()) std::erase_if(selection.intervals, &ReadInterval::daily);
+  if (std::ranges::any_of(selection.intervals, &ReadInterval::daily))
+    return fail(ErrorCode::kUsage, "--session regular is for intervals below a day");
+  return {};
 }
 
 Result<ExportSelection> parse_selection(const Flags& flags) {
@@ -54,6 +73,7 @@ Result<ExportSelection> parse_selection(const Flags& flags) {
   FINPIPE_TRY_ASSIGN(to_ms, parse_time("--to", flags.to, selection.to_ms));
   selection.from_ms = from_ms;
   selection.to_ms = to_ms;
+  FINPIPE_TRY(parse_view(flags, selection));
   return selection;
 }
 
@@ -61,12 +81,21 @@ using StoreExport = Result<std::int64_t> (*)(Query&, const ExportSelection&, Out
 
 Result<void> export_from_store(const Settings& settings, const Flags& flags, StoreExport write) {
   FINPIPE_TRY_ASSIGN(selection, parse_selection(flags));
+  const auto rolled_up = [](const ReadInterval& interval) { return interval.count > 1; };
+  if (write == export_revisions && std::ranges::any_of(selection.intervals, rolled_up))
+    return fail(ErrorCode::kUsage, fmt::format("--interval: revisions have only {}", fmt::join(kIntervalNames, ",")));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kRead));
   FINPIPE_TRY_ASSIGN(known, store->symbols());
   for (const std::string& symbol : selection.symbols) {
     if (std::ranges::find(known, symbol, &SymbolRow::symbol) == known.end()) {
       log_warn("the store has no such symbol", {{"symbol", symbol}});
     }
+  }
+  SplitTable splits;
+  if (flags.adjusted) {
+    FINPIPE_TRY_ASSIGN(known_splits, open_splits(settings));
+    splits = std::move(known_splits);
+    selection.view.splits = &splits;
   }
   FINPIPE_TRY_ASSIGN(output, Output::open(flags.output));
   FINPIPE_TRY_ASSIGN(rows, write(*store, selection, output));
@@ -92,14 +121,12 @@ CLI::App& add_kind(CLI::App& parent, const char* name, const char* help, Flags& 
   return kind;
 }
 
-void add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags, const char* name,
-                    const char* help, bool has_intervals, StoreExport write) {
+CLI::App& add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags, const char* name,
+                         const char* help, StoreExport write,
+                         std::initializer_list<Setting> parts = {Setting::kLog, Setting::kStore}) {
   CLI::App& kind = add_kind(parent, name, help, *flags);
   kind.add_option("--symbols", flags->symbols, "only these, separated by commas")->type_name("list");
-  if (has_intervals) {
-    kind.add_option("--interval", flags->intervals, "only these of 1s,1m,5m,15m,1h,1d")->type_name("list");
-  }
-  add_settings(kind, line, {Setting::kLog, Setting::kStore});
+  add_settings(kind, line, parts);
   add_examples(kind,
                {fmt::format("finpipe export {} --output {}.csv", name, name),
                 fmt::format("finpipe export {} --symbols BINANCE:BTCUSDT --from 2024-08-09 --to 2024-08-10", name)});
@@ -109,6 +136,25 @@ void add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<F
       return 0;
     };
   });
+  return kind;
+}
+
+void add_bars(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags) {
+  CLI::App& bars = add_store_kind(parent, line, flags, "bars", "What each bar says now, or said", export_bars,
+                                  {Setting::kLog, Setting::kStore, Setting::kPolicies});
+  bars.add_option("--interval", flags->intervals, "only these: 1s,1m,5m,15m,1h,1d and multiples such as 2m,45s,4h,7d")
+      ->type_name("list");
+  bars.add_option("--session", flags->session, "`regular`: only regular hours, in windows from the opening on")
+      ->check(CLI::IsMember({"all", "regular"}))
+      ->type_name("all|regular");
+  bars.add_option("--fill", flags->fill, "`previous`: windows without a bar show the close before them")
+      ->check(CLI::IsMember({"none", "previous"}))
+      ->type_name("none|previous");
+  bars.add_option("--as-of", flags->as_of, "as bars were at this moment of the engine's clock")->type_name("time");
+  bars.add_flag("--adjusted", flags->adjusted, "prices and volumes in today's shares: adjusted for splits");
+  add_examples(bars, {"finpipe export bars --output bars.csv",
+                      "finpipe export bars --symbols AAPL --interval 30m --session regular --adjusted",
+                      "finpipe export bars --interval 1m --as-of 2024-08-08T23:56:00Z --fill previous"});
 }
 
 }  // namespace
@@ -118,10 +164,13 @@ void add_export(CLI::App& program, CommandLine& line) {
   command.require_subcommand(1);
   add_examples(command, {"finpipe export bars --interval 1m,5m --output bars.csv", "finpipe export dead-letters"});
   const auto flags = std::make_shared<Flags>();
-  add_store_kind(command, line, flags, "bars", "What each bar says now", true, export_bars);
-  add_store_kind(command, line, flags, "revisions", "All that closed bars ever said", true, export_revisions);
-  add_store_kind(command, line, flags, "trades", "Every stored trade", false, export_trades);
-  add_store_kind(command, line, flags, "gaps", "Spans in which trades may be missing", false, export_gaps);
+  add_bars(command, line, flags);
+  add_store_kind(command, line, flags, "revisions", "All that closed bars ever said", export_revisions)
+      .add_option("--interval", flags->intervals, "only these of 1s,1m,5m,15m,1h,1d")
+      ->type_name("list");
+  add_store_kind(command, line, flags, "trades", "Every stored trade", export_trades);
+  add_store_kind(command, line, flags, "gaps", "Spans in which trades may be missing", export_gaps);
+  add_store_kind(command, line, flags, "voids", "Which trades an operator voided, and why", export_voids);
 
   CLI::App& letters =
       add_kind(command, "dead-letters", "Input that could not be used, whole and with the reason", *flags);

@@ -79,14 +79,19 @@ void add_gaps(const SymbolRow& symbol, const std::vector<SpanRow>& spans, const 
 
 Result<std::int64_t> export_bars(Query& query, const ExportSelection& selection, Output& output) {
   FINPIPE_TRY_ASSIGN(symbols, selected_symbols(query, selection));
-  FINPIPE_TRY_ASSIGN(reader, BarReader::open(query));
+  StoredPolicies policies(query);
+  FINPIPE_TRY_ASSIGN(view, BarView::open(query, policies, selection.view));
   Lines lines(output, csv::kBarHeader);
   for (const SymbolRow& symbol : symbols) {
-    for (const Interval interval : selection.intervals) {
-      FINPIPE_TRY(reader.bars({symbol.symbol, interval, selection.from_ms, selection.to_ms}, [&](const BarRow& row) {
-        csv::append_bar(lines.next(), row);
-        return lines.written();
-      }));
+    for (const ReadInterval& interval : selection.intervals) {
+      FINPIPE_TRY_ASSIGN(
+          series, view.read({symbol.symbol, interval, selection.from_ms, selection.to_ms, Order::kAscending, {}}));
+      for (;;) {
+        FINPIPE_TRY_ASSIGN(bar, series.next());
+        if (!bar) break;
+        csv::append_bar(lines.next(), bar->row, interval, bar->marks);
+        if (!lines.written()) break;
+      }
       FINPIPE_TRY(lines.status());
     }
   }
@@ -98,8 +103,8 @@ Result<std::int64_t> export_revisions(Query& query, const ExportSelection& selec
   FINPIPE_TRY_ASSIGN(reader, BarReader::open(query));
   Lines lines(output, csv::kRevisionHeader);
   for (const SymbolRow& symbol : symbols) {
-    for (const Interval interval : selection.intervals) {
-      const BarReader::Range range{symbol.symbol, interval, selection.from_ms, selection.to_ms};
+    for (const ReadInterval& interval : selection.intervals) {
+      const BarReader::Range range{symbol.symbol, interval.base, selection.from_ms, selection.to_ms};
       FINPIPE_TRY(reader.revisions(range, [&](const RevisionRow& row) {
         csv::append_revision(lines.next(), row);
         return lines.written();
@@ -132,6 +137,25 @@ Result<std::int64_t> export_gaps(Query& query, const ExportSelection& selection,
   Lines lines(output, csv::kGapHeader);
   for (const GapLine& line : gaps) {
     csv::append_gap(lines.next(), line.symbol, *line.gap, line.filled);
+    if (!lines.written()) break;
+  }
+  FINPIPE_TRY(lines.status());
+  return lines.finish();
+}
+
+Result<std::int64_t> export_voids(Query& query, const ExportSelection& selection, Output& output) {
+  FINPIPE_TRY_ASSIGN(voids, query.voids());
+  std::erase_if(voids, [&](const VoidRow& row) {
+    const bool named =
+        selection.symbols.empty() || std::ranges::find(selection.symbols, row.symbol) != selection.symbols.end();
+    return !named || !selected(selection, row.event_time_ms);
+  });
+  std::ranges::sort(voids, {}, [](const VoidRow& row) {
+    return std::tie(row.symbol, row.event_time_ms, row.seq, row.at_ns, row.offset);
+  });
+  Lines lines(output, csv::kVoidHeader);
+  for (const VoidRow& row : voids) {
+    csv::append_void(lines.next(), row);
     if (!lines.written()) break;
   }
   FINPIPE_TRY(lines.status());

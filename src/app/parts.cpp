@@ -7,6 +7,7 @@
 
 #include "app/urls.h"
 #include "codec/policy_file.h"
+#include "codec/split_file.h"
 
 namespace finpipe {
 namespace {
@@ -45,6 +46,10 @@ Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Acce
 
 Result<std::vector<MarketPolicy>> open_policies(const Settings& settings) {
   return settings.policies.empty() ? bundled_policies() : load_policies(settings.policies);
+}
+
+Result<SplitTable> open_splits(const Settings& settings) {
+  return settings.policies.empty() ? bundled_splits() : load_splits(settings.policies);
 }
 
 }  // namespace finpipe

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "logs/embedded_log.h"
 #include "market/market_policy.h"
+#include "market/splits.h"
 #include "stores/embedded_store.h"
 
 namespace finpipe {
@@ -26,5 +27,6 @@ constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
 [[nodiscard]] Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Access access);
 // Of the directory in the settings, or the bundled ones.
 [[nodiscard]] Result<std::vector<MarketPolicy>> open_policies(const Settings& settings);
+[[nodiscard]] Result<SplitTable> open_splits(const Settings& settings);
 
 }  // namespace finpipe

@@ -90,6 +90,7 @@ void publish(Metrics& metrics, const PipelineThreads::Status& status) {
   raise(Metric::kIngestAlreadyInLog, ingest.already_in_log);
   raise(Metric::kIngestAppended, ingest.appended);
   raise(Metric::kIngestSuspects, ingest.suspects);
+  raise(Metric::kIngestUnknownCodes, ingest.unknown_codes);
   raise(Metric::kIngestRounded, ingest.rounded);
   raise(Metric::kIngestUnsubscribed, ingest.unsubscribed);
   raise(Metric::kIngestVendorErrors, ingest.vendor_errors);
@@ -244,6 +245,8 @@ class Run {
     options.status.feed_detail = [this] { return feed_text(feed_); };
     options.page = assets_;
     options.not_ready = [this] { return not_ready(); };
+    FINPIPE_TRY_ASSIGN(splits, open_splits(settings_));
+    options.splits = std::move(splits);
     FINPIPE_TRY_ASSIGN(endpoint, EndpointThread::start(*store_, *hub_, metrics_, clock_, std::move(options)));
     endpoint_ = std::move(endpoint);
     fmt::print("Page and API: {}\n", address_text(settings_.listen_address, endpoint_->port()));

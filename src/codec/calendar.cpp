@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::int64_t kDayS = 86'400;
 
-unsigned weekday_of(std::int64_t day) {
-  return static_cast<unsigned>(((day + 4) % 7 + 7) % 7);
-}  // 1970-01-01: Thursday
-
 // Local to UTC. Asked in rising order it looks into the zone only around its changes of offset.
 class LocalTime {
  public:
@@ -98,7 +94,7 @@ class Compiler {
       const TimeSpan share{std::max(row.window.from_ms, spans_.to_utc_ms(open_day, rules_.open_s)),
                            std::min(row.window.to_ms, spans_.to_utc_ms(close_day, rules_.close_s))};
       if (share.from_ms >= share.to_ms) continue;
-      if (found) return fail(ErrorCode::kBadPolicy, "session: a trading date would hold parts of two weekly spans");
+      if (found) return fail(ErrorCode::kBadPolicy, "would make a trading date hold parts of two weekly spans");
       row.session = row.regular = share;
       found = true;
     }
@@ -115,13 +111,25 @@ bool is_utc_all_day(const SessionRules& rules) {
 
 }  // namespace
 
+unsigned weekday_of(std::int64_t day) {
+  return static_cast<unsigned>(((day + 4) % 7 + 7) % 7);  // 1970-01-01: Thursday
+}
+
+bool is_time_zone(const std::string& name) {
+  try {
+    return date::locate_zone(name) != nullptr;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 Result<Calendar> compile_calendar(const SessionRules& rules) {
   if (is_utc_all_day(rules)) return Calendar{};
   try {
     return Compiler(rules, date::locate_zone(rules.timezone)).compile();
   } catch (const std::exception& error) {
-    return fail(ErrorCode::kBadPolicy, fmt::format("session.timezone: \"{}\" is not in the system's time zone data: {}",
-                                                   rules.timezone, error.what()));
+    return fail(ErrorCode::kBadPolicy,
+                fmt::format("\"{}\" is not in the system's time zone data: {}", rules.timezone, error.what()));
   }
 }
 

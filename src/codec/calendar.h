@@ -42,6 +42,12 @@ struct SessionRules {
   std::map<std::int64_t, Closing> half_days;
 };
 
+// Of a date; Sunday is 0.
+[[nodiscard]] unsigned weekday_of(std::int64_t day);
+
+// Whether the system's time zone data has this IANA name.
+[[nodiscard]] bool is_time_zone(const std::string& name);
+
 // Every date gets a window; a date without trading has empty `session` and `regular` spans at its window's start.
 // Error: kBadPolicy when the time zone is unknown, or when a date would hold parts of two weekly spans.
 [[nodiscard]] Result<Calendar> compile_calendar(const SessionRules& rules);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -28,6 +29,11 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kFormatVersion = 1;
 constexpr std::array<std::string_view, 7> kWeekdays = {"sunday",   "monday", "tuesday", "wednesday",
                                                        "thursday", "friday", "saturday"};
+
+struct PolicyFile {
+  std::string name;  // for messages
+  MarketPolicy policy;
+};
 
 // Reads one TOML table strictly: each getter takes a key of one type, and finish() refuses what nobody took. Every
 // error is kBadPolicy and names file, line and key.
@@ -161,7 +167,11 @@ bool is_market_name(std::string_view text) {
 Result<void> read_symbols(TomlTable table, MarketPolicy& policy) {
   FINPIPE_TRY_ASSIGN(prefixes, table.texts("prefixes"));
   FINPIPE_TRY_ASSIGN(forms, table.texts("forms"));
-  if (std::ranges::any_of(prefixes, &std::string::empty)) return table.wrong("prefixes", "holds an empty text");
+  std::set<std::string_view> seen;
+  for (const std::string& prefix : prefixes) {
+    if (prefix.empty()) return table.wrong("prefixes", "holds an empty text");
+    if (!seen.insert(prefix).second) return table.wrong("prefixes", fmt::format("holds \"{}\" twice", prefix));
+  }
   for (const std::string& form : forms) {
     if (form == "us_ticker") {
       policy.us_tickers = true;
@@ -195,7 +205,8 @@ Result<void> read_half_day(TomlTable table, SessionRules& rules) {
   if (post_close_s < regular_close_s || post_close_s > rules.closing.post_close_s) {
     return table.wrong("post_close", "must be between the day's regular_close and the usual post_close");
   }
-  if (rules.closed.contains(*date)) return table.wrong("date", "is also closed");
+  if (!rules.weekdays[weekday_of(*date)]) return table.wrong("date", "is not on one of the session's weekdays");
+  if (rules.closed.contains(*date)) return table.wrong("date", "is in session.closed too: it can be one of the two");
   if (!rules.half_days.emplace(*date, SessionRules::Closing{regular_close_s, post_close_s}).second) {
     return table.wrong("date", "comes twice");
   }
@@ -224,7 +235,7 @@ Result<void> read_daily(TomlTable& table, SessionRules& rules) {
   FINPIPE_TRY_ASSIGN(closed, table.texts("closed"));
   for (const std::string& text : closed) {
     const auto date = parse_date(text);
-    if (!date) return table.wrong("closed", fmt::format("holds \"{}\", which is no date", text));
+    if (!date) return table.wrong("closed", fmt::format("holds \"{}\", which is no date, \"YYYY-MM-DD\"", text));
     rules.closed.insert(*date);
   }
   FINPIPE_TRY_ASSIGN(half_days, table.tables("half_days"));
@@ -235,6 +246,10 @@ Result<void> read_daily(TomlTable& table, SessionRules& rules) {
 Result<void> read_session(TomlTable table, MarketPolicy& policy) {
   SessionRules rules;
   FINPIPE_TRY_ASSIGN(timezone, table.text("timezone"));
+  if (!is_time_zone(timezone)) {
+    return table.wrong("timezone",
+                       "must be an IANA name that the system's time zone data has, like \"America/New_York\"");
+  }
   FINPIPE_TRY_ASSIGN(kind, table.text("kind"));
   FINPIPE_TRY_ASSIGN(trading_day_start_s, time_of_day(table, "trading_day_start"));
   rules.timezone = std::move(timezone);
@@ -248,7 +263,7 @@ Result<void> read_session(TomlTable table, MarketPolicy& policy) {
   }
   FINPIPE_TRY(table.finish());
   auto calendar = compile_calendar(rules);
-  if (!calendar) return table.wrong("timezone", fmt::format("({})", calendar.error().detail));
+  if (!calendar) return table.wrong("trading_day_start", calendar.error().detail);
   policy.calendar = *std::move(calendar);
   return {};
 }
@@ -268,6 +283,7 @@ Result<void> read_last(TomlTable& table, ConditionRule& rule) {
   } else {
     return table.wrong("last", "must be \"yes\", \"no\", \"first\" or \"first_after\"");
   }
+  if (last != "first_after" && table.has("until")) return table.wrong("until", "goes with last = \"first_after\" only");
   return {};
 }
 
@@ -326,22 +342,31 @@ Result<MarketPolicy> read_policy(TomlTable table) {
   return policy;
 }
 
-// Each market, prefix and form belongs to one file.
-Result<void> check_together(const std::vector<MarketPolicy>& policies) {
-  std::set<std::string_view> markets;
-  std::set<std::string_view> prefixes;
-  bool us_tickers = false;
-  for (const MarketPolicy& policy : policies) {
-    const auto twice = [&](std::string_view what) {
-      return fail(ErrorCode::kBadPolicy, fmt::format("{}: another file has {} too", policy.market, what));
-    };
-    if (!markets.insert(policy.market).second) return twice("this market");
-    for (const std::string& prefix : policy.prefixes) {
-      if (!prefixes.insert(prefix).second) return twice(fmt::format("the prefix \"{}\"", prefix));
+// An error about a key of a file that was read.
+std::unexpected<Error> wrong_in(const PolicyFile& file, std::string_view key, std::string_view what) {
+  const auto line = toml::parse(file.policy.text).at_path(key).node()->source().begin.line;
+  return fail(ErrorCode::kBadPolicy, fmt::format("{}:{}: {} {}", file.name, line, key, what));
+}
+
+// Each prefix and form belongs to one file.
+Result<std::vector<MarketPolicy>> together(std::vector<PolicyFile> files) {
+  std::map<std::string_view, const PolicyFile*> owners;  // of prefixes
+  const PolicyFile* tickers = nullptr;
+  for (const PolicyFile& file : files) {
+    for (const std::string& prefix : file.policy.prefixes) {
+      const auto [owner, is_new] = owners.emplace(prefix, &file);
+      if (is_new) continue;
+      return wrong_in(file, "symbols.prefixes", fmt::format("has \"{}\", and so has {}", prefix, owner->second->name));
     }
-    if (policy.us_tickers && std::exchange(us_tickers, true)) return twice("the form us_ticker");
+    if (!file.policy.us_tickers) continue;
+    if (tickers != nullptr) {
+      return wrong_in(file, "symbols.forms", fmt::format("has \"us_ticker\", and so has {}", tickers->name));
+    }
+    tickers = &file;
   }
-  return {};
+  std::vector<MarketPolicy> policies;
+  for (PolicyFile& file : files) policies.push_back(std::move(file.policy));
+  return policies;
 }
 
 Result<std::string> read_file(const fs::path& path) {
@@ -375,27 +400,25 @@ Result<std::vector<MarketPolicy>> load_policies(const fs::path& directory) {
   }
   if (error) return fail(ErrorCode::kIo, fmt::format("{}: {}", directory.string(), error.message()));
   std::ranges::sort(paths);
-  std::vector<MarketPolicy> policies;
+  std::vector<PolicyFile> files;
   for (const fs::path& path : paths) {
     FINPIPE_TRY_ASSIGN(text, read_file(path));
     FINPIPE_TRY_ASSIGN(policy, parse_policy(std::move(text), path.string()));
-    if (policy.market != path.stem()) {
-      return fail(ErrorCode::kBadPolicy, fmt::format("{}: market is \"{}\"", path.string(), policy.market));
+    const PolicyFile& file = files.emplace_back(path.string(), std::move(policy));
+    if (file.policy.market != path.stem()) {
+      return wrong_in(file, "market", fmt::format("must be \"{}\", as the file is called", path.stem().string()));
     }
-    policies.push_back(std::move(policy));
   }
-  FINPIPE_TRY(check_together(policies));
-  return policies;
+  return together(std::move(files));
 }
 
 Result<std::vector<MarketPolicy>> bundled_policies() {
-  std::vector<MarketPolicy> policies;
+  std::vector<PolicyFile> files;
   for (const BundledPolicy& file : kBundledPolicies) {
     FINPIPE_TRY_ASSIGN(policy, parse_policy(std::string(file.text), file.name));
-    policies.push_back(std::move(policy));
+    files.emplace_back(std::string(file.name), std::move(policy));
   }
-  FINPIPE_TRY(check_together(policies));
-  return policies;
+  return together(std::move(files));
 }
 
 }  // namespace finpipe

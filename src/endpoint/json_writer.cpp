@@ -28,7 +28,7 @@ void append_price(std::string& out, std::string_view name, std::optional<std::in
     out += "null";
 }
 
-void append_flags(std::string& out, const Bar& bar) {
+void append_flags(std::string& out, const Bar& bar, BarMarks marks) {
   out += ",\"flags\":[";
   const auto add = [&out](bool set, std::string_view name) {
     if (!set) return;
@@ -38,6 +38,8 @@ void append_flags(std::string& out, const Bar& bar) {
   add(bar.gap(), "gap");
   add(bar.partial, "partial");
   add(bar.backfilled, "backfilled");
+  add(marks.filled, "filled");
+  add(marks.adjusted, "adjusted");
   out += ']';
 }
 
@@ -65,7 +67,7 @@ void append_comma(std::string& out) {
   if (!out.empty() && out.back() != '[' && out.back() != '{') out += ',';
 }
 
-void append_bar(std::string& out, const BarRow& row) {
+void append_bar(std::string& out, const BarRow& row, BarMarks marks) {
   const Bar& bar = row.bar;
   fmt::format_to(std::back_inserter(out), "{{\"start\":{}", row.key.start_ms);
   append_price(out, ",\"open\":", bar.open_e9());
@@ -80,9 +82,21 @@ void append_bar(std::string& out, const BarRow& row) {
   else
     out += "null";
   fmt::format_to(std::back_inserter(out), ",\"trades\":{},\"state\":\"{}\"", bar.trades, to_string(bar.state));
-  append_flags(out, bar);
-  fmt::format_to(std::back_inserter(out), ",\"missing_ms\":{},\"revision\":{},\"version\":{}}}", bar.missing_ms,
-                 bar.revision, version_of(bar));
+  append_flags(out, bar, marks);
+  fmt::format_to(std::back_inserter(out),
+                 ",\"missing_ms\":{},\"revision\":{},\"version\":{},\"policy\":", bar.missing_ms, bar.revision,
+                 version_of(bar));
+  if (bar.policy != 0)
+    fmt::format_to(std::back_inserter(out), "\"{:016x}\"}}", bar.policy);
+  else
+    out += "null}";
+}
+
+void append_revision(std::string& out, const BarRow& row) {
+  append_bar(out, row);
+  out.pop_back();
+  fmt::format_to(std::back_inserter(out), ",\"reason\":\"{}\",\"closed_at\":{}}}", to_string(row.bar.reason),
+                 -floor_div(-row.bar.closed_at_ns, kNsPerMs));
 }
 
 void append_trade(std::string& out, const Trade& trade) {

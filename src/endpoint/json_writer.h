@@ -16,7 +16,9 @@ namespace finpipe::json {
 [[nodiscard]] std::int64_t version_of(const Bar& bar);
 
 // {"start":…,"open":"…",…}
-void append_bar(std::string& out, const BarRow& row);
+void append_bar(std::string& out, const BarRow& row, BarMarks marks = {});
+// The same with `reason` and `closed_at` in ms, rounded up: as of that moment the bar says this.
+void append_revision(std::string& out, const BarRow& row);
 // {"time":…,"seq":…,…}
 void append_trade(std::string& out, const Trade& trade);
 // {"error":{"code":"E800","name":"bad_request","message":"…"}}

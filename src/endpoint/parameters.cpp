@@ -38,8 +38,8 @@ Result<void> set_symbol(Parameters& to, std::string_view value) {
 }
 
 Result<void> set_interval(Parameters& to, std::string_view value) {
-  to.interval = interval_from(value);
-  if (!to.interval) return refuse(fmt::format("interval must be 1s, 1m, 5m, 15m, 1h or 1d, not {}", shown(value)));
+  to.interval = read_interval_from(value);
+  if (!to.interval) return refuse(fmt::format("interval {}, not {}", kReadIntervalForm, shown(value)));
   return {};
 }
 
@@ -66,6 +66,15 @@ Result<void> set_order(Parameters& to, std::string_view value) {
   return {};
 }
 
+// A parameter of two words, of which the second asks for something.
+Result<void> set_choice(bool& to, std::string_view name, std::string_view value, std::string_view no,
+                        std::string_view yes) {
+  if (value != no && value != yes)
+    return refuse(fmt::format("{} must be {} or {}, not {}", name, no, yes, shown(value)));
+  to = value == yes;
+  return {};
+}
+
 Result<void> set_parameter(Parameters& to, std::string_view name, std::string_view value) {
   if (name == "symbol") return set_symbol(to, value);
   if (name == "interval") return set_interval(to, value);
@@ -73,6 +82,10 @@ Result<void> set_parameter(Parameters& to, std::string_view name, std::string_vi
   if (name == "to") return set_time(to.to_ms, name, value);
   if (name == "limit") return set_limit(to, value);
   if (name == "order") return set_order(to, value);
+  if (name == "session") return set_choice(to.regular_hours, name, value, "all", "regular");
+  if (name == "fill") return set_choice(to.fill, name, value, "none", "previous");
+  if (name == "adjusted") return set_choice(to.adjusted, name, value, "false", "true");
+  if (name == "as_of") return set_time(to.as_of_ms.emplace(), name, value);
   to.cursor = value;
   return {};
 }
@@ -99,6 +112,8 @@ Result<Parameters> parse_parameters(std::string_view query, std::initializer_lis
   for (const std::string_view name : required)
     if (!given.contains(name)) return refuse(fmt::format("{} is required", name));
   if (parameters.from_ms > parameters.to_ms) return refuse("from must not be after to");
+  if (parameters.regular_hours && parameters.interval && parameters.interval->daily())
+    return refuse("session=regular is for intervals below a day");
   return parameters;
 }
 

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "market/interval.h"
+#include "market/read_interval.h"
 #include "pipeline/ports.h"
 
 namespace finpipe {
@@ -26,12 +26,16 @@ struct Cursor {
 
 struct Parameters {
   std::optional<std::string> symbol;
-  std::optional<Interval> interval;
+  std::optional<ReadInterval> interval;
   std::int64_t from_ms = std::numeric_limits<std::int64_t>::min();
   std::int64_t to_ms = std::numeric_limits<std::int64_t>::max();
   std::int64_t limit = kDefaultLimit;
   Order order = Order::kAscending;
   std::optional<std::string> cursor;
+  bool regular_hours = false;
+  bool fill = false;
+  std::optional<std::int64_t> as_of_ms;
+  bool adjusted = false;
 };
 
 // `query`: what stands behind '?'. Of the names in `known` each may be given once; those in `required` must be. Error:

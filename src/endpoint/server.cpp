@@ -68,7 +68,7 @@ class Endpoint::Implementation final : public net::HttpHandler {
         clock_(clock),
         options_(std::move(options)),
         loopback_(is_loopback(options_.server.address)),
-        api_(query),
+        api_(query, std::move(options_.splits)),
         page_(options_.page),
         streams_(StreamParts{.query = query,
                              .hub = hub,
@@ -158,9 +158,11 @@ class Endpoint::Implementation final : public net::HttpHandler {
 std::span<const Endpoint::Implementation::Route> Endpoint::Implementation::routes() {
   static constexpr auto kRoutes = std::to_array<Route>({
       {"/api/v1/bars", "bars", &Implementation::read<&QueryApi::bars>},
+      {"/api/v1/revisions", "revisions", &Implementation::read<&QueryApi::revisions>},
       {"/api/v1/trades", "trades", &Implementation::read<&QueryApi::trades>},
       {"/api/v1/symbols", "symbols", &Implementation::read<&QueryApi::symbols>},
       {"/api/v1/gaps", "gaps", &Implementation::read<&QueryApi::gaps>},
+      {"/api/v1/voids", "voids", &Implementation::read<&QueryApi::voids>},
       {"/api/v1/status", "status", &Implementation::status},
       {"/api/v1/ledger", "ledger", &Implementation::ledger},
       {kStreamPath, "stream", &Implementation::stream},

@@ -15,6 +15,7 @@
 #include "endpoint/page_routes.h"
 #include "endpoint/status.h"
 #include "endpoint/stream.h"
+#include "market/splits.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
 #include "pipeline/ports.h"
@@ -30,6 +31,7 @@ struct EndpointOptions {
   // Why requests should go elsewhere for now, besides a store that cannot be read; null or empty: no reason. Called in
   // the loop's thread.
   std::function<std::vector<std::string>()> not_ready;
+  SplitTable splits;  // for split-adjusted reads
 };
 
 class Endpoint {

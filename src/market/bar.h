@@ -110,4 +110,11 @@ struct BarRow {
   bool operator==(const BarRow&) const = default;
 };
 
+// What reading did to a bar; never stored.
+struct BarMarks {
+  bool filled = false;    // a window without a bar, shown with the close before it
+  bool adjusted = false;  // prices and volumes are in the shares of after a split
+  bool operator==(const BarMarks&) const = default;
+};
+
 }  // namespace finpipe

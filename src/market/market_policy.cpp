@@ -1,7 +1,6 @@
 #include "market/market_policy.h"
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
 
 namespace finpipe {
@@ -23,6 +22,24 @@ void tighten(Effect& effect, const Effect& rule) {
   effect.high_low = effect.high_low && rule.high_low;
   effect.volume = effect.volume && rule.volume;
   effect.vwap = effect.vwap && rule.vwap;
+}
+
+template <typename Visit>
+void for_each_code(std::string_view codes, Visit visit) {
+  while (!codes.empty()) {
+    const std::size_t space = codes.find(' ');
+    visit(codes.substr(0, space));
+    codes = space == std::string_view::npos ? std::string_view{} : codes.substr(space + 1);
+  }
+}
+
+// nullptr: the code is unknown.
+const ConditionRule* rule_of(const MarketPolicy& policy, std::string_view code) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), number);
+  if (error != std::errc{} || end != code.data() + code.size() || number > kMaxConditionCode) return nullptr;
+  const ConditionRule& rule = policy.rules[number];
+  return rule.known ? &rule : nullptr;
 }
 
 bool is_us_ticker(std::string_view symbol) {
@@ -68,52 +85,38 @@ std::uint64_t policy_id(std::string_view hash) {
   return id;
 }
 
-ConditionSet condition_set(const Conditions& conditions) {
-  ConditionSet set;
-  std::string_view rest = conditions.codes;
-  while (!rest.empty()) {
-    const std::size_t space = rest.find(' ');
-    const std::string_view code = rest.substr(0, space);
-    rest = space == std::string_view::npos ? std::string_view{} : rest.substr(space + 1);
-    unsigned number = 0;
-    const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), number);
-    if (error == std::errc{} && end == code.data() + code.size() && number >= 1 && number <= kMaxConditionCode) {
-      set.codes |= std::uint64_t{1} << number;
-    } else {
-      set.unknown = true;
-    }
-  }
-  return set;
-}
-
 MarketPolicy::TradeEffect MarketPolicy::effect_of(const Trade& trade) const {
   TradeEffect result;
   if (has_rules && !trade.conditions.codes.empty()) {
-    const ConditionSet set = condition_set(trade.conditions);
-    result.unknown_code = set.unknown;
     const TradingDay day = calendar.day_of(trade.event_time_ms);
     const auto inside = [&](TimeSpan span) {
       return trade.event_time_ms >= span.from_ms && trade.event_time_ms < span.to_ms;
     };
     const bool extended = inside(day.session) && !inside(day.regular);
-    for (std::uint64_t codes = set.codes; codes != 0; codes &= codes - 1) {
-      const ConditionRule& rule = rules[static_cast<std::size_t>(std::countr_zero(codes))];
-      if (!rule.known) {
-        result.unknown_code = true;
-        continue;
-      }
-      Effect effect = rule.effect;
-      if (rule.first_after_ms >= 0 && trade.event_time_ms >= day.label_ms - day.utc_offset_ms + rule.first_after_ms) {
+    for_each_code(trade.conditions.codes, [&](std::string_view code) {
+      const ConditionRule* const rule = rule_of(*this, code);
+      if (rule == nullptr) return;
+      Effect effect = rule->effect;
+      if (rule->first_after_ms >= 0 && trade.event_time_ms >= day.label_ms - day.utc_offset_ms + rule->first_after_ms) {
         effect.last = std::min(effect.last, LastRule::kFirst);
       }
       tighten(result.daily, effect);
-      if (rule.extended_hours && extended) effect = Effect{};
-      if (rule.daily_only) effect.last = LastRule::kNo, effect.high_low = false;
+      if (rule->extended_hours && extended) effect = Effect{};
+      if (rule->daily_only) effect.last = LastRule::kNo, effect.high_low = false;
       tighten(result.intraday, effect);
-    }
+    });
   }
   if (trade.volume_e8 == 0 && !zero_volume_moves_price) result.intraday = result.daily = kNoEffect;
   return result;
+}
+
+std::vector<std::string_view> MarketPolicy::unknown_codes(const Conditions& conditions) const {
+  std::vector<std::string_view> unknown;
+  if (!has_rules) return unknown;
+  for_each_code(conditions.codes, [&](std::string_view code) {
+    if (rule_of(*this, code) == nullptr) unknown.push_back(code);
+  });
+  return unknown;
 }
 
 TimeSpan MarketPolicy::span_of(Interval interval, std::int64_t start_ms) const {

@@ -67,13 +67,6 @@ class Calendar {
   std::vector<TradingDay> days_;
 };
 
-// Sale-condition codes of one trade, for table look-up: numeric codes 1..63 as bits.
-struct ConditionSet {
-  std::uint64_t codes = 0;
-  bool unknown = false;  // holds a code that is no number in 1..63
-};
-[[nodiscard]] ConditionSet condition_set(const Conditions& conditions);
-
 struct ConditionRule {
   Effect effect;
   bool known = false;
@@ -99,13 +92,15 @@ class MarketPolicy {
   std::array<ConditionRule, kMaxConditionCode + 1> rules;
   Calendar calendar;
 
-  // What a trade sets in intraday bars and in the 1d bar of its trading date. The tightest rule of its codes wins.
+  // What a trade sets in intraday bars and in the 1d bar of its trading date. The tightest rule of its codes wins; a
+  // code without a rule is regular.
   struct TradeEffect {
     Effect intraday;
     Effect daily;
-    bool unknown_code = false;
   };
   [[nodiscard]] TradeEffect effect_of(const Trade& trade) const;
+  // The codes that a market with rules has none for.
+  [[nodiscard]] std::vector<std::string_view> unknown_codes(const Conditions& conditions) const;
 
   // [start, end) of the window that holds `time_ms`, and for 1d the real span behind the label.
   struct Window {

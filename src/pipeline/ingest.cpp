@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "codec/raw_trade.h"
 #include "codec/records.h"
+#include "telemetry/log.h"
 
 namespace finpipe {
 namespace {
@@ -233,9 +234,21 @@ Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_
   }
   ++counts_.appended;
   ++partition.counters.appended;
+  if (symbol.policy->has_rules) note_unknown_codes(trade, *symbol.policy);
   scratch_.clear();
   encode_trade(trade, scratch_);
   return append(symbol.partition, {RecordType::kTrade, trade.symbol, scratch_});
+}
+
+void Ingest::note_unknown_codes(const Trade& trade, const MarketPolicy& policy) {
+  const std::vector<std::string_view> unknown = policy.unknown_codes(trade.conditions);
+  if (!unknown.empty()) ++counts_.unknown_codes;
+  for (const std::string_view code : unknown) {
+    if (unknown_codes_.contains(code) || unknown_codes_.size() == kMaxUnknownCodes) continue;
+    unknown_codes_.emplace(code, trade.symbol);
+    log_warn("a sale condition without a rule: its trades count as regular; a policy file can say otherwise",
+             {{"code", std::string(code)}, {"market", policy.market}, {"symbol", std::string(trade.symbol)}});
+  }
 }
 
 std::optional<Error> Ingest::refused(const Trade& trade, const Market& market) const {
@@ -261,8 +274,9 @@ Ingest::Symbol* Ingest::symbol_of(std::string_view name) {
   // What was not asked for is not remembered either: a feed can name anything.
   if (!options_.symbols.empty() && !std::ranges::binary_search(options_.symbols, name)) return nullptr;
   ++counts_.symbols;
-  const Symbol symbol{partition_of(name, static_cast<std::int32_t>(partitions_.size())),
-                      market_of(policies_.policy_for(name).market)};
+  const MarketPolicy& policy = policies_.policy_for(name);
+  const Symbol symbol{partition_of(name, static_cast<std::int32_t>(partitions_.size())), market_of(policy.market),
+                      &policy};
   return &symbols_.emplace(symbol_names_.emplace_back(name), symbol).first->second;
 }
 

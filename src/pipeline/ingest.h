@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -47,8 +48,9 @@ struct IngestCounts {
   std::int64_t appended = 0;
   std::int64_t dead_lettered = 0;
   std::int64_t suspects = 0;
-  std::int64_t rounded = 0;       // numbers with more digits than fit
-  std::int64_t unsubscribed = 0;  // trades of symbols that were not asked for
+  std::int64_t unknown_codes = 0;  // trades appended with a sale condition that their market's policy has no rule for
+  std::int64_t rounded = 0;        // numbers with more digits than fit
+  std::int64_t unsubscribed = 0;   // trades of symbols that were not asked for
   std::int64_t vendor_errors = 0;
   std::int64_t symbols = 0;                  // that have traded
   std::int64_t gaps = 0;                     // interruptions stated, the one since the log's last record included
@@ -74,12 +76,16 @@ class Ingest {
   [[nodiscard]] const IngestCounts& counts() const { return counts_; }
   [[nodiscard]] std::int64_t session() const { return session_; }
   [[nodiscard]] std::string_view last_vendor_error() const { return last_vendor_error_; }
+  // Sale conditions without a rule, each with the first symbol that had it; the log has a warning for each.
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& unknown_codes() const { return unknown_codes_; }
 
  private:
   struct Symbol {
     std::int32_t partition = 0;
     std::size_t market = 0;
+    const MarketPolicy* policy = nullptr;
   };
+  static constexpr std::size_t kMaxUnknownCodes = 100;  // that are told
   static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
   struct Market {
     std::string name;
@@ -122,6 +128,8 @@ class Ingest {
   [[nodiscard]] Result<void> take_event(const FeedEvent& event);
   [[nodiscard]] Result<void> lose_feed(const FeedEvent& event);
   [[nodiscard]] Result<void> refuse_symbols(const FeedEvent& event);
+  [[nodiscard]] Result<void> write_refused_gap(const std::string& symbol, std::int64_t stamp_ns, std::int64_t to_ms,
+                                               std::string_view reason);
   [[nodiscard]] Result<void> settle_subscription(std::int64_t now_ns);
   [[nodiscard]] Result<void> count_subscription();
   [[nodiscard]] Result<void> end_gap();
@@ -136,6 +144,7 @@ class Ingest {
   [[nodiscard]] std::int64_t stamp_of(const FeedFrame& frame, const ParsedFrame& parsed) const;
   [[nodiscard]] static std::optional<std::int64_t> time_of(const FeedFrame& frame, const ParsedFrame& parsed);
   void seed_stamps(std::span<const FeedFrame> frames);
+  void note_unknown_codes(const Trade& trade, const MarketPolicy& policy);
   [[nodiscard]] std::optional<Error> refused(const Trade& trade, const Market& market) const;
   void dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
                    const Error& error, std::string_view raw);
@@ -162,6 +171,7 @@ class Ingest {
   std::deque<Market> markets_;
   IngestCounts counts_;
   std::string last_vendor_error_;
+  std::map<std::string, std::string, std::less<>> unknown_codes_;
   std::string scratch_;
   std::vector<Trade> trades_;                 // of the frame at hand
   std::vector<std::string_view> raw_trades_;  // likewise, once one of them was refused
@@ -174,7 +184,8 @@ class Ingest {
   std::optional<std::int64_t> last_frame_ns_;
   std::string silence_reason_;
   std::optional<Subscription> subscription_;
-  std::set<std::string> in_force_;  // symbols subscribed in the log
+  std::set<std::string> in_force_;                        // symbols subscribed in the log
+  std::map<std::string, std::int64_t> refused_since_ms_;  // symbols that are asked for in vain, in event time
   std::int64_t session_ = 0;
   std::int64_t first_stamp_ns_ = 0;
   std::int64_t last_stamp_ns_ = kYear2000Ms * kNsPerMs;

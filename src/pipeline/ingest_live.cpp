@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iterator>
 
+#include "base/hash.h"
 #include "base/planted_fault.h"
 #include "base/time.h"
 #include "pipeline/ingest.h"
@@ -176,9 +177,13 @@ Result<void> Ingest::lose_feed(const FeedEvent& event) {
 
 Result<void> Ingest::refuse_symbols(const FeedEvent& event) {
   const std::int64_t stamp_ns = stamp_now(event.at_ns);
+  const std::int64_t now_ms = floor_div(stamp_ns, kNsPerMs);
   for (const std::string& symbol : event.symbols) {
-    in_force_.erase(symbol);
+    const bool delivered_before = in_force_.erase(symbol) > 0 && last_frame_ns_;
+    const std::int64_t asked_ms = subscription_ ? floor_div(subscription_->sent_ns, kNsPerMs) : now_ms;
+    refused_since_ms_.emplace(symbol, delivered_before ? std::min(asked_ms, complete_until_ms()) : asked_ms);
     if (subscription_) subscription_->symbols.erase(symbol);
+    FINPIPE_TRY(write_refused_gap(symbol, stamp_ns, now_ms, event.detail));
   }
   const avro::Refused refused{.symbols = {event.symbols.begin(), event.symbols.end()}, .message = event.detail};
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
@@ -192,6 +197,18 @@ Result<void> Ingest::refuse_symbols(const FeedEvent& event) {
     if (!lost.symbols->empty()) FINPIPE_TRY(append_control(p, stamp_ns, std::move(lost)));
   }
   return {};
+}
+
+// All that is known of it so far; bars say so that closed before anybody noticed.
+Result<void> Ingest::write_refused_gap(const std::string& symbol, std::int64_t stamp_ns, std::int64_t to_ms,
+                                       std::string_view reason) {
+  const std::int64_t from_ms = refused_since_ms_.at(symbol);
+  const auto partition = partition_of(symbol, static_cast<std::int32_t>(partitions_.size()));
+  const avro::Gap gap{.from = from_ms,
+                      .to = std::max(to_ms, from_ms + 1),
+                      .symbols = std::vector<std::string_view>{symbol},
+                      .reason = reason};
+  return append_control(partition, stamp_ns, gap);
 }
 
 // ---- Subscriptions and gaps ----------------------------------------------------------------------------------------
@@ -225,6 +242,11 @@ Result<void> Ingest::count_subscription() {
 Result<void> Ingest::end_gap() {
   const std::int64_t stamp_ns = stamp_now(options_.clock->now_ns());
   const std::int64_t to_ms = floor_div(subscription_->sent_ns, kNsPerMs) + kSettleMs + earliest_ms(stamp_ns);
+  for (const std::string& symbol : subscription_->symbols) {
+    if (!refused_since_ms_.contains(symbol)) continue;
+    FINPIPE_TRY(write_refused_gap(symbol, stamp_ns, to_ms, "refused"));
+    refused_since_ms_.erase(symbol);
+  }
   subscription_.reset();
   ++counts_.gaps;
   for (std::size_t i = 0; i < partitions_.size(); ++i) {

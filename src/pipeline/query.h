@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/ports.h"
 
 namespace finpipe {
@@ -36,18 +37,21 @@ class BarReader {
   [[nodiscard]] Result<void> bars(const Range& range, const std::function<bool(const BarRow&)>& visit,
                                   Order order = Order::kAscending) const;
   [[nodiscard]] Result<void> revisions(const Range& range, const std::function<bool(const RevisionRow&)>& visit) const;
+  // The bars as they were at a moment of the engine's clock: of each the last revision closed until then. What was not
+  // closed then is absent. Visits as `bars` does.
+  [[nodiscard]] Result<void> bars_as_of(const Range& range, std::int64_t at_ns,
+                                        const std::function<bool(const BarRow&)>& visit,
+                                        Order order = Order::kAscending) const;
+
+  // Of the symbol's partition; null: there is none yet.
+  [[nodiscard]] const Checkpoint* checkpoint_of(std::string_view symbol) const;
 
  private:
-  struct Generation {
-    std::int64_t number;
-    std::int64_t floor_ms;
-  };
-
   explicit BarReader(Query& query) : query_(&query) {}
-  [[nodiscard]] Generation generation_of(std::string_view symbol) const;
 
   Query* query_;
-  std::map<std::string, Generation, std::less<>> generations_;  // by symbol
+  std::map<std::int32_t, Checkpoint> checkpoints_;               // by partition
+  std::map<std::string, std::int32_t, std::less<>> partitions_;  // by symbol
 };
 
 }  // namespace finpipe

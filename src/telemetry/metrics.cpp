@@ -24,8 +24,8 @@ namespace {
 using enum Metric;
 using enum MetricType;
 
-constexpr MetricLabel kRoute{"route",
-                             "bars trades symbols gaps status ledger stream healthz readyz metrics page other"};
+constexpr MetricLabel kRoute{
+    "route", "bars revisions trades symbols gaps voids status ledger stream healthz readyz metrics page other"};
 constexpr MetricLabel kStatus{"status", "2xx 3xx 4xx 5xx"};
 constexpr MetricLabel kChannel{"channel", "bars trades status"};
 constexpr MetricLabel kDeadLetterReason{"reason", "", true};
@@ -99,6 +99,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      {kDeadLetterReason}},
     {kIngestSuspects, "finpipe_ingest_suspects_total", kCounter, "",
      "Trades appended that look like a repeat of earlier ones; bars leave them out"},
+    {kIngestUnknownCodes, "finpipe_ingest_unknown_conditions_total", kCounter, "",
+     "Trades appended with a sale condition that no policy has a rule for; bars take them as regular"},
     {kIngestRounded, "finpipe_ingest_numbers_rounded_total", kCounter, "",
      "Prices and volumes with more digits than fit"},
     {kIngestUnsubscribed, "finpipe_ingest_trades_unsubscribed_total", kCounter, "",

@@ -42,6 +42,7 @@ enum class Metric : std::uint8_t {
   kIngestAppended,
   kIngestDeadLettered,
   kIngestSuspects,
+  kIngestUnknownCodes,
   kIngestRounded,
   kIngestUnsubscribed,
   kIngestVendorErrors,

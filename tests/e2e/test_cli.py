@@ -8,9 +8,9 @@ from program import ROOT, CliTest, frame, trade
 
 class Usage(CliTest):
     def test_help_of_every_command_has_examples(self):
-        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"], ["simulate"],
-                    ["void"], ["unvoid"]]
-        commands += [["export", kind] for kind in ("bars", "revisions", "trades", "gaps", "dead-letters")]
+        commands = [[], ["run"], ["export"], ["verify"], ["checkpoint"], ["config"], ["check"], ["version"], ["simulate"]]
+        commands += [["void"], ["unvoid"]]
+        commands += [["export", kind] for kind in ("bars", "revisions", "trades", "gaps", "voids", "dead-letters")]
         commands += [["checkpoint", "show"], ["checkpoint", "reset"]]
         for command in commands:
             out = self.finpipe(*command, "--help").out
@@ -27,7 +27,13 @@ class Usage(CliTest):
             ["export", "candles"],
             ["export", "trades", "--interval", "1m"],
             ["checkpoint", "drop"],
-            ["export", "bars", "--interval", "2m"],
+            ["export", "bars", "--interval", "24h"],
+            ["export", "revisions", "--interval", "2m"],
+            ["export", "bars", "--session", "open"],
+            ["export", "bars", "--interval", "1d", "--session", "regular"],
+            ["export", "bars", "--fill", "zero"],
+            ["export", "bars", "--as-of", "now"],
+            ["export", "trades", "--adjusted"],
             ["export", "bars", "--from", "yesterday"],
             ["export", "bars", "--symbols", "A,,B"],
         ):

@@ -34,6 +34,7 @@ class BrokenStore final : public Query {
     return fail(ErrorCode::kIo, "disk");
   }
   Result<std::vector<SpanRow>> spans() override { return fail(ErrorCode::kIo, "disk"); }
+  Result<std::vector<VoidRow>> voids() override { return fail(ErrorCode::kIo, "disk"); }
   Result<std::optional<PolicyRow>> policy(std::string_view) override { return fail(ErrorCode::kIo, "disk"); }
 };
 
@@ -114,6 +115,144 @@ TEST_F(QueryApiTest, PagesHoldEveryBarExactlyOnceInBothOrders) {
   }
 }
 
+TEST_F(QueryApiTest, PagesOfAViewAreWhatOneLargePageSays) {
+  const auto policies = bundled_policies();
+  ASSERT_TRUE(policies);
+  Checkpoint checkpoint;
+  Commit commit;
+  for (const MarketPolicy& policy : *policies) {
+    checkpoint.policies[policy.market] = policy.hash;
+    commit.policies.push_back({policy.hash, policy.market, policy.text});
+  }
+  const std::int64_t friday_ms = 1'709'908'200'000;  // 2024-03-08T14:30:00Z, the opening; then the clocks change
+  checkpoint.engine.clock_ns = (friday_ms + 10 * kMsPerDay) * kNsPerMs;
+  commit.symbols = {{"AAPL", 0}};
+  commit.checkpoints = {encode_checkpoint(checkpoint)};
+  Random random(11);
+  std::int64_t start_ms = friday_ms - kMsPerHour;
+  for (std::int64_t i = 0; i < 400; ++i) {
+    start_ms += (random.chance(0.02) ? random.between(60, 2'000) : random.between(1, 3)) * kMsPerMinute;
+    for (const Interval interval : {Interval::k1m, Interval::k5m, Interval::k15m}) {
+      BarRow row = bar_row("AAPL", interval, floor_div(start_ms, length_ms(interval)) * length_ms(interval));
+      row.bar.state = BarState::kFinal;
+      row.bar.closed_at_ns = row.key.start_ms * kNsPerMs;
+      if (random.chance(0.7)) row.bar.first = row.bar.last = {start_ms, i + 1, random.between(1, 1'000)};
+      commit.revisions.push_back(row);
+      commit.bars.push_back(row);
+    }
+  }
+  const std::string as_of = fmt::format("&as_of={}", friday_ms + 4 * kMsPerDay);
+  store(store_, std::move(commit));
+  const auto starts_and_closes = [](const rapidjson::Document& page) {
+    std::vector<std::string> rows;
+    for (const auto& bar : page["bars"].GetArray())
+      rows.push_back(fmt::format("{} {} {} {}", bar["start"].GetInt64(),
+                                 bar["close"].IsNull() ? "-" : text_of(bar["close"]), text_of(bar["state"]),
+                                 bar["flags"].Size()));
+    return rows;
+  };
+  std::vector<std::string> ascending;
+  for (const std::string& view :
+       {std::string("interval=1m&fill=previous"), std::string("interval=2m"), std::string("interval=2m&fill=previous"),
+        std::string("interval=30m&session=regular&fill=previous"), std::string("interval=7m&session=regular"),
+        "interval=10m&fill=previous" + as_of, "interval=1m" + as_of, std::string("interval=45m&adjusted=true")}) {
+    for (const char* order : {"asc", "desc"}) {
+      // A range that no window fits into, so that its ends are cut.
+      const std::string request = fmt::format("symbol=AAPL&{}&order={}&from={}&to={}", view, order, friday_ms - 7,
+                                              friday_ms + 9 * kMsPerDay + 7);
+      const auto whole = bars(request + "&limit=5000");
+      const std::vector<std::string> expected = starts_and_closes(whole);
+      ASSERT_TRUE(whole["next"].IsNull());
+      ASSERT_GT(expected.size(), 5U) << view;
+      if (order == std::string("asc")) {
+        ascending = expected;
+      } else {
+        std::ranges::reverse(ascending);
+        EXPECT_EQ(ascending, expected) << view;
+      }
+      for (const int limit : {3, 100}) {
+        std::vector<std::string> seen;
+        std::string cursor;
+        for (std::size_t pages = 0; pages <= expected.size(); ++pages) {
+          const auto page = bars(fmt::format("{}&limit={}{}", request, limit, cursor));
+          for (std::string& row : starts_and_closes(page)) seen.push_back(std::move(row));
+          if (page["next"].IsNull()) break;
+          cursor = "&cursor=" + text_of(page["next"]);
+        }
+        EXPECT_EQ(seen, expected) << request << " by " << limit;
+      }
+    }
+  }
+}
+
+TEST_F(QueryApiTest, APageEndsWhereTooManyStoredBarsWouldBeRead) {
+  std::vector<BarRow> rows;
+  for (std::int64_t second = 0; second < 150'000; ++second) rows.push_back(bar_row("A", Interval::k1s, second * 1'000));
+  store_symbols(store_, {{"A", 0}});
+  store_bars(store_, std::move(rows));
+  Numbers seen;
+  std::string cursor;
+  int pages = 0;
+  do {
+    const auto page = bars("symbol=A&interval=77s&limit=5000" + cursor);
+    for (const std::int64_t start_ms : numbers(page["bars"], "start")) seen.push_back(start_ms);
+    cursor = page["next"].IsNull() ? "" : "&cursor=" + text_of(page["next"]);
+    ++pages;
+  } while (!cursor.empty() && pages < 10);
+  EXPECT_EQ(pages, 2);
+  EXPECT_EQ(seen.size(), 150'000U / 77 + 1);
+}
+
+TEST_F(QueryApiTest, RevisionsComeInPagesWithReasonAndTime) {
+  Commit commit;
+  for (std::int64_t minute = 0; minute < 3; ++minute) {
+    for (std::int32_t number = 0; number < 3; ++number) {
+      BarRow row = bar_row("A", Interval::k1m, minute * 60'000);
+      row.bar.revision = number;
+      row.bar.reason = number == 0 ? RevisionReason::kNone : RevisionReason::kVoid;
+      row.bar.closed_at_ns = (minute * 10 + number) * kNsPerMs + number;
+      commit.revisions.push_back(row);
+    }
+  }
+  store(store_, std::move(commit));
+  std::string seen;
+  std::string cursor;
+  for (int pages = 0; pages < 20; ++pages) {
+    const auto page = document(api_.revisions("symbol=A&interval=1m&limit=2&from=60000" + cursor));
+    for (const auto& row : page["revisions"].GetArray())
+      seen += fmt::format("{}:{} {} {}; ", row["start"].GetInt64() / 60'000, row["revision"].GetInt64(),
+                          text_of(row["reason"]), row["closed_at"].GetInt64());
+    if (page["next"].IsNull()) break;
+    cursor = "&cursor=" + net::percent_encode(text_of(page["next"]));
+  }
+  EXPECT_EQ(seen, "1:0  10; 1:1 void 12; 1:2 void 13; 2:0  20; 2:1 void 22; 2:2 void 23; ");
+  EXPECT_TRUE(refusal(api_.revisions("symbol=A&interval=2m")).starts_with("interval must be"));
+  EXPECT_TRUE(refusal(api_.revisions("symbol=A&interval=1m&order=asc")).starts_with("there is no parameter 'order'"));
+}
+
+TEST_F(QueryApiTest, VoidsAreListedNewestFirst) {
+  Commit commit;
+  const auto add = [&](std::int64_t offset, VoidRow::Action action, std::string symbol, std::int64_t time_ms) {
+    commit.voids.push_back({.offset = offset,
+                            .action = action,
+                            .symbol = std::move(symbol),
+                            .event_time_ms = time_ms,
+                            .seq = 1'723'161'254'347'673'567,
+                            .reason = "bad \"print\"",
+                            .at_ns = offset * kNsPerSecond});
+  };
+  add(1, VoidRow::Action::kVoid, "A", 100);
+  add(2, VoidRow::Action::kVoid, "B", 200);
+  add(3, VoidRow::Action::kUnvoid, "A", 100);
+  store(store_, std::move(commit));
+  EXPECT_EQ(*api_.voids("symbol=B"),
+            R"({"voids":[{"symbol":"B","time":200,"seq":1723161254347673567,"action":"void","reason":"bad \"print\"",)"
+            R"("at":2000}]})");
+  EXPECT_EQ(numbers(document(api_.voids(""))["voids"], "at"), (Numbers{3'000, 2'000, 1'000}));
+  EXPECT_EQ(numbers(document(api_.voids("limit=1"))["voids"], "at"), (Numbers{3'000}));
+  EXPECT_EQ(numbers(document(api_.voids("from=101"))["voids"], "at"), (Numbers{2'000}));
+}
+
 TEST_F(QueryApiTest, PagesHoldEveryTradeExactlyOnceInBothOrdersAlsoWithinAMillisecond) {
   Random random(7);
   std::vector<std::pair<std::int64_t, std::int64_t>> all;
@@ -176,6 +315,7 @@ TEST_F(QueryApiTest, RequestsThatCannotBeAnsweredNameTheParameter) {
   EXPECT_TRUE(refusal(api_.symbols("limit=1")).starts_with("there is no parameter 'limit' here; there is: none"));
   EXPECT_TRUE(refusal(api_.bars("symbol=A&interval=1m&cursor=1:2")).starts_with("cursor must be"));
   EXPECT_TRUE(refusal(api_.trades("symbol=A&cursor=1")).starts_with("cursor must be"));
+  EXPECT_EQ(refusal(api_.bars("symbol=A&interval=1d&session=regular")), "session=regular is for intervals below a day");
 }
 
 TEST_F(QueryApiTest, ATradeOfASymbolThatNobodyKnowsIsNotSearchedFor) {
@@ -235,7 +375,8 @@ TEST_F(QueryApiTest, SymbolsTellTheirMarketByThePoliciesInForce) {
 TEST_F(QueryApiTest, AStoreThatCannotBeReadIsAnErrorAndNotAnEmptyAnswer) {
   BrokenStore broken;
   QueryApi api(broken);
-  for (const auto& body : {api.symbols(""), api.bars("symbol=A&interval=1m"), api.trades("symbol=A"), api.gaps("")}) {
+  for (const auto& body : {api.symbols(""), api.bars("symbol=A&interval=1m"), api.trades("symbol=A"), api.gaps(""),
+                           api.revisions("symbol=A&interval=1m"), api.voids("")}) {
     ASSERT_FALSE(body);
     EXPECT_EQ(body.error().code, ErrorCode::kIo);
   }

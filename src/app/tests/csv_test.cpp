@@ -24,7 +24,7 @@ BarRow sample_bar() {
 
 std::string bar_line(const BarRow& row) {
   std::string out;
-  csv::append_bar(out, row);
+  csv::append_bar(out, row, row.key.interval, {});
   return out;
 }
 
@@ -75,6 +75,7 @@ TEST(Csv, FlagsComeInOneOrder) {
   bar.partial = true;
   bar.missing_ms = 1;
   EXPECT_EQ(csv::flags_of(bar), "gap+partial+backfilled");
+  EXPECT_EQ(csv::flags_of(bar, {.filled = true, .adjusted = true}), "gap+partial+backfilled+filled+adjusted");
 }
 
 TEST(Csv, ARevisionAddsReasonAndTheTimeItClosed) {

@@ -75,6 +75,52 @@ TEST_F(ExportsTest, BarsComeBySymbolThenIntervalThenStart) {
   EXPECT_EQ(exported(export_bars), "B,1m,2024-08-08T23:54:00.000Z,,,,,0,,1,provisional,,0,0\n");
 }
 
+TEST_F(ExportsTest, BarsMayBeRolledUpFilledAndAsOfAMoment) {
+  Commit commit;
+  commit.symbols = {{"A", 0}};
+  for (const std::int64_t minute : {0, 1, 4}) {
+    BarRow row = bar("A", Interval::k1m, kMinute + minute * 60'000);
+    row.bar.state = BarState::kFinal;
+    row.bar.closed_at_ns = (row.key.start_ms + 62'000) * 1'000'000;
+    commit.bars.push_back(row);
+    commit.revisions.push_back(row);
+  }
+  store(std::move(commit));
+  selection.intervals = {*read_interval_from("2m")};
+  selection.view.fill = true;
+  EXPECT_EQ(exported(export_bars),
+            "A,2m,2024-08-08T23:54:00.000Z,,,,,0,,2,final,,0,0\n"
+            "A,2m,2024-08-08T23:56:00.000Z,,,,,0,,0,provisional,filled,0,0\n"
+            "A,2m,2024-08-08T23:58:00.000Z,,,,,0,,1,provisional,,0,0\n");
+  selection.view.as_of_ms = kMinute + 120'000;
+  EXPECT_EQ(exported(export_bars), "A,2m,2024-08-08T23:54:00.000Z,,,,,0,,1,provisional,,0,0\n");
+}
+
+TEST_F(ExportsTest, VoidsComeByTradeAndThenByTime) {
+  Commit commit;
+  const auto add = [&](std::int64_t offset, VoidRow::Action action, std::string symbol) {
+    commit.voids.push_back({.offset = offset,
+                            .action = action,
+                            .symbol = std::move(symbol),
+                            .event_time_ms = kMinute,
+                            .seq = 7,
+                            .reason = "bad, print",
+                            .at_ns = offset * 1'000'000'000});
+  };
+  add(1, VoidRow::Action::kVoid, "B");
+  add(2, VoidRow::Action::kVoid, "A");
+  add(3, VoidRow::Action::kUnvoid, "A");
+  store(std::move(commit));
+  EXPECT_EQ(exported(export_voids),
+            "A,2024-08-08T23:54:00.000Z,7,void,\"bad, print\",1970-01-01T00:00:02.000000000Z\n"
+            "A,2024-08-08T23:54:00.000Z,7,unvoid,\"bad, print\",1970-01-01T00:00:03.000000000Z\n"
+            "B,2024-08-08T23:54:00.000Z,7,void,\"bad, print\",1970-01-01T00:00:01.000000000Z\n");
+  selection.symbols = {"B"};
+  EXPECT_EQ(std::ranges::count(exported(export_voids), '\n'), 1);
+  selection.from_ms = kMinute + 1;
+  EXPECT_EQ(exported(export_voids), "");
+}
+
 TEST_F(ExportsTest, TradesAreSelectedByEventTimeHalfOpen) {
   Commit commit;
   commit.symbols = {{"A", 0}};

@@ -76,6 +76,68 @@ TEST_F(UsCalendar, ATradeOnFridayEveningBelongsToSaturdaysDate) {
   EXPECT_EQ(calendar_.day_of(at("2024-08-10T00:00:00Z")).label_ms, at("2024-08-10"));
 }
 
+// What a moment is, by name.
+std::string part_of(const Calendar& calendar, std::int64_t time_ms) {
+  const TradingDay day = calendar.day_of(time_ms);
+  const auto inside = [&](TimeSpan span) { return time_ms >= span.from_ms && time_ms < span.to_ms; };
+  if (!inside(day.session)) return "closed";
+  if (inside(day.regular)) return "regular";
+  return time_ms < day.regular.from_ms ? "pre" : "post";
+}
+
+// One ms before the time and at it: "closed pre".
+std::string edge(const Calendar& calendar, std::string_view time) {
+  return part_of(calendar, at(time) - 1) + " " + part_of(calendar, at(time));
+}
+
+TEST_F(UsCalendar, SessionsBeginAndEndToTheMillisecond) {
+  struct Day {
+    const char *pre, *regular, *post, *end;  // first ms of each in UTC
+  };
+  for (const auto& [pre, regular, post, end] : {
+           // Summer and winter, and the days before and after the clocks change.
+           Day{"2026-07-08T08:00Z", "2026-07-08T13:30Z", "2026-07-08T20:00Z", "2026-07-09T00:00Z"},
+           Day{"2026-01-07T09:00Z", "2026-01-07T14:30Z", "2026-01-07T21:00Z", "2026-01-08T01:00Z"},
+           Day{"2026-03-06T09:00Z", "2026-03-06T14:30Z", "2026-03-06T21:00Z", "2026-03-07T01:00Z"},
+           Day{"2026-03-09T08:00Z", "2026-03-09T13:30Z", "2026-03-09T20:00Z", "2026-03-10T00:00Z"},
+           Day{"2026-10-30T08:00Z", "2026-10-30T13:30Z", "2026-10-30T20:00Z", "2026-10-31T00:00Z"},
+           Day{"2026-11-02T09:00Z", "2026-11-02T14:30Z", "2026-11-02T21:00Z", "2026-11-03T01:00Z"},
+           // Half days: 13:00 and 17:00 Eastern.
+           Day{"2026-11-27T09:00Z", "2026-11-27T14:30Z", "2026-11-27T18:00Z", "2026-11-27T22:00Z"},
+           Day{"2026-12-24T09:00Z", "2026-12-24T14:30Z", "2026-12-24T18:00Z", "2026-12-24T22:00Z"},
+       }) {
+    EXPECT_EQ(edge(calendar_, pre), "closed pre") << pre;
+    EXPECT_EQ(edge(calendar_, regular), "pre regular") << regular;
+    EXPECT_EQ(edge(calendar_, post), "regular post") << post;
+    EXPECT_EQ(edge(calendar_, end), "post closed") << end;
+  }
+  // The same hours on a holiday, a Sunday on which the clocks change, and a Saturday.
+  for (const char* date : {"2026-11-26", "2026-03-08", "2026-11-01", "2026-07-04"}) {
+    for (const char* time : {"09:00Z", "14:30Z", "16:00Z", "20:00Z"}) {
+      EXPECT_EQ(edge(calendar_, std::string(date) + "T" + time), "closed closed") << date;
+    }
+  }
+}
+
+TEST_F(UsCalendar, ATradingDateBeginsAtEightInTheEveningToTheMillisecond) {
+  struct Change {
+    const char* at;
+    const char* date;  // that begins there
+  };
+  for (const auto& [time, date] : {
+           Change{"2026-07-08T00:00Z", "2026-07-08"}, Change{"2026-01-08T01:00Z", "2026-01-08"},
+           Change{"2026-03-08T01:00Z", "2026-03-08"},  // still winter time on the evening before
+           Change{"2026-03-09T00:00Z", "2026-03-09"}, Change{"2026-11-01T00:00Z", "2026-11-01"},
+           Change{"2026-11-02T01:00Z", "2026-11-02"},
+           Change{"2026-11-27T01:00Z", "2026-11-27"},  // a half day has its whole date
+           Change{"2026-11-28T01:00Z", "2026-11-28"},
+           Change{"2026-12-25T01:00Z", "2026-12-25"},  // and so has a holiday
+       }) {
+    EXPECT_EQ(calendar_.day_of(at(time)).label_ms, at(date)) << time;
+    EXPECT_EQ(calendar_.day_of(at(time) - 1).label_ms, at(date) - kMsPerDay) << time;
+  }
+}
+
 class ForexCalendar : public testing::Test {
  protected:
   std::string session(std::string_view date) { return text_of(calendar_.day_labelled(at(date)).session); }
@@ -89,6 +151,29 @@ TEST_F(ForexCalendar, TheWeekOpensOnSundayAndClosesOnFriday) {
   EXPECT_EQ(session("2024-08-17"), "closed");
   EXPECT_EQ(calendar_.day_of(at("2024-08-11T21:00Z")).label_ms, at("2024-08-12"));
   EXPECT_EQ(calendar_.session_ms({at("2024-08-16T20:00Z"), at("2024-08-18T22:00Z")}), 2 * kMsPerHour);
+}
+
+TEST_F(ForexCalendar, TheWeekBeginsAndEndsAtFiveInNewYorkToTheMillisecond) {
+  struct Week {
+    const char *sunday, *friday;
+  };
+  for (const auto& [sunday, friday] : {
+           Week{"2026-07-05T21:00Z", "2026-07-10T21:00Z"}, Week{"2026-01-04T22:00Z", "2026-01-09T22:00Z"},
+           Week{"2026-03-01T22:00Z", "2026-03-06T22:00Z"}, Week{"2026-03-08T21:00Z", "2026-03-13T21:00Z"},
+           Week{"2026-10-25T21:00Z", "2026-10-30T21:00Z"}, Week{"2026-11-01T22:00Z", "2026-11-06T22:00Z"},
+           Week{"2026-12-20T22:00Z", "2026-12-25T22:00Z"},  // no holiday is known here
+       }) {
+    EXPECT_EQ(edge(calendar_, sunday), "closed regular") << sunday;
+    EXPECT_EQ(edge(calendar_, friday), "regular closed") << friday;
+    // Sunday evening is Monday's date, and each evening begins the next one.
+    for (std::int64_t day = 0; day < 5; ++day) {
+      const std::int64_t begin = at(sunday) + day * kMsPerDay;
+      const std::int64_t monday = at(sunday) / kMsPerDay * kMsPerDay + kMsPerDay;
+      EXPECT_EQ(calendar_.day_of(begin).label_ms, monday + day * kMsPerDay) << sunday;
+      EXPECT_EQ(calendar_.day_of(begin - 1).label_ms, monday + (day - 1) * kMsPerDay) << sunday;
+    }
+    EXPECT_EQ(calendar_.session_ms({at(sunday) - kMsPerDay, at(friday) + kMsPerDay}), 5 * kMsPerDay) << sunday;
+  }
 }
 
 TEST_F(ForexCalendar, ClockChangesMoveTheHourInUtc) {
@@ -121,6 +206,8 @@ TEST(Calendars, WindowsAreContiguousAndOneForEachDate) {
 TEST(Calendars, CryptoAndOtherNeverClose) {
   EXPECT_TRUE(calendar_of("crypto").always_open());
   EXPECT_TRUE(calendar_of("other").always_open());
+  EXPECT_EQ(calendar_of("crypto").day_of(at("2026-03-08T00:00Z")).label_ms, at("2026-03-08"));
+  EXPECT_EQ(calendar_of("crypto").day_of(at("2026-03-08T00:00Z") - 1).label_ms, at("2026-03-07"));
 }
 
 TEST(Calendars, AlwaysOpenInAnotherZoneCutsItsDaysThere) {
@@ -157,6 +244,8 @@ TEST(Calendars, AnUnknownZoneIsRefused) {
   const auto calendar = compile_calendar(rules);
   ASSERT_FALSE(calendar);
   EXPECT_NE(calendar.error().detail.find("America/New_Yorck"), std::string::npos);
+  EXPECT_FALSE(is_time_zone("America/New_Yorck"));
+  EXPECT_TRUE(is_time_zone("America/New_York"));
 }
 
 TEST(Calendars, TheTimeZoneDataSaysItsRelease) { EXPECT_EQ(tzdata_version().substr(0, 2), "20") << tzdata_version(); }

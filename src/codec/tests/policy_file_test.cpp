@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
-#include <set>
 #include <string>
 
 #include "base/hash.h"
@@ -19,18 +19,6 @@ const MarketPolicy& bundled(std::string_view market) {
   static const std::vector<MarketPolicy> kPolicies = *bundled_policies();
   return *std::ranges::find(kPolicies, market, &MarketPolicy::market);
 }
-
-Trade trade_with(std::string_view codes, std::string_view time) {
-  Trade trade;
-  trade.symbol = "AAPL";
-  trade.event_time_ms = *parse_time_ms(time);
-  trade.price_e9 = trade.volume_e8 = 1;
-  trade.conditions = {Conditions::Form::kList, codes};
-  return trade;
-}
-
-constexpr const char* kRegularHours = "2024-08-08T15:00Z";
-constexpr const char* kEvening = "2024-08-08T22:00Z";  // 18:00 in New York
 
 TEST(BundledPolicies, AreTheFilesOfTheTree) {
   const auto from_files = load_policies(std::string(FINPIPE_SOURCE_DIR) + "/policies");
@@ -69,53 +57,6 @@ TEST(BundledPolicies, FindTheMarketOfASymbol) {
                                                                          {"NOBODY:X", "other"}}) {
     EXPECT_EQ(set.policy_for(symbol).market, market) << symbol;
   }
-}
-
-// The table of the consolidated tapes' rules, one letter each for high/low, last and volume: Y, N, F (only if first)
-// or T (until 16:00:10, then F). Codes 11 and 38, on which the sources conflict, count as regular.
-constexpr std::string_view kRules[] = {
-    "YYY", "YYY", "NNY", "YYY", "NNY", "YYY", "YYY", "YYY", "YFY", "NNY",  // 1 to 10
-    "YYY", "NNY", "YYY", "YYY", "YTY", "NNN", "NNY", "YYY", "YYY", "NNN",  // 11 to 20
-    "YFY", "NNY", "YYY", "NNY", "NNY", "NNY", "NNY", "YYY", "YYY", "YFY",  // 21 to 30
-    "YYY", "YFY", "YYY", "YYY", "YYY", "YYY", "NNY", "YYY", "YYN", "YYY",  // 31 to 40
-    "YYY",
-};
-
-TEST(UsConditions, EveryCodeDoesToADailyBarWhatTheTableSays) {
-  for (std::size_t code = 1; code <= std::size(kRules); ++code) {
-    const std::string_view rule = kRules[code - 1];
-    for (const auto& [time, last_of_15] : {std::pair(kRegularHours, LastRule::kYes), {kEvening, LastRule::kFirst}}) {
-      const auto effect = bundled("us_equities").effect_of(trade_with(std::to_string(code), time));
-      const LastRule last = rule[1] == 'Y'   ? LastRule::kYes
-                            : rule[1] == 'F' ? LastRule::kFirst
-                            : rule[1] == 'T' ? last_of_15
-                                             : LastRule::kNo;
-      EXPECT_FALSE(effect.unknown_code) << code;
-      EXPECT_EQ(effect.daily.high_low, rule[0] == 'Y') << code;
-      EXPECT_EQ(effect.daily.last, last) << code << " at " << time;
-      EXPECT_EQ(effect.daily.volume, rule[2] == 'Y') << code;
-      EXPECT_EQ(effect.daily.vwap, code == 12 || (rule[0] == 'Y' && rule[2] == 'Y')) << code;
-    }
-  }
-}
-
-TEST(UsConditions, IntradayBarsDifferForFormTAndCorrectionsOnly) {
-  const MarketPolicy& policy = bundled("us_equities");
-  for (std::size_t code = 1; code <= std::size(kRules); ++code) {
-    const auto regular = policy.effect_of(trade_with(std::to_string(code), kRegularHours));
-    const auto evening = policy.effect_of(trade_with(std::to_string(code), kEvening));
-    if (code == 39) {
-      EXPECT_EQ(regular.intraday, (Effect{LastRule::kNo, false, false, false}));
-    } else {
-      EXPECT_EQ(regular.intraday, regular.daily) << code;
-      EXPECT_EQ(evening.intraday, code == 24 ? Effect{} : evening.daily) << code;
-    }
-  }
-  EXPECT_EQ(policy.effect_of(trade_with("24 25", kEvening)).intraday.last, LastRule::kNo);
-}
-
-TEST(UsConditions, CodesWithoutARowAreUnknown) {
-  EXPECT_TRUE(bundled("us_equities").effect_of(trade_with("42", kRegularHours)).unknown_code);
 }
 
 constexpr const char* kMinimal = R"(version = 1
@@ -164,16 +105,40 @@ TEST(PolicyFile, AMinimalOneIsRead) {
 }
 
 TEST(PolicyFile, ErrorsNameFileLineAndKey) {
-  EXPECT_EQ(error_with("kind = \"always\"", "kind = \"never\""),
-            "test.toml:10: session.kind must be \"always\", \"weekly\" or \"daily\"");
-  EXPECT_EQ(error_with("forms = []", "forms = []\ncolour = 1"),
-            "test.toml:8: symbols.colour is not a key of policy files");
-  EXPECT_EQ(error_with("allowed_delay_ms = 100", "allowed_delay_ms = \"100\""),
-            "test.toml:3: allowed_delay_ms must be an integer");
-  EXPECT_EQ(error_with("prefixes = [\"T:\"]\n", ""), "test.toml:5: symbols.prefixes is missing");
-  EXPECT_EQ(error_with("volume = true, vwap", "volume = 1, vwap"),
-            "test.toml:13: conditions.7.volume must be true or false");
+  struct Mistake {
+    std::string_view what, with, says;
+  };
+  const Mistake mistakes[] = {
+      {"kind = \"always\"", "kind = \"never\"",
+       "test.toml:10: session.kind must be \"always\", \"weekly\" or \"daily\""},
+      {"forms = []", "forms = []\ncolour = 1", "test.toml:8: symbols.colour is not a key of policy files"},
+      {"allowed_delay_ms = 100", "allowed_delay_ms = \"100\"", "test.toml:3: allowed_delay_ms must be an integer"},
+      {"prefixes = [\"T:\"]\n", "", "test.toml:5: symbols.prefixes is missing"},
+      {"market = \"test\"\n", "", "test.toml:1: market is missing"},
+      {"[\"T:\"]", "[\"T:\", \"U:\", \"T:\"]", "test.toml:6: symbols.prefixes holds \"T:\" twice"},
+      {"forms = []", "forms = [\"any\"]",
+       "test.toml:7: symbols.forms has \"any\", which is for the market \"other\" only"},
+      {"\"UTC\"", "\"Mars/Olympus\"",
+       "test.toml:9: session.timezone must be an IANA name that the system's time zone data has, like "
+       "\"America/New_York\""},
+      {"\"00:00\"", "\"24:00\"",
+       "test.toml:11: session.trading_day_start must be a time of day, \"HH:MM\" or \"HH:MM:SS\""},
+      {"volume = true, vwap", "volume = 1, vwap", "test.toml:13: conditions.7.volume must be true or false"},
+      {"\"7\" =", "\"64\" =", "test.toml:13: conditions.64 must be a code from 1 to 63"},
+      {"\"7\" =", "\"0\" =", "test.toml:13: conditions.0 must be a code from 1 to 63"},
+      {"\"first_after\"", "\"sometimes\"",
+       "test.toml:13: conditions.7.last must be \"yes\", \"no\", \"first\" or \"first_after\""},
+      {"\"first_after\"", "\"first\"", "test.toml:13: conditions.7.until goes with last = \"first_after\" only"},
+      {"until = \"12:00\", ", "", "test.toml:13: conditions.7.until is missing"},
+  };
+  for (const Mistake& mistake : mistakes) EXPECT_EQ(error_with(mistake.what, mistake.with), mistake.says);
   EXPECT_TRUE(error_with("market = ", "market ").starts_with("test.toml:2: ")) << error_with("market = ", "market ");
+}
+
+TEST(PolicyFile, AnErrorSaysWhatToDo) {
+  const auto policy = parse_policy("version = 1", "test.toml");
+  ASSERT_FALSE(policy);
+  EXPECT_NE(policy.error().message().find("the bundled files show the form"), std::string::npos);
 }
 
 TEST(PolicyFile, EveryWrongValueIsRefused) {
@@ -212,44 +177,71 @@ TEST(PolicyFile, EveryWrongValueIsRefused) {
   for (const auto& [what, with] : changes) EXPECT_NE(error_with(what, with), "accepted") << what << " -> " << with;
 }
 
-TEST(PolicyFile, ADailySessionMustFitTogether) {
-  const std::string daily = replaced(replaced(kMinimal, "kind = \"always\"", R"(kind = "daily"
+std::string minimal_daily() {
+  return replaced(replaced(kMinimal, "kind = \"always\"", R"(kind = "daily"
 weekdays = ["monday"]
 pre_open = "04:00"
 regular_open = "09:30"
 regular_close = "16:00"
 post_close = "20:00"
 closed = ["2024-01-01"])"),
-                                     "[conditions]", R"([[session.half_days]]
+                  "[conditions]", R"([[session.half_days]]
 date = "2024-07-08"
 regular_close = "13:00"
 post_close = "17:00"
 [conditions])");
+}
+
+TEST(PolicyFile, ADailySessionMustFitTogether) {
+  const std::string daily = minimal_daily();
   const auto policy = parse_policy(daily, "test.toml");
   ASSERT_TRUE(policy) << policy.error().message();
-  const std::vector<std::pair<std::string_view, std::string_view>> changes = {
-      {"[\"monday\"]", "[\"Monday\"]"},
-      {"\"04:00\"", "\"09:31\""},
-      {"\"16:00\"", "\"09:30\""},
-      {"\"20:00\"", "\"15:59\""},
-      {"\"00:00\"", "\"19:00\""},
-      {"\"2024-01-01\"", "\"2024-02-30\""},
-      {"\"2024-01-01\"", "2024-01-01"},
-      {"\"2024-01-01\"", "\"1704067200\""},
-      {"\"2024-01-01\"", "\"2024-07-08\""},
-      {"date = \"2024-07-08\"", "date = \"8 July\""},
-      {"\"13:00\"", "\"09:30\""},
-      {"\"17:00\"", "\"12:00\""},
-      {"\"17:00\"", "\"20:01\""},
-      {"post_close = \"17:00\"", "post_close = \"17:00\"\nname = \"x\""},
+  const std::vector<std::array<std::string_view, 3>> changes = {
+      {"[\"monday\"]", "[\"Monday\"]", ":11: session.weekdays must be a lower-case English day of the week"},
+      {"\"04:00\"", "\"09:31\"", ":13: session.regular_open must not be before pre_open"},
+      {"\"16:00\"", "\"09:30\"", ":14: session.regular_close must be after regular_open"},
+      {"\"20:00\"", "\"15:59\"", ":15: session.post_close must not be before regular_close"},
+      {"\"00:00\"", "\"19:00\"",
+       ":15: session.post_close must not be after trading_day_start, where the next trading date begins"},
+      {"\"2024-01-01\"", "\"2024-02-30\"",
+       ":16: session.closed holds \"2024-02-30\", which is no date, \"YYYY-MM-DD\""},
+      {"\"2024-01-01\"", "2024-01-01", ":16: session.closed must be a list of strings"},
+      {"\"2024-01-01\"", "\"1704067200\"",
+       ":16: session.closed holds \"1704067200\", which is no date, \"YYYY-MM-DD\""},
+      {"\"2024-01-01\"", "\"2024-07-08\"",
+       ":19: session.half_days.date is in session.closed too: it can be one of the two"},
+      {"date = \"2024-07-08\"", "date = \"8 July\"", ":19: session.half_days.date must be a date, \"YYYY-MM-DD\""},
+      {"date = \"2024-07-08\"", "date = \"2024-07-09\"",
+       ":19: session.half_days.date is not on one of the session's weekdays"},
+      {"\"13:00\"", "\"09:30\"", ":20: session.half_days.regular_close must be after the regular opening"},
+      {"\"17:00\"", "\"12:00\"",
+       ":21: session.half_days.post_close must be between the day's regular_close and the usual post_close"},
+      {"\"17:00\"", "\"20:01\"",
+       ":21: session.half_days.post_close must be between the day's regular_close and the usual post_close"},
+      {"post_close = \"17:00\"", "post_close = \"17:00\"\nname = \"x\"",
+       ":22: session.half_days.name is not a key of policy files"},
       {"[conditions]",
-       "[[session.half_days]]\ndate = \"2024-07-08\"\nregular_close = \"13:00\"\npost_close = \"17:00\"\n[conditions]"},
+       "[[session.half_days]]\ndate = \"2024-07-08\"\nregular_close = \"13:00\"\npost_close = \"17:00\"\n[conditions]",
+       ":23: session.half_days.date comes twice"},
   };
-  for (const auto& [what, with] : changes) {
+  for (const auto& [what, with, says] : changes) {
     const auto changed = parse_policy(replaced(daily, what, with), "test.toml");
     ASSERT_FALSE(changed) << what << " -> " << with;
     EXPECT_EQ(changed.error().code, ErrorCode::kBadPolicy);
+    EXPECT_EQ(changed.error().detail, "test.toml" + std::string(says));
   }
+}
+
+TEST(PolicyFile, AWeekMustLeaveATradingDateInOneSpan) {
+  const std::string weekly = replaced(kMinimal, "kind = \"always\"", R"(kind = "weekly"
+open_day = "sunday"
+open_time = "12:00"
+close_day = "sunday"
+close_time = "11:00")");
+  const auto policy = parse_policy(weekly, "test.toml");
+  ASSERT_FALSE(policy);
+  EXPECT_EQ(policy.error().detail,
+            "test.toml:15: session.trading_day_start would make a trading date hold parts of two weekly spans");
 }
 
 class PolicyDirectory : public testing::Test {
@@ -260,9 +252,16 @@ class PolicyDirectory : public testing::Test {
   }
   ~PolicyDirectory() override { fs::remove_all(directory_); }
   void write(const std::string& name, const std::string& text) { std::ofstream(directory_ / name) << text; }
-  ErrorCode error() {
+  // Without the directory's name.
+  std::string error() {
     const auto loaded = load_policies(directory_);
-    return loaded ? ErrorCode::kUsage : loaded.error().code;
+    if (loaded) return "accepted";
+    EXPECT_EQ(loaded.error().code, ErrorCode::kBadPolicy);
+    std::string detail = loaded.error().detail;
+    for (std::size_t at = 0; (at = detail.find(directory_.string() + "/")) != std::string::npos;) {
+      detail.erase(at, directory_.string().size() + 1);
+    }
+    return detail;
   }
 
   fs::path directory_;
@@ -278,21 +277,35 @@ TEST_F(PolicyDirectory, HoldsOnePolicyAFileAndOtherFilesDoNotMatter) {
 }
 
 TEST_F(PolicyDirectory, AFilesNameIsItsMarket) {
-  write("another.toml", kMinimal);
-  EXPECT_EQ(error(), ErrorCode::kBadPolicy);
+  write("test.toml", kMinimal);
+  write("zwei.toml", kMinimal);  // so no two files can be of one market
+  EXPECT_EQ(error(), "zwei.toml:2: market must be \"zwei\", as the file is called");
 }
 
 TEST_F(PolicyDirectory, APrefixBelongsToOneMarket) {
   write("test.toml", kMinimal);
   write("zwei.toml", replaced(kMinimal, "\"test\"", "\"zwei\""));
-  EXPECT_EQ(error(), ErrorCode::kBadPolicy);
+  EXPECT_EQ(error(), "zwei.toml:6: symbols.prefixes has \"T:\", and so has test.toml");
 }
 
 TEST_F(PolicyDirectory, TheTickerFormBelongsToOneMarket) {
   const std::string tickers = replaced(replaced(kMinimal, "[\"T:\"]", "[]"), "forms = []", "forms = [\"us_ticker\"]");
   write("test.toml", tickers);
   write("zwei.toml", replaced(tickers, "\"test\"", "\"zwei\""));
-  EXPECT_EQ(error(), ErrorCode::kBadPolicy);
+  EXPECT_EQ(error(), "zwei.toml:7: symbols.forms has \"us_ticker\", and so has test.toml");
+}
+
+TEST_F(PolicyDirectory, OnlyOtherTakesWhatIsLeft) {
+  const std::string any = replaced(replaced(kMinimal, "[\"T:\"]", "[]"), "forms = []", "forms = [\"any\"]");
+  write("other.toml", replaced(any, "\"test\"", "\"other\""));
+  EXPECT_TRUE(load_policies(directory_));
+  write("zwei.toml", replaced(any, "\"test\"", "\"zwei\""));
+  EXPECT_EQ(error(), "zwei.toml:7: symbols.forms has \"any\", which is for the market \"other\" only");
+}
+
+TEST_F(PolicyDirectory, AFileThatIsNoTomlIsNamed) {
+  write("test.toml", "version = 1\nmarket test\n");
+  EXPECT_TRUE(error().starts_with("test.toml:2: ")) << error();
 }
 
 TEST_F(PolicyDirectory, AMissingOneIsNotFound) {

@@ -34,11 +34,12 @@ TEST(JsonWriter, ABarIsWrittenAsTheContractShowsIt) {
   bar.missing_ms = 1'200;
   bar.partial = true;
   bar.version = 104;
+  bar.policy = 0xab;
   EXPECT_EQ(
       text_of(row),
       R"({"start":1723161240000,"open":"61837.63","high":"61840","low":"61830.01","close":"61838","volume":"12.5",)"
       R"("vwap":"61835.2","trades":104,"state":"provisional","flags":["gap","partial"],"missing_ms":1200,)"
-      R"("revision":0,"version":104})");
+      R"("revision":0,"version":104,"policy":"00000000000000ab"})");
 }
 
 TEST(JsonWriter, ABarWithoutPricesHasNulls) {
@@ -48,9 +49,27 @@ TEST(JsonWriter, ABarWithoutPricesHasNulls) {
   row.bar.state = BarState::kRevised;
   row.bar.backfilled = true;
   row.bar.revision = 2;
-  EXPECT_EQ(text_of(row),
-            R"({"start":-86400000,"open":null,"high":null,"low":null,"close":null,"volume":"0.00000001","vwap":null,)"
-            R"("trades":1,"state":"revised","flags":["backfilled"],"missing_ms":0,"revision":2,"version":0})");
+  EXPECT_EQ(
+      text_of(row),
+      R"({"start":-86400000,"open":null,"high":null,"low":null,"close":null,"volume":"0.00000001","vwap":null,)"
+      R"("trades":1,"state":"revised","flags":["backfilled"],"missing_ms":0,"revision":2,"version":0,"policy":null})");
+}
+
+TEST(JsonWriter, WhatReadingDidToABarIsAFlag) {
+  BarRow row{{"A", Interval::k1m, 0}, {}};
+  row.bar.missing_ms = 1;
+  std::string out;
+  json::append_bar(out, row, {.filled = true, .adjusted = true});
+  EXPECT_NE(out.find(R"("flags":["gap","filled","adjusted"])"), std::string::npos);
+}
+
+TEST(JsonWriter, ARevisionTellsWhyAndWhen) {
+  BarRow row{{"A", Interval::k1m, 0}, {}};
+  row.bar.reason = RevisionReason::kLate;
+  row.bar.closed_at_ns = 1'723'161'300'000'000'001;
+  std::string out;
+  json::append_revision(out, row);
+  EXPECT_TRUE(out.ends_with(R"("policy":null,"reason":"late","closed_at":1723161300001})")) << out;
 }
 
 TEST(JsonWriter, VersionsOfANewerGenerationAreHigherAndStillExactInADouble) {

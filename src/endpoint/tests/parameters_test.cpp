@@ -6,7 +6,9 @@ namespace finpipe {
 namespace {
 
 Result<Parameters> parse(std::string_view query) {
-  return parse_parameters(query, {"symbol", "interval", "from", "to", "limit", "order", "cursor"}, {"symbol"});
+  return parse_parameters(
+      query, {"symbol", "interval", "from", "to", "limit", "order", "cursor", "session", "fill", "as_of", "adjusted"},
+      {"symbol"});
 }
 
 // What is said about a query that is refused.
@@ -22,12 +24,30 @@ TEST(Parameters, EveryParameterIsRead) {
       "symbol=IC%20MARKETS%3A1&interval=15m&from=2024-08-09T00:05:00Z&to=1723161900001&limit=5000&order=desc&cursor=9");
   ASSERT_TRUE(all) << all.error().detail;
   EXPECT_EQ(all->symbol, "IC MARKETS:1");
-  EXPECT_EQ(all->interval, Interval::k15m);
+  EXPECT_EQ(all->interval, ReadInterval(Interval::k15m));
   EXPECT_EQ(all->from_ms, 1'723'161'900'000);
   EXPECT_EQ(all->to_ms, 1'723'161'900'001);
   EXPECT_EQ(all->limit, 5'000);
   EXPECT_EQ(all->order, Order::kDescending);
   EXPECT_EQ(all->cursor, "9");
+}
+
+TEST(Parameters, HowBarsAreToBeShownIsRead) {
+  const auto view =
+      parse("symbol=A&interval=10m&session=regular&fill=previous&as_of=2024-08-09T00:05:00Z&adjusted=true");
+  ASSERT_TRUE(view) << view.error().detail;
+  EXPECT_EQ(view->interval, ReadInterval(Interval::k5m, 2));
+  EXPECT_TRUE(view->regular_hours);
+  EXPECT_TRUE(view->fill);
+  EXPECT_EQ(view->as_of_ms, 1'723'161'900'000);
+  EXPECT_TRUE(view->adjusted);
+  const auto plain = parse("symbol=A&session=all&fill=none&adjusted=false");
+  ASSERT_TRUE(plain);
+  EXPECT_FALSE(plain->regular_hours || plain->fill || plain->as_of_ms || plain->adjusted);
+  EXPECT_TRUE(refusal("symbol=A&session=open").starts_with("session must be all or regular"));
+  EXPECT_TRUE(refusal("symbol=A&fill=zero").starts_with("fill must be none or previous"));
+  EXPECT_TRUE(refusal("symbol=A&adjusted=1").starts_with("adjusted must be false or true"));
+  EXPECT_TRUE(refusal("symbol=A&as_of=now").starts_with("as_of must be"));
 }
 
 TEST(Parameters, WhatIsNotGivenHasItsDefault) {
@@ -48,7 +68,7 @@ TEST(Parameters, EachRefusalNamesItsParameter) {
     EXPECT_TRUE(refusal("symbol=A&limit=" + std::string(limit)).starts_with("limit must be a whole number")) << limit;
   for (const char* order : {"", "ASC", "descending"})
     EXPECT_TRUE(refusal("symbol=A&order=" + std::string(order)).starts_with("order must be")) << order;
-  for (const char* interval : {"", "1M", "2m", "1m "})
+  for (const char* interval : {"", "1M", "0m", "24h", "1m "})
     EXPECT_TRUE(refusal("symbol=A&interval=" + std::string(interval)).starts_with("interval must be")) << interval;
   for (const char* time : {"", "yesterday", "1.5", "2024-02-30", "99999999999999999999", "2024-08-09T00:05:00"}) {
     EXPECT_TRUE(refusal("symbol=A&from=" + std::string(time)).starts_with("from must be")) << time;

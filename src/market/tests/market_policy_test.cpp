@@ -133,21 +133,23 @@ TEST(Intervals, ADayIsTheTradingDate) {
   EXPECT_EQ(policy.span_of(Interval::k1d, window.start_ms), window.span);
 }
 
-TEST(Conditions, CodesBecomeASet) {
-  EXPECT_EQ(condition_set({Conditions::Form::kList, "1 8 63"}).codes,
-            std::uint64_t{1} << 1 | std::uint64_t{1} << 8 | std::uint64_t{1} << 63);
-  EXPECT_FALSE(condition_set({Conditions::Form::kList, "1 8 63"}).unknown);
-  for (const char* codes : {"0", "64", "x", "1 @", "-1", "99999999999"}) {
-    EXPECT_TRUE(condition_set({Conditions::Form::kList, codes}).unknown) << codes;
+TEST(Conditions, CodesWithoutARuleAreNamed) {
+  const auto unknown = [](const MarketPolicy& policy, std::string_view codes) {
+    return policy.unknown_codes({Conditions::Form::kList, codes});
+  };
+  for (const char* code : {"0", "2", "63", "64", "x", "@", "-1", "99999999999"}) {
+    EXPECT_EQ(unknown(stocks(), code), std::vector<std::string_view>{code}) << code;
+    EXPECT_TRUE(unknown(MarketPolicy(), code).empty()) << "a market without rules knows no code, and needs none";
   }
-  EXPECT_EQ(condition_set({Conditions::Form::kNull, ""}).codes, 0U);
+  EXPECT_EQ(unknown(stocks(), "1 55 12 X"), (std::vector<std::string_view>{"55", "X"}));
+  EXPECT_TRUE(unknown(stocks(), "1 12 15 24 30 39").empty());
+  EXPECT_TRUE(stocks().unknown_codes({}).empty());
 }
 
 TEST(TradeEffect, WithoutCodesATradeDoesEverything) {
   const auto effect = stocks().effect_of(trade_with("", local(0, 10)));
   EXPECT_EQ(effect.intraday, kAll);
   EXPECT_EQ(effect.daily, kAll);
-  EXPECT_FALSE(effect.unknown_code);
 }
 
 TEST(TradeEffect, OneNoWins) {
@@ -158,12 +160,11 @@ TEST(TradeEffect, OneNoWins) {
   EXPECT_EQ(stocks().effect_of(trade_with("30 1", local(0, 10))).daily.last, LastRule::kFirst);
 }
 
-TEST(TradeEffect, AnUnknownCodeIsRegularAndReported) {
-  for (const char* codes : {"55", "1 X"}) {
-    const auto effect = stocks().effect_of(trade_with(codes, local(0, 10)));
-    EXPECT_EQ(effect.intraday, kAll) << codes;
-    EXPECT_TRUE(effect.unknown_code) << codes;
+TEST(TradeEffect, AnUnknownCodeIsRegular) {
+  for (const char* codes : {"0", "55", "64", "1 X", "-1"}) {
+    EXPECT_EQ(stocks().effect_of(trade_with(codes, local(0, 10))).intraday, kAll) << codes;
   }
+  EXPECT_EQ(stocks().effect_of(trade_with("55 12", local(0, 10))).intraday.last, LastRule::kNo);
 }
 
 TEST(TradeEffect, ExtendedHoursTradesMoveIntradayPricesOutsideRegularHoursOnly) {

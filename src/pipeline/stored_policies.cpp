@@ -1,4 +1,4 @@
-#include "endpoint/market_names.h"
+#include "pipeline/stored_policies.h"
 
 #include <utility>
 
@@ -6,8 +6,8 @@
 
 namespace finpipe {
 
-Result<std::string_view> MarketNames::market_of(std::string_view symbol,
-                                                const std::map<std::string, std::string>& policies) {
+Result<const MarketPolicy*> StoredPolicies::policy_for(std::string_view symbol,
+                                                       const std::map<std::string, std::string>& policies) {
   auto set = sets_.find(policies);
   if (set == sets_.end()) {
     if (sets_.size() == kMaxSets) sets_.clear();
@@ -20,7 +20,7 @@ Result<std::string_view> MarketNames::market_of(std::string_view symbol,
     }
     set = sets_.emplace(policies, std::move(read)).first;
   }
-  return std::string_view(set->second.policy_for(symbol).market);
+  return &set->second.policy_for(symbol);
 }
 
 }  // namespace finpipe

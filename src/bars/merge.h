@@ -1,0 +1,37 @@
+// Two bars of one symbol as one: the values that the trades of both give. Exact, and the same in any order.
+#pragma once
+
+#include <algorithm>
+
+#include "market/bar.h"
+
+namespace finpipe {
+
+// Merges prices, sums and counts of `part` into `bar`; state, trust and order are the caller's. False: a sum left its
+// 128 bits.
+[[nodiscard]] inline bool merge_values(Bar& bar, const Bar& part) {
+  const auto take_first = [](PricePoint& first, const PricePoint& other) {
+    if (other.present() && (!first.present() || other.before(first))) first = other;
+  };
+  const auto take_last = [](PricePoint& last, const PricePoint& other) {
+    if (other.present() && (!last.present() || last.before(other))) last = other;
+  };
+  take_first(bar.first, part.first);
+  take_last(bar.last, part.last);
+  take_first(bar.first_if_alone, part.first_if_alone);
+  take_last(bar.last_if_alone, part.last_if_alone);
+  if (part.has_high_low) {
+    bar.high_e9 = bar.has_high_low ? std::max(bar.high_e9, part.high_e9) : part.high_e9;
+    bar.low_e9 = bar.has_high_low ? std::min(bar.low_e9, part.low_e9) : part.low_e9;
+    bar.has_high_low = true;
+  }
+  bar.trades += part.trades;
+  bar.excluded += part.excluded;
+  bar.backfilled = bar.backfilled || part.backfilled;
+  bool fits = !__builtin_add_overflow(bar.volume_e8, part.volume_e8, &bar.volume_e8);
+  fits &= !__builtin_add_overflow(bar.vwap_volume_e8, part.vwap_volume_e8, &bar.vwap_volume_e8);
+  fits &= !__builtin_add_overflow(bar.notional_e17, part.notional_e17, &bar.notional_e17);
+  return fits;
+}
+
+}  // namespace finpipe
