@@ -211,7 +211,8 @@ void check_policy(std::string_view text) {
     trade.event_time_ms = time_ms;
     trade.volume_e8 = time_ms % 3;
     const MarketPolicy::TradeEffect effect = policy->effect_of(trade);
-    fuzz::require(!policy->has_rules || effect.unknown_code || trade.volume_e8 == 0, "XT is a known code");
+    const bool counts = trade.volume_e8 != 0 || policy->zero_volume_moves_price;
+    fuzz::require(counts || (effect.intraday == kNoEffect && effect.daily == kNoEffect), "no volume moves a price");
     for (const Interval interval : kIntervals) {
       const MarketPolicy::Window window = policy->window_of(interval, time_ms);
       fuzz::require(time_ms >= window.span.from_ms && time_ms < window.span.to_ms, "a trade is outside of its window");
