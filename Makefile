@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-bare bench lint lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-bare soak bench lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ test-quick: ## build and run the hermetic tests only
 
 test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
 	@tools/test_bare.sh
+
+soak: ## simulate the pipeline with new seeds until one fails or it is stopped (FROM=N: from seed N on)
+	@tools/packages.sh install run test
+	@tools/build.sh simulation_long_test -DFINPIPE_TESTS=ON
+	@FINPIPE_SOAK=$${FROM:-$$(date +%s)000} build/simulation_long_test --gtest_filter=Pipeline.Soak
 
 bench: ## build and run the benchmarks, each with its ratio to a rival
 	@tools/packages.sh install run test

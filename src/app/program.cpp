@@ -86,8 +86,8 @@ int run_program(int argc, char** argv) {
   add_examples(program, {"finpipe run --feed tape:data/binance.tape --exit-at-end",
                          "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
   CommandLine line;
-  for (const auto add :
-       {add_run, add_simulate, add_export, add_verify, add_void, add_checkpoint, add_config, add_check, add_version, add_docs}) {
+  for (const auto add : {add_run, add_simulate, add_export, add_verify, add_void, add_checkpoint, add_config, add_check,
+                         add_version, add_docs}) {
     add(program, line);
   }
   try {

@@ -216,12 +216,14 @@ BarEngine::State BarEngine::state() const {
   for (const MarketState& market : markets_) {
     if (market.lag_ms) state.lags_ms.emplace(market.name, *market.lag_ms);
   }
-  for (const auto& [deadline, windows] : pending_) {
+  const auto list = [&](const std::vector<Window*>& windows) {
     for (const Window* window : windows) {
       state.unclosed.push_back(
           {std::string(symbols_[window->symbol].name), kIntervals[window->interval], window->start_ms});
     }
-  }
+  };
+  for (const auto& [deadline, windows] : pending_) list(windows);
+  list(ahead_);
   return state;
 }
 

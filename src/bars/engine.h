@@ -50,7 +50,7 @@ class BarEngine {
     std::int64_t max_clock_ns = std::numeric_limits<std::int64_t>::min();
     std::map<std::string, std::int64_t> lags_ms;  // per market, once known
     TrustBook::Open trust;
-    std::vector<BarKey> unclosed;  // rows with a gathered revision
+    std::vector<BarKey> unclosed;  // rows with a gathered revision, and those that are due and could not close yet
   };
 
   enum class Apply : std::uint8_t { kApplied, kNeedsRows };

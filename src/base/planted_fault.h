@@ -1,5 +1,5 @@
-// Rules of the pipeline that a test can switch off, to show that its search would find their absence. Nothing outside of
-// tests sets this, and no hot path reads it.
+// Rules of the pipeline that a test can switch off, to show that its search would find their absence. Nothing outside
+// of tests sets this, and no hot path reads it.
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,6 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
-constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;
-constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
 
 }  // namespace
 
@@ -101,7 +99,11 @@ Result<void> Ingest::check_newer_session() {
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
     LogTail& tail = partitions_[i].tail;
     FINPIPE_TRY(read_on(tail_reader_, static_cast<std::int32_t>(i), tail));
-    if (tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
+    // One of the same number was begun by another ingest, and came first.
+    const bool is_ours = tail.begun_session != session_ || tail.begun_at_ns == first_stamp_ns_;
+    if (tail.session > session_ || !is_ours) {
+      return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
+    }
   }
   return {};
 }

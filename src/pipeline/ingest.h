@@ -87,6 +87,8 @@ class Ingest {
   };
   static constexpr std::size_t kMaxUnknownCodes = 100;  // that are told
   static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
+  static constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;  // of a trade ahead of its receipt
+  static constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
   struct Market {
     std::string name;
     LagTracker lag;
@@ -134,6 +136,7 @@ class Ingest {
   [[nodiscard]] Result<void> count_subscription();
   [[nodiscard]] Result<void> end_gap();
   [[nodiscard]] Result<void> write_symbols(std::int32_t partition, std::int64_t stamp_ns);
+  [[nodiscard]] Result<void> write_joined(std::int32_t partition, std::int64_t stamp_ns);
   [[nodiscard]] std::int64_t complete_until_ms();               // event time before which nothing is missing
   [[nodiscard]] std::int64_t earliest_ms(std::int64_t now_ns);  // how early trades come: a slow host clock's skew, >= 0
   [[nodiscard]] std::int64_t stamp_now(std::int64_t at_ns);

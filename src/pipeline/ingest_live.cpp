@@ -24,6 +24,12 @@ constexpr std::int64_t kUsualDelayMs = 2 * kMsPerSecond;  // from a trade to its
 constexpr std::int64_t kSettleMs = kMsPerSecond;          // until a subscription counts
 constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
 
+// Whether the newest trade tells how far the vendor has come: nothing else does when the lag is at its limit, for then
+// it may be any longer.
+bool tells_how_far(const RecentTrades& recent, std::int64_t lag_ms) {
+  return recent.busy() || (lag_ms >= kMsPerHour && recent.newest_event_ms() > 0);
+}
+
 }  // namespace
 
 // ---- Session -------------------------------------------------------------------------------------------------------
@@ -72,7 +78,7 @@ void Ingest::take_over() {
     std::int64_t lag_ms = 0;
     for (const auto& [market, known_ms] : tail.lags_ms) lag_ms = std::max(lag_ms, known_ms);
     std::int64_t until_ms = floor_div(last_ns, kNsPerMs) - lag_ms;
-    if (tail.recent.busy()) until_ms = std::min(until_ms, tail.recent.newest_event_ms());
+    if (tells_how_far(tail.recent, lag_ms)) until_ms = std::min(until_ms, tail.recent.newest_event_ms());
     until_ms -= kLagAllowanceMs;
     partition.silent_since_ms = std::min(tail.silent_since_ms.value_or(until_ms), until_ms);
   }
@@ -233,6 +239,7 @@ Result<void> Ingest::count_subscription() {
     const auto p = static_cast<std::int32_t>(i);
     // In a new log nothing is missing before.
     if (!partitions_[i].silent_since_ms) partitions_[i].silent_since_ms = sent_ms, silence_reason_ = "start";
+    FINPIPE_TRY(write_joined(p, stamp_ns));
     FINPIPE_TRY(write_symbols(p, stamp_ns));
     FINPIPE_TRY(append_control(p, stamp_ns, avro::FeedState{.state = feed_state_, .since = sent_ms}));
   }
@@ -259,6 +266,18 @@ Result<void> Ingest::end_gap() {
   return {};
 }
 
+// Who was not subscribed before is taken to be so from the stamp on, by a host clock that may be behind, while the
+// silence begins in event time: what lies between the two was not received either.
+Result<void> Ingest::write_joined(std::int32_t partition, std::int64_t stamp_ns) {
+  const Partition& at = partitions_[static_cast<std::size_t>(partition)];
+  const std::int64_t stamp_ms = floor_div(stamp_ns, kNsPerMs);
+  if (!at.tail.symbols || stamp_ms >= *at.silent_since_ms) return {};
+  avro::Gap gap{.from = stamp_ms, .to = *at.silent_since_ms, .symbols = std::nullopt, .reason = silence_reason_};
+  gap.symbols.emplace();
+  std::ranges::set_difference(in_force_, *at.tail.symbols, std::back_inserter(*gap.symbols));
+  return gap.symbols->empty() ? Result<void>() : append_control(partition, stamp_ns, std::move(gap));
+}
+
 // Who is subscribed now, and who no longer is.
 Result<void> Ingest::write_symbols(std::int32_t partition, std::int64_t stamp_ns) {
   auto& expected = partitions_[static_cast<std::size_t>(partition)].tail.symbols;
@@ -282,9 +301,11 @@ std::int64_t Ingest::complete_until_ms() {
   std::int64_t until_ms = floor_div(*last_frame_ns_, kNsPerMs);
   for (Market& market : markets_) {
     const std::int64_t last_ns = market.recent.last_received_ns();
-    lag_ms = std::max({lag_ms, market.lag.p99_ms(last_ns).value_or(0), market.lag_ms.value_or(0),
-                       market.recent_lag.p99_ms(last_ns).value_or(0)});
-    if (market.recent.busy()) until_ms = std::min(until_ms, market.recent.newest_event_ms());
+    const std::int64_t market_lag_ms =
+        std::max({std::int64_t{0}, market.lag.p99_ms(last_ns).value_or(0), market.lag_ms.value_or(0),
+                  market.recent_lag.p99_ms(last_ns).value_or(0)});
+    lag_ms = std::max(lag_ms, market_lag_ms);
+    if (tells_how_far(market.recent, market_lag_ms)) until_ms = std::min(until_ms, market.recent.newest_event_ms());
   }
   return std::min(until_ms, floor_div(*last_frame_ns_, kNsPerMs) - lag_ms) - kLagAllowanceMs;
 }
@@ -294,6 +315,8 @@ std::int64_t Ingest::earliest_ms(std::int64_t now_ns) {
   for (Market& market : markets_) {
     lag_ms = std::min({lag_ms, market.lag.percentile_ms(1, now_ns).value_or(0), market.lag_ms.value_or(0)});
   }
+  // What is beyond the most that is measured is refused when it exceeds the tolerance too.
+  if (lag_ms <= -kMsPerHour) lag_ms -= kFutureToleranceMs;
   // How much of the vendor's own delay hides in it is not known.
   return lag_ms < 0 ? kUsualDelayMs - lag_ms : 0;
 }

@@ -32,13 +32,18 @@ struct TailReader {
     tail.silent_since_ms = std::min(tail.silent_since_ms.value_or(since_ms), since_ms);
   }
 
+  void see_frame(std::int64_t session, std::int64_t at_ns) {
+    tail.last_frame_ns = session > tail.frame_session ? at_ns : std::max(tail.last_frame_ns, at_ns);
+    tail.frame_session = session;
+  }
+
   void read_trade(const LogRecord& record) {
     Trade trade;
     if (!decoder.decode(record.value, trade) || trade.writer != Writer::kLive || trade.session < tail.session) return;
     tail.session = trade.session;
     tail.seq = std::max(tail.seq, trade.seq);
     tail.last_stamp_ns = std::max(tail.last_stamp_ns, trade.received_at_ns);
-    tail.last_frame_ns = std::max(tail.last_frame_ns, trade.received_at_ns);
+    see_frame(trade.session, trade.received_at_ns);
     tail.recent.add(trade.received_at_ns, trade.event_time_ms);
     tail.ended = false;
   }
@@ -48,6 +53,7 @@ struct TailReader {
     tail.last_stamp_ns = std::max(tail.last_stamp_ns, control.stamp);
     if (const auto* session = std::get_if<avro::SessionStarted>(&control.body)) {
       found_session = true;
+      if (control.session > tail.begun_session) tail.begun_session = control.session, tail.begun_at_ns = session->start;
       if (tail.origin != session->origin || tail.source_id != session->source_id) {
         // What came before it is of another source, or of a session whose record lies further back.
         found_heartbeat = false;
@@ -67,7 +73,7 @@ struct TailReader {
       }
       tail.seq = std::max(tail.seq, beat->last_seq);
       tail.subscribed = true;
-      tail.last_frame_ns = std::max(tail.last_frame_ns, beat->last_frame_at.value_or(0));
+      if (beat->last_frame_at) see_frame(control.session, *beat->last_frame_at);
       for (const avro::MarketLag& lag : beat->lags) tail.lags_ms[std::string(lag.market)] = lag.lag_ms;
       for (const avro::PolicyHash& entry : beat->policies) tail.policies[std::string(entry.market)] = entry.hash;
     } else if (const auto* on = std::get_if<avro::Subscribed>(&control.body)) {

@@ -18,6 +18,8 @@ struct LogTail {
   std::int64_t end = 0;                 // offset after the last record that was read
   std::int64_t last_stamp_ns = 0;       // highest stamp of a live record; 0: none
   std::int64_t session = 0;             // newest live session
+  std::int64_t begun_session = 0;       // newest that has a session record, and when it says that it began
+  std::int64_t begun_at_ns = 0;         //
   std::int64_t seq = 0;                 // highest seq of a live trade
   std::int64_t heartbeat = 0;           // highest ordinal of a heartbeat of this source
   std::int64_t heartbeat_received = 0;  // the trades it had received
@@ -25,6 +27,7 @@ struct LogTail {
   // Symbols whose trades are expected, as far as records say; nullopt: all.
   std::optional<std::set<std::string>> symbols = std::set<std::string>();
   std::int64_t last_frame_ns = 0;               // all that was received until then is here; 0: unknown
+  std::int64_t frame_session = 0;               // on whose clock that is: another session may have another one
   std::map<std::string, std::int64_t> lags_ms;  // last known, by market
   RecentTrades recent;                          // of the live writer
   // Event time since which trades may be missing, when no gap has said until when.

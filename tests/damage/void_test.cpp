@@ -104,6 +104,20 @@ TEST_F(Void, AFinalBarIsRevisedAndTheVoidCanBeTakenBack) {
   EXPECT_EQ((*voids)[1].action, VoidRow::Action::kUnvoid);
 }
 
+// Found by the pipeline simulation: the log tells the order, not the stamps of operators whose clocks differ.
+TEST_F(Void, AVoidTakenBackByASlowerClockIsTakenBackAfterARestartToo) {
+  put_trade(100, 50);
+  const Trade spike = put_trade(200, 9'000);
+  make_void(spike);
+  control(kStartNs - kNsPerSecond, avro::UnvoidTrade{kSymbol, spike.event_time_ms, spike.seq, "it was real"}, 1,
+          avro::Writer::kOperator);
+  process_and_verify();
+  EXPECT_EQ(bar(Interval::k1s).trades, 2);
+  make_void(spike);
+  process_and_verify();
+  EXPECT_EQ(bar(Interval::k1s).trades, 1);
+}
+
 TEST_F(Void, TheOnlyTradeOfABarLeavesABarThatNobodySees) {
   const Trade only = put_trade(100, 50);
   make_void(only);

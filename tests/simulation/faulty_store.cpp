@@ -12,8 +12,9 @@ void SharedStore::remember(Written& written, const BarRow& row, std::int64_t num
   if (row.bar.generation < generation_) return;
   const auto [at, fresh] = written[row.key].try_emplace({row.bar.generation, number}, row.bar);
   if (fresh || at->second == row.bar || impurity_) return;
-  impurity_ =
-      fmt::format("two contents under one {}: {}: {}", what, describe(row.key), first_difference(at->second, row.bar));
+  impurity_ = fmt::format("two contents under one {}: {} generation {}, offset {} and {}: {}", what, describe(row.key),
+                          row.bar.generation, at->second.applied_through, row.bar.applied_through,
+                          first_difference(at->second, row.bar));
 }
 
 void SharedStore::apply(Commit commit) {

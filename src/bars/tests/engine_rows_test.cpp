@@ -15,6 +15,20 @@ Desk quiet_desk() {
   return desk;
 }
 
+// Found by the pipeline simulation: a checkpoint taken in between must not forget the row.
+TEST(BarEngineRows, RowThatIsDueButWasWrittenFurtherAheadStaysListedAsUnclosed) {
+  BarEngine engine({});
+  BarRow row{{std::string(kCoin), Interval::k1s, 10'000}, {}};
+  row.bar.state = BarState::kRevised;
+  row.bar.pending_deadline_ns = 20'000 * kNsPerMs;
+  row.bar.applied_through = 10;
+  engine.admit(row);
+  ASSERT_EQ(engine.state().unclosed.size(), 1U);
+  engine.apply_clock({8, 30'000 * kNsPerMs, true});
+  ASSERT_EQ(engine.state().unclosed.size(), 1U);
+  EXPECT_EQ(engine.state().unclosed.front(), row.key);
+}
+
 TEST(BarEngineRows, ClosedBarLeavesMemoryOnceItIsStored) {
   Desk desk = quiet_desk();
   desk.trade(kCoin, 10'500, 10'510);
