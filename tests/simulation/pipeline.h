@@ -13,8 +13,6 @@
 
 namespace finpipe::simulation {
 
-constexpr std::int64_t kPipelineRecords = 2'000;  // of the log at least
-
 struct PipelineResult {
   std::optional<std::string> fault;                 // what does not hold
   std::map<std::string_view, std::int64_t> counts;  // how often what happened
