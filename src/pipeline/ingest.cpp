@@ -203,12 +203,13 @@ Result<void> Ingest::take_trades(const FeedFrame& frame, std::int64_t stamp_ns, 
 }
 
 Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_t position) {
-  const Symbol* const known = symbol_of(trade.symbol);
+  Symbol* const known = symbol_of(trade.symbol);
   if (known == nullptr) {
     ++counts_.unsubscribed;
     return {};
   }
-  const Symbol& symbol = *known;
+  Symbol& symbol = *known;
+  symbol.received_ns = trade.received_at_ns;
   Market& market = markets_[symbol.market];
   if (const auto error = refused(trade, market)) {
     if (raw_trades_.empty()) raw_trades_ = raw_trades(frame.bytes);

@@ -84,6 +84,7 @@ class Ingest {
     std::int32_t partition = 0;
     std::size_t market = 0;
     const MarketPolicy* policy = nullptr;
+    std::int64_t received_ns = 0;  // when its last trade was
   };
   static constexpr std::size_t kMaxUnknownCodes = 100;  // that are told
   static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
@@ -130,6 +131,7 @@ class Ingest {
   [[nodiscard]] Result<void> take_event(const FeedEvent& event);
   [[nodiscard]] Result<void> lose_feed(const FeedEvent& event);
   [[nodiscard]] Result<void> refuse_symbols(const FeedEvent& event);
+  [[nodiscard]] std::int64_t undelivered_since_ms(const std::string& symbol);
   [[nodiscard]] Result<void> write_refused_gap(const std::string& symbol, std::int64_t stamp_ns, std::int64_t to_ms,
                                                std::string_view reason);
   [[nodiscard]] Result<void> settle_subscription(std::int64_t now_ns);
@@ -188,6 +190,7 @@ class Ingest {
   std::string silence_reason_;
   std::optional<Subscription> subscription_;
   std::set<std::string> in_force_;                        // symbols subscribed in the log
+  std::int64_t asked_ns_ = 0;                             // when the newest subscription was sent
   std::map<std::string, std::int64_t> refused_since_ms_;  // symbols that are asked for in vain, in event time
   std::int64_t session_ = 0;
   std::int64_t first_stamp_ns_ = 0;

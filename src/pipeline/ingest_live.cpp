@@ -105,6 +105,8 @@ Result<void> Ingest::follow_wall_clock() {
   feed_since_ns_ += drift_ns;
   if (last_frame_ns_) *last_frame_ns_ += drift_ns;
   if (subscription_) subscription_->sent_ns += drift_ns;
+  asked_ns_ += drift_ns;
+  for (auto& [symbol, since_ms] : refused_since_ms_) since_ms = std::min(since_ms, since_ms + drift_ms);
   ++session_;
   return begin_live_session();
 }
@@ -143,6 +145,7 @@ Result<bool> Ingest::step_live() {
 Result<void> Ingest::take_event(const FeedEvent& event) {
   switch (event.kind) {
     case FeedEvent::Kind::kSubscribed:
+      asked_ns_ = event.at_ns;
       subscription_ = Subscription{event.at_ns, {event.symbols.begin(), event.symbols.end()}};
       return {};
     case FeedEvent::Kind::kDisconnected:
@@ -185,9 +188,8 @@ Result<void> Ingest::refuse_symbols(const FeedEvent& event) {
   const std::int64_t stamp_ns = stamp_now(event.at_ns);
   const std::int64_t now_ms = floor_div(stamp_ns, kNsPerMs);
   for (const std::string& symbol : event.symbols) {
-    const bool delivered_before = in_force_.erase(symbol) > 0 && last_frame_ns_;
-    const std::int64_t asked_ms = subscription_ ? floor_div(subscription_->sent_ns, kNsPerMs) : now_ms;
-    refused_since_ms_.emplace(symbol, delivered_before ? std::min(asked_ms, complete_until_ms()) : asked_ms);
+    in_force_.erase(symbol);
+    refused_since_ms_.emplace(symbol, undelivered_since_ms(symbol));
     if (subscription_) subscription_->symbols.erase(symbol);
     FINPIPE_TRY(write_refused_gap(symbol, stamp_ns, now_ms, event.detail));
   }
@@ -205,15 +207,24 @@ Result<void> Ingest::refuse_symbols(const FeedEvent& event) {
   return {};
 }
 
+// Event time since which nothing of a refused symbol can have come: since it was asked for, or since its last trade.
+std::int64_t Ingest::undelivered_since_ms(const std::string& symbol) {
+  const std::int64_t asked_ms = floor_div(asked_ns_, kNsPerMs);
+  if (!last_frame_ns_) return asked_ms;
+  const auto known = symbols_.find(symbol);
+  const bool delivered = known != symbols_.end() && known->second.received_ns >= asked_ns_;
+  if (delivered) return complete_until_ms();
+  const std::int64_t behind_ms = floor_div(*last_frame_ns_, kNsPerMs) - complete_until_ms();
+  return asked_ms - std::max<std::int64_t>(0, behind_ms);
+}
+
 // All that is known of it so far; bars say so that closed before anybody noticed.
 Result<void> Ingest::write_refused_gap(const std::string& symbol, std::int64_t stamp_ns, std::int64_t to_ms,
                                        std::string_view reason) {
   const std::int64_t from_ms = refused_since_ms_.at(symbol);
+  if (from_ms >= to_ms) return {};
   const auto partition = partition_of(symbol, static_cast<std::int32_t>(partitions_.size()));
-  const avro::Gap gap{.from = from_ms,
-                      .to = std::max(to_ms, from_ms + 1),
-                      .symbols = std::vector<std::string_view>{symbol},
-                      .reason = reason};
+  const avro::Gap gap{.from = from_ms, .to = to_ms, .symbols = std::vector<std::string_view>{symbol}, .reason = reason};
   return append_control(partition, stamp_ns, gap);
 }
 

@@ -139,6 +139,32 @@ TEST_F(RefusedSymbol, IsAGapUntilItIsDelivered) {
   ASSERT_EQ(stored.size(), 2U);
 }
 
+TEST_F(RefusedSymbol, RefusedLateIsAGapSinceItWasAskedFor) {
+  const std::int64_t asked_ms = ms();
+  trade("BINANCE:A");
+  wait(5'000);
+  trade("BINANCE:A");
+  refuse("BINANCE:B");
+  wait(1'000);
+  const std::vector<SpanRow> rows = gaps();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_LE(rows[0].from_ms, asked_ms);
+  EXPECT_GE(rows[0].to_ms, asked_ms + 5'000);
+}
+
+TEST_F(RefusedSymbol, WhatWasDeliveredBeforeIsNoPartOfIt) {
+  wait(2'000);
+  trade("BINANCE:B");
+  wait(60'000);
+  trade("BINANCE:A");
+  const std::int64_t refused_ms = ms();
+  refuse("BINANCE:B");
+  wait(1'000);
+  const std::vector<SpanRow> rows = gaps();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_GT(rows[0].from_ms, refused_ms - 5'000);
+}
+
 TEST_F(RefusedSymbol, RefusedAgainStaysTheSameGap) {
   refuse("BINANCE:B");
   trade("BINANCE:A");
