@@ -84,6 +84,7 @@ Result<SplitTable> parse_splits(std::string_view text, std::string_view name) {
       return wrong(name, line, fmt::format("the first line must be {}", kHeader));
     }
   }
+  if (!header) return wrong(name, 1, fmt::format("the first line must be {}", kHeader));
   auto table = SplitTable::make(std::move(splits));
   if (!table) return fail(ErrorCode::kBadPolicy, fmt::format("{}: {}", name, table.error().detail));
   return table;

@@ -1,7 +1,6 @@
 #include "pipeline/bar_view.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "bars/engine.h"
@@ -39,9 +38,12 @@ TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
 std::int64_t over_before_ms(const Checkpoint& checkpoint, const MarketPolicy& policy,
                             std::optional<std::int64_t> as_of_ms) {
   const auto lag = checkpoint.engine.lags_ms.find(policy.market);
-  const std::int64_t lag_ms = lag == checkpoint.engine.lags_ms.end() ? kUnknownLagMs : lag->second;
+  std::int64_t lag_ms = lag == checkpoint.engine.lags_ms.end() ? kUnknownLagMs : lag->second;
   std::int64_t clock_ms = floor_div(checkpoint.engine.clock_ns, kNsPerMs);
-  if (as_of_ms) clock_ms = std::min(clock_ms, *as_of_ms);
+  if (as_of_ms && *as_of_ms < clock_ms) {
+    clock_ms = *as_of_ms;
+    lag_ms = std::max(lag_ms, kUnknownLagMs);  // what it was then is not known any more
+  }
   return saturating_add(clock_ms, -(lag_ms + policy.allowed_delay_ms));
 }
 

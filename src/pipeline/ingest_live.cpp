@@ -106,6 +106,7 @@ Result<void> Ingest::follow_wall_clock() {
   if (last_frame_ns_) *last_frame_ns_ += drift_ns;
   if (subscription_) subscription_->sent_ns += drift_ns;
   asked_ns_ += drift_ns;
+  for (auto& [name, symbol] : symbols_) symbol.received_ns += symbol.received_ns == 0 ? 0 : drift_ns;
   for (auto& [symbol, since_ms] : refused_since_ms_) since_ms = std::min(since_ms, since_ms + drift_ms);
   ++session_;
   return begin_live_session();

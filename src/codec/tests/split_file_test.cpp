@@ -45,12 +45,13 @@ TEST(SplitFile, CommentsEmptyLinesAndFractionsAreUnderstood) {
   const auto table =
       parse_splits("# why\r\n\r\nsymbol,date,fromFactor,toFactor\r\n# x\r\nA B,2024-01-02,1,1.5\r\n", "file");
   EXPECT_EQ(price_now(table, "A B", "2024-01-01"), 666'666'666'667);
-  EXPECT_TRUE(parse_splits("", "file"));
   EXPECT_TRUE(parse_splits(kHeader, "file"));
 }
 
 TEST(SplitFile, EachRefusalNamesTheLine) {
   const std::string header(kHeader);
+  EXPECT_EQ(refusal(""), "file:1: the first line must be symbol,date,fromFactor,toFactor");
+  EXPECT_EQ(refusal("# all of it\n"), "file:1: the first line must be symbol,date,fromFactor,toFactor");
   EXPECT_EQ(refusal("A,2024-01-02,1,4\n"), "file:1: the first line must be symbol,date,fromFactor,toFactor");
   EXPECT_EQ(refusal(header + "A,2024-01-02,1\n"), "file:2: must have the fields symbol,date,fromFactor,toFactor");
   EXPECT_EQ(refusal(header + "A,2024-01-02,1,4,5"), "file:2: must have the fields symbol,date,fromFactor,toFactor");
