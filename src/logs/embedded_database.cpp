@@ -43,13 +43,15 @@ const std::array<std::string, 4>& family_names() {
 rocksdb::Slice slice(const RecordKey& key) { return {key.data(), key.size()}; }
 std::string_view text(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
+// RocksDB's own LOG file lies beside the data. When the disk is full, writing to it ends the process by an assertion
+// (7.8, Debian's build), and a read-only open would replace the owner's. What goes wrong comes back as a status anyway.
 class SilentLogger final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char* /*format*/, va_list /*arguments*/) override {}
 };
 
-rocksdb::DBOptions database_options(bool read_only) {
+rocksdb::DBOptions database_options() {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
@@ -60,10 +62,7 @@ rocksdb::DBOptions database_options(bool read_only) {
   options.bytes_per_sync = std::uint64_t{1} << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
-  // Otherwise a read-only open would replace the owner's LOG file.
-  if (read_only) options.info_log = std::make_shared<SilentLogger>();
+  options.info_log = std::make_shared<SilentLogger>();
   return options;
 }
 
@@ -161,7 +160,7 @@ Result<void> check_unfinished_creation(const std::string& path, const std::vecto
   for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
-  if (const auto status = rocksdb::DB::OpenForReadOnly(database_options(true), path, families, &handles, &raw);
+  if (const auto status = rocksdb::DB::OpenForReadOnly(database_options(), path, families, &handles, &raw);
       !status.ok()) {
     return fail(to_error(status, path));
   }
@@ -245,7 +244,7 @@ Result<std::unique_ptr<EmbeddedDatabase>> EmbeddedDatabase::open_once(const std:
 Result<void> EmbeddedDatabase::open_families(bool exists, bool read_only) {
   if (exists) {
     std::vector<std::string> names;
-    if (const auto status = rocksdb::DB::ListColumnFamilies(database_options(true), path_, &names); !status.ok()) {
+    if (const auto status = rocksdb::DB::ListColumnFamilies(database_options(), path_, &names); !status.ok()) {
       return fail(error(status));
     }
     const auto ours = [](const std::string& name) {
@@ -261,7 +260,7 @@ Result<void> EmbeddedDatabase::open_families(bool exists, bool read_only) {
   for (const std::string& name : family_names()) families.emplace_back(name, small_family_options());
   families[1].options = records_options();
   rocksdb::DB* raw = nullptr;
-  const rocksdb::DBOptions options = database_options(read_only);
+  const rocksdb::DBOptions options = database_options();
   const auto status = read_only ? rocksdb::DB::OpenForReadOnly(options, path_, families, &handles_, &raw)
                                 : rocksdb::DB::Open(options, path_, families, &handles_, &raw);
   db_.reset(raw);

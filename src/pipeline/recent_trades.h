@@ -17,12 +17,15 @@ class RecentTrades {
   static constexpr std::int64_t kBusyNs = 300 * kNsPerSecond;
 
   void add(std::int64_t received_at_ns, std::int64_t event_time_ms) {
+    event_time_ms_[count_ % kBusyTrades] = event_time_ms;
     received_at_ns_[count_++ % kBusyTrades] = received_at_ns;
     newest_event_ms_ = std::max(newest_event_ms_, event_time_ms);
   }
+  // By receipt or by event: a log may hold receipts on a clock that was set in between, and events that came late.
   [[nodiscard]] bool busy() const {
     if (count_ < kBusyTrades) return false;
-    return last_received_ns() - received_at_ns_[count_ % kBusyTrades] < kBusyNs;
+    const auto [oldest, newest] = std::ranges::minmax(event_time_ms_);
+    return newest - oldest < kBusyNs / kNsPerMs || last_received_ns() - received_at_ns_[count_ % kBusyTrades] < kBusyNs;
   }
   [[nodiscard]] std::int64_t newest_event_ms() const { return newest_event_ms_; }
   // Of the last trade; 0: none yet.
@@ -36,6 +39,7 @@ class RecentTrades {
 
  private:
   std::array<std::int64_t, kBusyTrades> received_at_ns_{};
+  std::array<std::int64_t, kBusyTrades> event_time_ms_{};
   std::size_t count_ = 0;
   std::int64_t newest_event_ms_ = 0;
 };
