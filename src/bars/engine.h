@@ -64,8 +64,8 @@ class BarEngine {
   };
 
   explicit BarEngine(Identity identity) : identity_(identity) {}
-  BarEngine(BarEngine&&) = default;  // moving keeps every address
-  BarEngine& operator=(BarEngine&&) = default;
+  BarEngine(BarEngine&&) noexcept = default;  // moving keeps every address
+  BarEngine& operator=(BarEngine&&) noexcept = default;
 
   // The id of a symbol of this partition, dense from 0.
   [[nodiscard]] SymbolId symbol(std::string_view name);
