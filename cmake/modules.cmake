@@ -56,7 +56,7 @@ function(finpipe_test_program name dir)
   list(FILTER support EXCLUDE REGEX "_test\\.cpp$")
 
   if(short_tests)
-    finpipe_gtest(${name}_test SOURCES ${short_tests} ${support} LINK ${arg_LINK} LABELS hermetic TIMEOUT 300)
+    finpipe_gtest(${name}_test SOURCES ${short_tests} ${support} LINK ${arg_LINK} LABELS hermetic TIMEOUT 900)
   endif()
   if(long_tests AND NOT FINPIPE_SANITIZE)
     finpipe_gtest(${name}_long_test SOURCES ${long_tests} ${support} LINK ${arg_LINK} LABELS hermetic long TIMEOUT 900)
