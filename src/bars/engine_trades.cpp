@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "bars/engine.h"
-#include "bars/values.h"
+#include "bars/merge.h"
 #include "base/planted_fault.h"
 
 namespace finpipe {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bars/values.h"
+#include "bars/merge.h"
 
 namespace finpipe {
 

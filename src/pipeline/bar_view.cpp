@@ -5,6 +5,7 @@
 
 #include "bars/engine.h"
 #include "bars/merge.h"
+#include "pipeline/trust_span.h"
 
 namespace finpipe {
 namespace {
@@ -23,15 +24,6 @@ std::int64_t to_ns(std::int64_t time_ms) {
   std::int64_t time_ns = 0;
   if (!__builtin_mul_overflow(time_ms, kNsPerMs, &time_ns)) return time_ns;
   return time_ms < 0 ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
-}
-
-TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
-  switch (kind) {
-    case SpanRow::Kind::kGap: return TrustSpan::Kind::kGap;
-    case SpanRow::Kind::kFilled: return TrustSpan::Kind::kFilled;
-    case SpanRow::Kind::kUnsubscribed: return TrustSpan::Kind::kUnsubscribed;
-  }
-  return TrustSpan::Kind::kGap;
 }
 
 // What of the clock counts for windows of the market: those that end until then are closed.
@@ -67,7 +59,7 @@ Result<const TrustBook*> BarView::trust_of(const Checkpoint& checkpoint) {
   }
   for (const SpanRow& span : *spans_) {
     if (span.partition != checkpoint.partition || (options_.as_of_ms && span.kind == SpanRow::Kind::kFilled)) continue;
-    book.add({trust_kind(span.kind), span.symbol, {span.from_ms, span.to_ms}});
+    book.add(trust_span(span));
   }
   book.restore(checkpoint.engine.trust);
   return &book;

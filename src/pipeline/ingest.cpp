@@ -11,11 +11,6 @@
 #include "telemetry/log.h"
 
 namespace finpipe {
-namespace {
-
-constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
-
-}  // namespace
 
 Ingest::Ingest(Feed& feed, LogReader& tail, LogWriter& log, DeadLetters& dead_letters, IngestOptions options)
     : feed_(feed),

@@ -86,7 +86,8 @@ class Ingest {
     const MarketPolicy* policy = nullptr;
     std::int64_t received_ns = 0;  // when its last trade was
   };
-  static constexpr std::size_t kMaxUnknownCodes = 100;  // that are told
+  static constexpr std::size_t kMaxUnknownCodes = 100;        // that are told
+  static constexpr std::int64_t kHeartbeatNs = kNsPerSecond;  // at most one in so long
   static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
   static constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;  // of a trade ahead of its receipt
   static constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;

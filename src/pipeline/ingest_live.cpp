@@ -22,7 +22,6 @@ constexpr std::int64_t kMaxDriftNs = kNsPerSecond;
 constexpr std::int64_t kLagAllowanceMs = kMsPerSecond;    // beyond the lag that was measured
 constexpr std::int64_t kUsualDelayMs = 2 * kMsPerSecond;  // from a trade to its receipt
 constexpr std::int64_t kSettleMs = kMsPerSecond;          // until a subscription counts
-constexpr std::int64_t kHeartbeatNs = kNsPerSecond;
 
 // Whether the newest trade tells how far the vendor has come: nothing else does when the lag is at its limit, for then
 // it may be any longer.

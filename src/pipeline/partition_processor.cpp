@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "codec/policy_file.h"
 #include "pipeline/query.h"
+#include "pipeline/trust_span.h"
 
 namespace finpipe {
 namespace {
@@ -20,21 +21,10 @@ std::vector<std::string> names_of(const std::optional<std::vector<std::string_vi
   return {symbols->begin(), symbols->end()};
 }
 
-TrustSpan::Kind trust_kind(SpanRow::Kind kind) {
-  switch (kind) {
-    case SpanRow::Kind::kGap: return TrustSpan::Kind::kGap;
-    case SpanRow::Kind::kFilled: return TrustSpan::Kind::kFilled;
-    case SpanRow::Kind::kUnsubscribed: break;
-  }
-  return TrustSpan::Kind::kUnsubscribed;
-}
-
 bool needs_store(const avro::FeedStatus& control) {
   return std::holds_alternative<avro::VoidTrade>(control.body) ||
          std::holds_alternative<avro::UnvoidTrade>(control.body);
 }
-
-TrustSpan trust_span(const SpanRow& row) { return {trust_kind(row.kind), row.symbol, {row.from_ms, row.to_ms}}; }
 
 }  // namespace
 
