@@ -94,10 +94,18 @@ class Ingest {
   struct Market {
     std::string name;
     LagTracker lag;
-    std::optional<std::int64_t> lag_ms;  // of the last heartbeat that had one
+    std::optional<std::int64_t> lag_ms;  // as it was last measured
+    std::int64_t lag_beyond_ms = 0;      // what it would be more (or less) by, had it no limit
     // Of a live feed.
     LagTracker recent_lag{kRecentNs};
     RecentTrades recent;
+
+    // nullopt: no trade to measure it by.
+    std::optional<std::int64_t> measure_lag(std::int64_t now_ns) {
+      const auto measured_ms = lag.p99_ms(now_ns);
+      if (measured_ms) lag_ms = measured_ms, lag_beyond_ms = 0;
+      return measured_ms;
+    }
   };
   struct Partition {
     LogTail tail;               // as found at the start

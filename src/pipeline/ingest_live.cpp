@@ -90,11 +90,17 @@ Result<void> Ingest::follow_wall_clock() {
   const std::int64_t drift_ns = options_.clock->drift_ns();
   if (std::abs(drift_ns) <= kMaxDriftNs) return {};
   const std::int64_t drift_ms = drift_ns / kNsPerMs;
-  if (drift_ms < 0) FINPIPE_TRY(write_heartbeats(stamp_now(options_.clock->now_ns())));
+  const std::int64_t now_ns = options_.clock->now_ns();
+  if (drift_ms < 0) FINPIPE_TRY(write_heartbeats(stamp_now(now_ns)));
   for (Market& market : markets_) {
+    (void)market.measure_lag(now_ns);
     market.lag = LagTracker();
     market.recent_lag = LagTracker(kRecentNs);
-    if (market.lag_ms) market.lag_ms = std::clamp(*market.lag_ms + drift_ms, -kMsPerHour, kMsPerHour);
+    if (market.lag_ms) {
+      const std::int64_t unlimited_ms = *market.lag_ms + market.lag_beyond_ms + drift_ms;
+      market.lag_ms = std::clamp(unlimited_ms, -kMsPerHour, kMsPerHour);
+      market.lag_beyond_ms = unlimited_ms - *market.lag_ms;
+    }
     market.recent.shift_receipts(drift_ns);
   }
   restate_lags_ = true;
@@ -313,8 +319,8 @@ std::int64_t Ingest::complete_until_ms() {
   for (Market& market : markets_) {
     const std::int64_t last_ns = market.recent.last_received_ns();
     const std::int64_t market_lag_ms =
-        std::max({std::int64_t{0}, market.lag.p99_ms(last_ns).value_or(0), market.lag_ms.value_or(0),
-                  market.recent_lag.p99_ms(last_ns).value_or(0)});
+        std::max({std::int64_t{0}, market.lag.p99_ms(last_ns).value_or(0),
+                  market.lag_ms.value_or(0) + market.lag_beyond_ms, market.recent_lag.p99_ms(last_ns).value_or(0)});
     lag_ms = std::max(lag_ms, market_lag_ms);
     if (tells_how_far(market.recent, market_lag_ms)) until_ms = std::min(until_ms, market.recent.newest_event_ms());
   }

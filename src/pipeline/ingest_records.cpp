@@ -59,10 +59,9 @@ Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
                        .policies = {}};
   counts_.lag_ms.reset();
   for (Market& market : markets_) {
-    auto lag_ms = market.lag.p99_ms(stamp_ns);
+    auto lag_ms = market.measure_lag(stamp_ns);
     if (!lag_ms && restate_lags_) lag_ms = market.lag_ms;
     if (!lag_ms) continue;
-    market.lag_ms = lag_ms;
     counts_.lag_ms = std::max(counts_.lag_ms.value_or(*lag_ms), *lag_ms);
     beat.lags.push_back({market.name, *lag_ms});
   }

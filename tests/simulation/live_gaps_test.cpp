@@ -90,6 +90,7 @@ class LiveGaps : public testing::Test {
       step_after(100);
     }
   }
+  // Gaps of one symbol; of none: those of all symbols.
   [[nodiscard]] std::vector<avro::Gap> gaps_of(std::string_view symbol) {
     const auto reader = log_.reader({0});
     EXPECT_TRUE(reader->poll(0));
@@ -99,7 +100,7 @@ class LiveGaps : public testing::Test {
       if (record.type != RecordType::kControl) continue;
       const auto control = decode_control(record.value);
       const auto* gap = std::get_if<avro::Gap>(&control->body);
-      if (gap != nullptr && gap->symbols && gap->symbols->front() == symbol) gaps.push_back(*gap);
+      if (gap != nullptr && (gap->symbols ? gap->symbols->front() : "") == symbol) gaps.push_back(*gap);
     }
     return gaps;
   }
@@ -135,6 +136,21 @@ TEST_F(LiveGaps, SymbolThatJoinsAfterTheClockWasSetBackHasNoHoleBeforeTheOutage)
   ASSERT_EQ(gaps.size(), 1U);
   EXPECT_LT(gaps.front().from, before_ms) << "it joined by the clock that was set back";
   EXPECT_GT(gaps.front().to, before_ms) << "the outage began by the one before";
+}
+
+TEST_F(LiveGaps, ClockThatWasSetTwiceStillHidesHowFarTheVendorHasCome) {
+  start();
+  process_->feed.tell(FeedEvent::Kind::kSubscribed, {"X:A"});
+  process_->feed.trade("X:A", kStartMs);
+  for (const std::int64_t set_by_ms : {std::int64_t{0}, 30 * kMsPerDay, -3 * kMsPerSecond}) {
+    host_.step_wall_ns(set_by_ms * kNsPerMs);
+    step_after(1'500);
+  }
+  process_->feed.tell(FeedEvent::Kind::kDisconnected);
+  step_after(100);
+  const std::vector<avro::Gap> gaps = gaps_of("");
+  ASSERT_EQ(gaps.size(), 2U);
+  EXPECT_LT(gaps.back().from, kStartMs + 5 * kMsPerSecond) << "trades after that may not have come";
 }
 
 TEST_F(LiveGaps, FramesOfANewerSessionAreOnItsOwnClock) {
