@@ -11,13 +11,17 @@
 # Every test and benchmark is compiled with FINPIPE_SOURCE_DIR, the root of the tree, to find data/ and policies/.
 
 # finpipe_module(<name> [DEPS <modules>] [LINK <vendor targets>] [TEST_LINK <targets>] [BENCH_LINK <targets>]
-#                [ONLY <prefix>])   ONLY: of its sources and tests those whose names begin so
+#                [ONLY <prefix>] [DIR <directory>])   ONLY: of its sources and tests those whose names begin so
+#                                                     DIR: where it is in src/, when not in <name>
 function(finpipe_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ONLY" "DEPS;LINK;TEST_LINK;BENCH_LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "ONLY;DIR" "DEPS;LINK;TEST_LINK;BENCH_LINK")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "finpipe_module(${name}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
   endif()
-  set(dir "${PROJECT_SOURCE_DIR}/src/${name}")
+  if(NOT arg_DIR)
+    set(arg_DIR ${name})
+  endif()
+  set(dir "${PROJECT_SOURCE_DIR}/src/${arg_DIR}")
   set(target finpipe_${name})
   list(TRANSFORM arg_DEPS PREPEND finpipe_ OUTPUT_VARIABLE deps)
 

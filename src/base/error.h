@@ -87,6 +87,17 @@ enum class ErrorCode : std::uint16_t {
   kForeignOrigin = 803,
   kForeignHost = 804,
   kUpgradeRequired = 805,
+  // 9xx: Cassandra
+  kStoreUnreachable = 900,
+  kBadCredentials = 901,
+  kNoPermission = 902,
+  kNoKeyspace = 903,
+  kSchemaMissing = 904,
+  kSchemaVersion = 905,
+  kWeakConsistency = 906,
+  kStoreRefused = 907,
+  kInterrupted = 908,
+  kNotBuilt = 909,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

@@ -471,6 +471,7 @@ Commit PartitionProcessor::take(std::int64_t number) {
   engine_.take(number, commit.bars, commit.revisions);
   at_.engine = engine_.state();
   commit.checkpoints.push_back(encode_checkpoint(at_));
+  commit.generation = commit.checkpoints.back().generation;
   return commit;
 }
 

@@ -244,6 +244,7 @@ struct Commit {
   std::vector<PolicyRow> policies;
   std::vector<BarRow> bars;
   std::vector<CheckpointRow> checkpoints;
+  std::int64_t generation = 0;  // in which its ticks were read from the log: a later one's replace an earlier one's
 
   std::shared_ptr<const void> symbol_owner;  // keeps the text alive that ticks borrow their symbols from
 
@@ -288,6 +289,11 @@ class Store {
   [[nodiscard]] virtual Ticket submit(Commit commit) = 0;
   // Highest ticket up to which every commit is done. An error is permanent for this object.
   [[nodiscard]] virtual Result<Ticket> poll() = 0;
+  // Why nothing is written or read at the moment although all is well on our side: a server is away, for example. The
+  // store goes on trying. Called from any thread.
+  [[nodiscard]] virtual std::optional<std::string> trouble() const { return std::nullopt; }
+  // What waits for a server gives up, now and later, with kInterrupted. Called from any thread.
+  virtual void interrupt() {}
 
   [[nodiscard]] virtual Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) = 0;
   [[nodiscard]] virtual Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) = 0;
