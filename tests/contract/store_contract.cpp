@@ -64,8 +64,9 @@ void StoreContract::write(Commit commit) {
   under_test_->settle();
 }
 
-void StoreContract::write_ticks(const std::vector<OwnedTick>& ticks) {
+void StoreContract::write_ticks(const std::vector<OwnedTick>& ticks, std::int64_t generation) {
   Commit commit;
+  commit.generation = generation;
   for (const OwnedTick& tick : ticks) {
     Trade trade = tick.trade;
     trade.conditions.codes = tick.codes;

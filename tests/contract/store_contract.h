@@ -1,6 +1,6 @@
-// What every store promises, as tests that run on each of them: TEST_P(StoreContract, ...). A new store joins by a line
-// in kStores (store_contract_test.cpp). `settle` stands between writing and reading; a store that lives on disk is
-// closed and opened again there, so each promise is also held across a restart.
+// What every store promises, as tests that run on each of them: TEST_P(StoreContract, ...). A new store joins by an
+// instantiation (store_kinds_test.cpp, tests/cassandra). `settle` stands between writing and reading; a store that
+// lives on disk is closed and opened again there, so each promise is also held across a restart.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -58,7 +58,7 @@ class StoreContract : public testing::TestWithParam<StoreKind> {
   Query& query() { return under_test_->query(); }
   // Submits and polls until it is done, then settles.
   void write(Commit commit);
-  void write_ticks(const std::vector<OwnedTick>& ticks);
+  void write_ticks(const std::vector<OwnedTick>& ticks, std::int64_t generation = 0);
   void write_bars(std::vector<BarRow> bars);
 
   std::vector<OwnedTick> ticks(const TickRange& range, Order order);

@@ -5,7 +5,7 @@
 // written in steps: trades, revisions and all else; then bars; then the checkpoint. Each step waits for the one before
 // to be acknowledged by write_consistency, and read_consistency must overlap with it.
 //
-// A cluster that is away or slow is no error: writes are tried again until they succeed, reads likewise until
+// A cluster that is away or slow is no error: writes are tried again until they succeed, loads likewise until
 // `interrupt`, and `trouble` says why. What waits is bounded by what was submitted.
 // Store functions are used by one thread; another one may use Query functions at the same time, and any thread trouble,
 // interrupt and statistics.
@@ -44,6 +44,7 @@ struct CassandraOptions {
   CassandraConsistency read_consistency = CassandraConsistency::kLocalQuorum;
   CassandraConsistency write_consistency = CassandraConsistency::kLocalQuorum;
   std::int64_t request_timeout_ms = 5'000;  // of one attempt
+  std::int64_t query_patience_ms = 2'000;   // a Query without an answer gives up; 0: never
 };
 
 // How long rows are kept, in days; 0: for ever.
