@@ -98,11 +98,15 @@ function(finpipe_bench_program name)
 endfunction()
 
 # Tests written as Python scripts (standard library and Debian's python3-websocket), which exit non-zero when they fail.
+# Those named test_*_service.py start real services, which are downloaded once, and so are not hermetic.
 function(finpipe_python_tests group)
   foreach(script IN LISTS ARGN)
     cmake_path(GET script STEM stem)
     set(name ${group}_${stem})
     set(labels hermetic)
+    if(stem MATCHES "_service$")
+      set(labels services)
+    endif()
     if(stem MATCHES "_long$")
       list(APPEND labels long)
     endif()

@@ -4,7 +4,8 @@
 #   tools/packages.sh install PURPOSE...   install what is missing, as root or through sudo; asks nothing
 #   tools/packages.sh list PURPOSE...      print the packages
 #
-# Purposes: run (build and start the program), test, lint, fuzz, container (make test-bare).
+# Purposes: run (build and start the program), cassandra (build its client), test, services (real services that tests
+# talk to, and developers), lint, fuzz, container (make test-bare).
 set -eu
 
 packages_of() {
@@ -16,11 +17,13 @@ packages_of() {
       echo python3-venv ca-certificates
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
+    cassandra) echo cargo-web ;;
+    services) echo openjdk-17-jre-headless maven openssl python3-venv ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)
-      echo "packages.sh: unknown purpose '$1' (run, test, lint, fuzz, container)" >&2
+      echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, lint, fuzz, container)" >&2
       return 2
       ;;
   esac
@@ -69,7 +72,7 @@ install_missing() {
 }
 
 if [ $# -lt 2 ]; then
-  sed -n 's/^# \{0,1\}//; 2,7p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 2,8p' "$0" >&2
   exit 2
 fi
 command=$1

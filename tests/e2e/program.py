@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -17,6 +18,7 @@ import unittest
 PROGRAM = os.environ["FINPIPE"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEADLINE_S = 60
+sys.path.insert(0, str(ROOT / "tools"))
 
 
 def trade(price, time_ms, symbol="BINANCE:X", volume="1", conditions='"c":null,'):

@@ -6,9 +6,9 @@ import json
 import time
 import unittest
 
-from certificates import Authority, self_signed
 from live_run import SYMBOLS, LiveTest
 from program import frame, trade
+from services.certificates import Authority, self_signed
 from vendor import Vendor, server_context
 
 HERE = "IP:127.0.0.1,DNS:localhost"

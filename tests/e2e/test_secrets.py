@@ -16,9 +16,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from certificates import Authority, self_signed
 from live_run import SYMBOLS, LiveTest
 from program import DEADLINE_S, frame, trade
+from services.certificates import Authority, self_signed
 from vendor import Vendor, http, server_context
 
 # Most of it is escaped in URLs, JSON and HTML. No part of it that is long enough to tell something occurs elsewhere.

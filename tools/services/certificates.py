@@ -37,6 +37,13 @@ def self_signed(directory, name, alternative):
     return certificate, key
 
 
+def pem_with_key(path, certificate, key):
+    """One file with both, as Cassandra reads them."""
+    path.touch(mode=0o600)
+    path.write_text(key.read_text() + certificate.read_text())
+    return path
+
+
 def new_key(path):
     return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path
 
