@@ -1,12 +1,15 @@
 """A way to a server that can be blocked and slowed down, on loopback and without being root."""
 
-import asyncio
 import contextlib
+import ctypes
+import queue
 import socket
 import struct
 import threading
+import time
 
 CHUNK_BYTES = 65536
+LIBC = ctypes.CDLL(None)
 # So much is on the way at most, in each direction of a connection.
 CHUNKS = 64
 
@@ -17,31 +20,22 @@ class TcpProxy:
     def __init__(self, target, listen=("127.0.0.1", 0)):
         self.target = target
         self.delay_s = 0
-        self.accepted = set()
-        self.connections = set()
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.thread.start()
-        self.call(self.open(listen))
-
-    async def open(self, listen):
-        self.way = asyncio.Event()
+        self.way = threading.Event()
         self.way.set()
+        self.lock = threading.Lock()
+        self.sockets = set()
+        self.closed = False
         self.listener = socket.create_server(listen)
-        self.listener.setblocking(False)
         self.address, self.port = self.listener.getsockname()
-        self.accepting = asyncio.create_task(self.accept())
-
-    def call(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        start(self.accept)
 
     def block(self):
         """As a firewall that drops everything: connections stay open, and nothing comes through, nor do new ones."""
-        self.loop.call_soon_threadsafe(self.way.clear)
+        self.way.clear()
 
     def unblock(self):
         """What was held up arrives."""
-        self.loop.call_soon_threadsafe(self.way.set)
+        self.way.set()
 
     def delay(self, seconds):
         """What comes from now on arrives that much later, in each direction."""
@@ -49,75 +43,92 @@ class TcpProxy:
 
     def reset(self):
         """Every connection ends with a reset, as when a machine has lost its memory of them."""
-        self.call(self.reset_all())
-
-    async def reset_all(self):
-        for writer in list(self.connections):
-            # To linger for 0 s is to send a reset.
-            with contextlib.suppress(OSError):
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+        with self.lock:
+            for end in self.sockets:
+                # To connect to no address is to end a connection by a reset, also while somebody reads from it.
+                LIBC.connect(end.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+            self.end_all()
 
     def close(self):
         """Nobody listens there any more."""
-        self.call(self.shut())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
+        with self.lock:
+            self.closed = True
+            shut(self.listener)
+            self.end_all()
+        self.way.set()
 
-    async def shut(self):
-        # What the kernel has accepted just now is taken first, so that it can be closed.
-        await asyncio.sleep(0.01)
-        self.accepting.cancel()
-        await asyncio.gather(self.accepting, return_exceptions=True)
-        self.listener.close()
-        # Sockets are closed at the loop's next turn.
-        await asyncio.sleep(0)
-        for connection in self.accepted:
-            connection.close()
+    def end_all(self):
+        for end in self.sockets:
+            shut(end)
+        self.sockets.clear()
 
-    async def accept(self):
-        async with asyncio.TaskGroup() as connections:
+    def accept(self):
+        with contextlib.suppress(OSError):
             while True:
-                connection, _ = await self.loop.sock_accept(self.listener)
-                self.accepted.add(connection)
-                connections.create_task(self.carry(connection))
+                start(self.carry, self.listener.accept()[0])
 
-    async def carry(self, connection):
-        reader, writer = await asyncio.open_connection(sock=connection)
-        ends = [writer]
-        self.connections.add(writer)
-        try:
-            await self.way.wait()
-            server_reader, server_writer = await asyncio.open_connection(*self.target)
-            ends.append(server_writer)
-            self.connections.add(server_writer)
-            async with asyncio.TaskGroup() as directions:
-                for start, end in ((reader, server_writer), (server_reader, writer)):
-                    chunks = asyncio.Queue(CHUNKS)
-                    directions.create_task(self.take(start, chunks))
-                    directions.create_task(self.give(chunks, end))
-        except* OSError:
-            pass  # One end is gone, so the other goes too.
-        finally:
-            self.accepted.discard(connection)
+    def add(self, end):
+        with self.lock:
+            if not self.closed:
+                self.sockets.add(end)
+                return True
+        shut(end)
+        return False
+
+    def drop(self, *ends):
+        with self.lock:
             for end in ends:
-                self.connections.discard(end)
-                end.close()
+                self.sockets.discard(end)
+                shut(end)
 
-    async def take(self, reader, chunks):
+    def carry(self, client):
+        if not self.add(client):
+            return
+        self.way.wait()
+        try:
+            server = socket.create_connection(self.target)
+        except OSError:
+            return self.drop(client)
+        if not self.add(server):
+            return
+        for source, sink in ((client, server), (server, client)):
+            chunks = queue.Queue(CHUNKS)
+            start(self.take, source, chunks)
+            start(self.give, chunks, sink, (client, server))
+
+    def take(self, source, chunks):
         chunk = True
         while chunk:
-            chunk = await reader.read(CHUNK_BYTES)
-            await chunks.put((self.loop.time() + self.delay_s, chunk))
+            try:
+                chunk = source.recv(CHUNK_BYTES)
+            except OSError:
+                chunk = None
+            chunks.put((time.monotonic() + self.delay_s, chunk))
 
-    async def give(self, chunks, writer):
+    def give(self, chunks, sink, both):
         while True:
-            due, chunk = await chunks.get()
-            await asyncio.sleep(due - self.loop.time())
-            await self.way.wait()
+            due, chunk = chunks.get()
+            time.sleep(max(0, due - time.monotonic()))
+            self.way.wait()
+            try:
+                if chunk:
+                    sink.sendall(chunk)
+                elif chunk == b"":
+                    return sink.shutdown(socket.SHUT_WR)
+                else:
+                    return self.drop(*both)
+            except OSError:
+                self.drop(*both)
             if not chunk:
-                writer.write_eof()
                 return
-            writer.write(chunk)
-            await writer.drain()
+
+
+def start(work, *arguments):
+    threading.Thread(target=work, args=arguments, daemon=True).start()
+
+
+def shut(end):
+    # Closing alone does not wake a thread that waits for it.
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
