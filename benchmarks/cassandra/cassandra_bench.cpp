@@ -137,7 +137,7 @@ void query(std::string_view keyspace, std::int64_t run_s) {
   const auto begin = Clock::now();
   for (std::int64_t i = 0; i < run_s * kQueriesPerS; ++i) {
     const auto due = begin + std::chrono::microseconds(i * 1'000'000 / kQueriesPerS);
-    std::this_thread::sleep_until(due);
+    while (Clock::now() < due) std::this_thread::yield();
     std::int64_t bars = 0;
     const auto done =
         store->bars({symbol_of(0), Interval::k1m}, [&](const BarRow&) { return ++bars < 500; }, Order::kDescending);

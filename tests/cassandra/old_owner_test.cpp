@@ -51,10 +51,13 @@ std::string everything() {
 
 class OldOwner : public testing::Test {
  protected:
-  OldOwner() { cassandra_test::empty_tables(); }
+  OldOwner() {
+    cassandra_test::empty_tables();
+    old_owner_ = cassandra_test::open_store();
+    new_owner_ = cassandra_test::open_store();
+  }
 
-  std::unique_ptr<CassandraStore> old_owner_ = cassandra_test::open_store();
-  std::unique_ptr<CassandraStore> new_owner_ = cassandra_test::open_store();
+  std::unique_ptr<CassandraStore> old_owner_, new_owner_;
 };
 
 TEST_F(OldOwner, OfTheSameGenerationChangesNothing) {

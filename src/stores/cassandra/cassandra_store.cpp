@@ -135,6 +135,7 @@ class Selects {
   }
 
   Result<std::optional<PolicyRow>> policy(std::string_view hash) const {
+    if (hash.empty()) return std::nullopt;
     CellWriter cells;
     cells.text(hash);
     FINPIPE_TRY_ASSIGN(rows, all<PolicyRow>(std::array{select_by(Statement::kPolicy, cells)},
@@ -151,6 +152,7 @@ class Selects {
     std::vector<Select> series;
     std::vector<std::size_t> asked;
     for (std::size_t i = 0; i < ranges.size(); ++i) {
+      if (ranges[i].symbol.empty()) continue;  // no key may be empty
       if (auto few = few_bar_buckets(ranges[i])) {
         buckets[i] = std::move(*few);
       } else {
@@ -215,7 +217,7 @@ class Selects {
   }
 
   Result<void> ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) const {
-    if (range.from_ms >= range.to_ms) return {};
+    if (range.from_ms >= range.to_ms || range.symbol.empty()) return {};
     FINPIPE_TRY_ASSIGN(days, tick_days(range));
     if (order == Order::kDescending) std::ranges::reverse(days);
     for (const std::string& day : days) {

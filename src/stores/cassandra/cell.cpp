@@ -128,6 +128,12 @@ std::int64_t CellReader::varint() {
   return ok_ ? static_cast<std::int64_t>(read_big_endian(value)) : 0;
 }
 
+int128 CellReader::decimal(int digits) {
+  const auto value = optional_decimal(digits);
+  if (!value) ok_ = false;
+  return value.value_or(0);
+}
+
 std::optional<int128> CellReader::optional_decimal(int digits) {
   constexpr int128 kMost = static_cast<int128>(static_cast<uint128>(-1) >> 1);
   const auto cell = raw();

@@ -52,7 +52,7 @@ class CellReader {
   std::int64_t timestamp_ms() { return bigint(); }
   std::int64_t varint();
   // In units of 10^-digits; not ok when it has more digits or does not fit.
-  int128 decimal(int digits) { return optional_decimal(digits).value_or(missing()); }
+  int128 decimal(int digits);
   std::optional<int128> optional_decimal(int digits);
   std::string_view text();
   std::string_view blob() { return text(); }
@@ -62,8 +62,6 @@ class CellReader {
   std::string_view take(std::size_t cells);
 
  private:
-  int128 missing() { return ok_ = false, 0; }
-
   std::string_view rest_;
   bool ok_ = true;
 };

@@ -252,7 +252,7 @@ void CommitQueue::resend() {
   for (std::size_t left = again_.size(); left > 0; --left) {
     const Again first = again_.front();
     again_.pop_front();
-    if (first.due_ns <= now_ns && static_cast<double>(sent_.size()) < window_) {
+    if (first.due_ns <= now_ns && !is_full()) {
       send(first.what);
     } else {
       again_.push_back(first);
@@ -275,7 +275,7 @@ std::size_t CommitQueue::send_new() {
     if (pending.step == kSteps) continue;
     const std::size_t count = pending.steps[pending.step].size();
     for (; pending.next < count; ++sent) {
-      if (static_cast<double>(sent_.size()) >= window_) return sent;
+      if (is_full()) return sent;
       send({&pending, pending.next++});
     }
   }

@@ -95,6 +95,7 @@ class CommitQueue {
   void resend();
   std::size_t send_new();
   void send(const Sent& what);
+  [[nodiscard]] bool is_full() const { return sent_.size() >= static_cast<std::size_t>(window_); }
   // Goes on to the next step that has something in it.
   void advance(Pending& pending);
 

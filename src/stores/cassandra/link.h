@@ -1,6 +1,8 @@
 // The client of driver/ (finpipe_cql.h) as C++: who owns what, statements by name, errors as ours.
 #pragma once
 
+#include <finpipe_cql.h>
+
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "finpipe_cql.h"
 #include "stores/cassandra/cassandra_store.h"
 #include "stores/cassandra/cell.h"
 #include "stores/cassandra/tables.h"
