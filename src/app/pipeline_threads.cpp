@@ -73,6 +73,8 @@ Result<void> PipelineThreads::ingest_all() {
     FINPIPE_TRY_ASSIGN(stepped, ingest_.step());
     more = stepped;
     const std::lock_guard lock(mutex_);
+    // Until the processor counts again, which may be waiting for the store.
+    status_.backlog += ingest_.counts().appended - status_.ingest.appended;
     status_.ingest = ingest_.counts();
     status_.feed_progress = feed_.progress();
     ++ingest_rounds_;

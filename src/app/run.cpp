@@ -44,8 +44,8 @@ void print_summary(const Summary& summary) {
   fmt::print("trades  {} received = {} already in the log + {} appended + {} dead-lettered; {} suspect\n",
              n(ingest.received), n(ingest.already_in_log), n(ingest.appended), n(ingest.dead_lettered),
              n(ingest.suspects));
-  fmt::print("stored  {} trades, {} dead-lettered after the log\n", n(summary.stored),
-             n(summary.status.dead_lettered_after));
+  fmt::print("stored  {}{} trades, {} dead-lettered after the log\n", summary.status.gave_up ? "at most " : "",
+             n(summary.stored), n(summary.status.dead_lettered_after));
   fmt::print("bars    {} became final, {} revisions, {} open\n", n(summary.finals), n(summary.revisions),
              summary.open_bars ? n(*summary.open_bars) : "?");
   fmt::print("time    {:.2f} s, {} trades/s, {} MiB of memory\n", seconds,
@@ -351,7 +351,8 @@ void add_run(CLI::App& program, CommandLine& line) {
                           "finpipe run --symbols BINANCE:BTCUSDT,AAPL --listen 127.0.0.1:9000",
                           "finpipe run --feed tape:data/binance.tape --exit-at-end",
                           "finpipe run --feed tape:data/binance.tape --symbols BINANCE:BTCUSDT \\\n"
-                          "      --log embedded:/data/log --store embedded:/data/store --partitions 4"});
+                          "      --log embedded:/data/log --store embedded:/data/store --partitions 4",
+                          "finpipe run --store cassandra://10.0.0.1,10.0.0.2/finpipe"});
   command->callback([&line] {
     line.command = [](const SettingValues&, const Settings& settings) -> Result<int> {
       FINPIPE_TRY(run(settings));

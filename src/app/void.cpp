@@ -32,6 +32,8 @@ class Desk {
   static Result<std::unique_ptr<Desk>> open(const Settings& settings) {
     FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
     FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kChange));
+    // Tells of a server that is away; the loads that follow would wait for it.
+    FINPIPE_TRY(store.query().checkpoints());
     auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store)));
     FINPIPE_TRY(desk->catch_up());
     return desk;

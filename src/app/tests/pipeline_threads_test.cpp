@@ -87,6 +87,7 @@ TEST_F(StoreAwayTest, IngestGoesOnWhileTheProcessorWaitsForTheStore) {
   const auto status = run([&](PipelineThreads& threads) {
     wait_for([&] { return threads.status().ingest.frames == kFrames && store.waiting() == 1; });
     EXPECT_EQ(threads.status().records_applied, 0);
+    EXPECT_EQ(threads.status().backlog, threads.status().ingest.appended);
     store.come_back();
     wait_for([&] { return threads.status().all_submitted; });
     threads.request_stop();
