@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <memory>
 #include <system_error>
+#include <utility>
 #include <variant>
 
 #include "app/commands.h"
@@ -156,25 +158,58 @@ Result<void> check_checkpoint(const CheckpointRow& row, EmbeddedLog& log) {
   return {};
 }
 
-// `log` is opened after the store, and null when there is none to compare with.
-void check_store(Findings& findings, const Settings& settings) {
-  const auto directory = embedded_directory("store", settings.store);
-  if (!directory) return findings.problem("store", directory.error());
-  const bool there = check_directory(findings, "store", *directory);
-  std::vector<CheckpointRow> checkpoints;
-  if (there) {
-    const auto store = open_store(settings, Access::kRead);
-    if (!store) {
-      findings.problem("store", store.error());
+// The checkpoints of a store; of one with a problem none.
+std::vector<CheckpointRow> read_store(Findings& findings, std::string_view name, Result<StorePart> opened) {
+  if (!opened) {
+    findings.problem("store", opened.error());
+    return {};
+  }
+  Query& query = opened->query();
+  const auto symbols = query.symbols();
+  auto rows = query.checkpoints();
+  if (!symbols || !rows) {
+    findings.problem("store", symbols ? rows.error() : symbols.error());
+    return {};
+  }
+  findings.ok("store", fmt::format("{}: symbols: {}", name, with_separators(std::ssize(*symbols))));
+  return *std::move(rows);
+}
+
+std::vector<CheckpointRow> check_cassandra(Findings& findings, const Settings& settings, const CassandraUrl& url,
+                                           bool create) {
+  if (create) {
+    const auto done = create_store(settings, url);
+    if (!done) {
+      findings.problem("schema", done.error());
+      return {};
+    }
+    for (const std::string& line : *done) findings.ok("schema", line);
+  }
+  auto store = open_store(settings, Access::kRead);
+  if (store) {
+    const auto statistics = store->statistics();
+    const std::string text = fmt::format("{} of {} are up", statistics->nodes_up, statistics->nodes);
+    if (statistics->nodes_up == statistics->nodes) {
+      findings.ok("nodes", text);
     } else {
-      const auto symbols = (*store)->symbols();
-      auto rows = (*store)->checkpoints();
-      if (!symbols) return findings.problem("store", symbols.error());
-      if (!rows) return findings.problem("store", rows.error());
-      findings.ok("store", fmt::format("{}: symbols: {}", *directory, with_separators(std::ssize(*symbols))));
-      checkpoints = *std::move(rows);
+      findings.problem("nodes", text + ". See `nodetool status` for the others.");
     }
   }
+  return read_store(findings, settings.store, std::move(store));
+}
+
+void check_store(Findings& findings, const Settings& settings, bool create) {
+  const auto url = parse_store_url(settings.store);
+  std::vector<CheckpointRow> checkpoints;
+  if (!url) {
+    findings.problem("store", url.error());
+  } else if (const auto* place = std::get_if<DirectoryUrl>(&*url)) {
+    if (check_directory(findings, "store", place->directory))
+      checkpoints = read_store(findings, place->directory, open_store(settings, Access::kRead));
+  } else {
+    checkpoints = check_cassandra(findings, settings, std::get<CassandraUrl>(*url), create);
+  }
+  // The store first: then the log holds at least what the checkpoints say.
   const auto log = check_log(findings, settings);
   if (log == nullptr) return;
   for (const CheckpointRow& row : checkpoints) {
@@ -187,12 +222,17 @@ void check_store(Findings& findings, const Settings& settings) {
   }
 }
 
-int check(const Settings& settings) {
+Result<int> check(const Settings& settings, bool create) {
+  if (create) {
+    FINPIPE_TRY_ASSIGN(url, parse_store_url(settings.store));
+    if (!std::holds_alternative<CassandraUrl>(url))
+      return fail(ErrorCode::kUsage, "--create is for a Cassandra store: give --store cassandra://HOST/KEYSPACE");
+  }
   Findings findings;
   findings.ok("settings", "all can be read; `finpipe config` prints them");
   check_policies(findings, settings);
   check_feed(findings, settings);
-  check_store(findings, settings);
+  check_store(findings, settings, create);
   return findings.problems() == 0 ? 0 : 1;
 }
 
@@ -201,11 +241,21 @@ int check(const Settings& settings) {
 void add_check(CLI::App& program, CommandLine& line) {
   CLI::App* command =
       program.add_subcommand("check", "Look at settings, directories, policies and feed; say what to mend");
+  const auto create = std::make_shared<bool>(false);
+  command->add_flag("--create", *create,
+                    "create keyspace and tables of a Cassandra store first, or bring them up to date; nothing is lost");
   add_settings(*command, line,
-               {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies});
-  add_examples(*command, {"finpipe check", "finpipe check --feed tape:my.tape --policies ./policies"});
-  command->callback([&line] {
-    line.command = [](const SettingValues&, const Settings& settings) -> Result<int> { return check(settings); };
+               {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies,
+                Setting::kCassandraReplication, Setting::kCassandraKeepTicks, Setting::kCassandraKeepBars1s,
+                Setting::kCassandraKeepBars});
+  add_examples(*command, {"finpipe check", "finpipe check --feed tape:my.tape --policies ./policies",
+                          "finpipe check --create --store cassandra://127.0.0.1/finpipe",
+                          "finpipe check --create --store cassandra://10.0.0.1,10.0.0.2/finpipe \\\n"
+                          "      --cassandra-replication dc1:3 --cassandra-keep-bars-1s 90"});
+  command->callback([&line, create] {
+    line.command = [create](const SettingValues&, const Settings& settings) -> Result<int> {
+      return check(settings, *create);
+    };
   });
 }
 

@@ -63,7 +63,7 @@ Result<void> show(const Settings& settings) {
   // The store first: then the log holds at least what the checkpoints say.
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kRead));
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
-  FINPIPE_TRY_ASSIGN(rows, store->checkpoints());
+  FINPIPE_TRY_ASSIGN(rows, store.query().checkpoints());
   if (rows.empty()) fmt::print("The store has no checkpoint: `finpipe run` begins at the log's first record.\n");
   const auto reader = log->reader();
   for (const CheckpointRow& row : rows) {
@@ -79,7 +79,7 @@ Result<void> reset(const Settings& settings) {
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kWrite));
   const auto reader = log->reader();
-  FINPIPE_TRY_ASSIGN(checkpoints, reset_checkpoints(*reader, *store, *store, policies));
+  FINPIPE_TRY_ASSIGN(checkpoints, reset_checkpoints(*reader, store.store(), store.query(), policies));
   for (const Checkpoint& checkpoint : checkpoints) {
     fmt::print("partition {}: generation {} begins at offset {}; records to apply: {}; floor: {}\n",
                checkpoint.partition, checkpoint.generation, checkpoint.offset,

@@ -21,7 +21,7 @@ struct CommandLine {
   std::function<Result<int>(const SettingValues& values, const Settings& settings)> command;
 };
 
-// Declares the flag of each of these settings, and those that all commands have.
+// Declares the flag of each of these settings, those of Cassandra with the store's, and those that all commands have.
 void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Setting> settings);
 // The last part of a command's help.
 void add_examples(CLI::App& command, std::initializer_list<std::string> examples);

@@ -85,7 +85,7 @@ Result<void> export_from_store(const Settings& settings, const Flags& flags, Sto
   if (write == export_revisions && std::ranges::any_of(selection.intervals, rolled_up))
     return fail(ErrorCode::kUsage, fmt::format("--interval: revisions have only {}", fmt::join(kIntervalNames, ",")));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kRead));
-  FINPIPE_TRY_ASSIGN(known, store->symbols());
+  FINPIPE_TRY_ASSIGN(known, store.query().symbols());
   for (const std::string& symbol : selection.symbols) {
     if (std::ranges::find(known, symbol, &SymbolRow::symbol) == known.end()) {
       log_warn("the store has no such symbol", {{"symbol", symbol}});
@@ -98,7 +98,7 @@ Result<void> export_from_store(const Settings& settings, const Flags& flags, Sto
     selection.view.splits = &splits;
   }
   FINPIPE_TRY_ASSIGN(output, Output::open(flags.output));
-  FINPIPE_TRY_ASSIGN(rows, write(*store, selection, output));
+  FINPIPE_TRY_ASSIGN(rows, write(store.query(), selection, output));
   if (!flags.output.empty()) log_info("exported", {{"rows", fmt::to_string(rows)}, {"file", flags.output}});
   return {};
 }

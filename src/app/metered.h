@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/clock.h"
@@ -96,6 +98,8 @@ class MeteredStore final : public Store {
     }
     return done;
   }
+  [[nodiscard]] std::optional<std::string> trouble() const override { return to_.trouble(); }
+  void interrupt() override { to_.interrupt(); }
   [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
     return to_.load_checkpoint(partition);
   }

@@ -8,9 +8,13 @@
 #include "app/urls.h"
 #include "codec/policy_file.h"
 #include "codec/split_file.h"
+#include "stores/embedded_store.h"
 
 namespace finpipe {
 namespace {
+
+constexpr std::int64_t kCommandPatienceMs = 10'000;
+constexpr std::int64_t kServingPatienceMs = 1'000;
 
 // The directory behind a URL, or the demo's.
 Result<std::string> directory_of(std::string_view setting, const std::string& url, bool is_default,
@@ -28,7 +32,35 @@ Result<std::string> directory_of(std::string_view setting, const std::string& ur
   return directory;
 }
 
+CassandraOptions cassandra_options(const Settings& settings, const CassandraUrl& url) {
+  CassandraOptions options = settings.cassandra;
+  options.contact_points = url.contact_points;
+  options.keyspace = url.keyspace;
+  return options;
+}
+
+#ifdef FINPIPE_CASSANDRA
+Result<StorePart> open_cassandra(const CassandraOptions& options, bool stays) {
+  FINPIPE_TRY_ASSIGN(store, CassandraStore::open(options));
+  return StorePart::remote(std::move(store), stays);
+}
+#else
+Result<StorePart> open_cassandra(const CassandraOptions& /*options*/, bool /*stays*/) {
+  return fail(ErrorCode::kNotBuilt, "Cassandra");
+}
+#endif
+
 }  // namespace
+
+void StorePart::be_prompt(Query& query, bool stays) {
+  clock_ = std::make_unique<SystemClock>();
+  const std::int64_t patience_ms = stays ? kServingPatienceMs : kCommandPatienceMs;
+  prompt_query_ = std::make_unique<PromptQuery>(query, *store_, *clock_, patience_ms);
+  query_ = prompt_query_.get();
+  if (stays) return;
+  prompt_store_ = std::make_unique<PromptStore>(*store_, *clock_, patience_ms);
+  used_ = prompt_store_.get();
+}
 
 Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access) {
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
@@ -39,10 +71,25 @@ Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access a
   return EmbeddedLog::open(directory, options);
 }
 
-Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Access access) {
+Result<StorePart> open_store(const Settings& settings, Access access, bool stays) {
+  FINPIPE_TRY_ASSIGN(url, parse_store_url(settings.store));
+  if (const auto* cassandra = std::get_if<CassandraUrl>(&url))
+    return open_cassandra(cassandra_options(settings, *cassandra), stays);
   FINPIPE_TRY_ASSIGN(directory, directory_of("store", settings.store, settings.store_is_default, kDemoStore, access));
-  return EmbeddedStore::open(directory, {.read_only = access == Access::kRead});
+  FINPIPE_TRY_ASSIGN(store, EmbeddedStore::open(directory, {.read_only = access == Access::kRead}));
+  return StorePart(std::move(store));
 }
+
+#ifdef FINPIPE_CASSANDRA
+Result<std::vector<std::string>> create_store(const Settings& settings, const CassandraUrl& url) {
+  return create_cassandra_schema(cassandra_options(settings, url), settings.cassandra_replication,
+                                 settings.cassandra_retention);
+}
+#else
+Result<std::vector<std::string>> create_store(const Settings& /*settings*/, const CassandraUrl& /*url*/) {
+  return fail(ErrorCode::kNotBuilt, "Cassandra");
+}
+#endif
 
 Result<std::vector<MarketPolicy>> open_policies(const Settings& settings) {
   return settings.policies.empty() ? bundled_policies() : load_policies(settings.policies);

@@ -2,16 +2,23 @@
 // concrete adapters.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "app/prompt_store.h"
 #include "app/settings.h"
+#include "app/urls.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "logs/embedded_log.h"
 #include "market/market_policy.h"
 #include "market/splits.h"
-#include "stores/embedded_store.h"
+#include "stores/cassandra/cassandra_store.h"
 
 namespace finpipe {
 
@@ -24,7 +31,52 @@ constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
 constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
 
 [[nodiscard]] Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access);
-[[nodiscard]] Result<std::unique_ptr<EmbeddedStore>> open_store(const Settings& settings, Access access);
+
+// A store, to be written and to be read.
+class StorePart {
+ public:
+  template <typename T>
+  explicit StorePart(std::unique_ptr<T> opened)
+      : query_(opened.get()), used_(opened.get()), store_(std::move(opened)) {}
+  StorePart(StorePart&&) = default;
+  StorePart& operator=(StorePart&&) = delete;
+  // One with servers that may be away. What stays waits for them with all that it stores, as long as it takes; what
+  // does not, and whoever reads, gets kStoreUnreachable after some seconds.
+  template <typename T>
+  [[nodiscard]] static StorePart remote(std::unique_ptr<T> opened, bool stays) {
+    T& store = *opened;
+    StorePart part(std::move(opened));
+    part.statistics_ = [&store] { return store.statistics(); };
+    part.be_prompt(store, stays);
+    return part;
+  }
+
+  [[nodiscard]] Store& store() { return *used_; }
+  [[nodiscard]] Query& query() { return *query_; }
+  // Of a Cassandra store.
+  [[nodiscard]] std::optional<CassandraStatistics> statistics() const {
+    return statistics_ ? std::optional(statistics_()) : std::nullopt;
+  }
+
+ private:
+  void be_prompt(Query& query, bool stays);
+
+  Query* query_;
+  Store* used_;
+  std::function<CassandraStatistics()> statistics_;
+  std::unique_ptr<Clock> clock_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Store> prompt_store_;
+  std::unique_ptr<Query> prompt_query_;  // goes first: it may be at work
+};
+
+// `stays`: the command goes on until it is told to end. Access concerns directories only.
+// Errors: kBadUrl, kNotBuilt, those of the store.
+[[nodiscard]] Result<StorePart> open_store(const Settings& settings, Access access, bool stays = false);
+// Creates keyspace and tables or brings them up to date; returns what was done, a line each.
+// Errors: kNotBuilt, those of create_cassandra_schema.
+[[nodiscard]] Result<std::vector<std::string>> create_store(const Settings& settings, const CassandraUrl& url);
+
 // Of the directory in the settings, or the bundled ones.
 [[nodiscard]] Result<std::vector<MarketPolicy>> open_policies(const Settings& settings);
 [[nodiscard]] Result<SplitTable> open_splits(const Settings& settings);

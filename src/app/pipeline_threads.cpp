@@ -28,7 +28,13 @@ void PipelineThreads::request_stop() {
   const std::lock_guard lock(mutex_);
   if (stop_) return;
   stop_ = true;
-  stop_requested_ns_ = clock_.boot_ns();
+  status_.stop_requested_ns = clock_.boot_ns();
+  changed_.notify_all();
+}
+
+void PipelineThreads::give_up() {
+  const std::lock_guard lock(mutex_);
+  given_up_ = true;
   changed_.notify_all();
 }
 
@@ -46,7 +52,11 @@ Result<void> PipelineThreads::join() {
 void PipelineThreads::ended(const Result<void>& result, bool& flag) {
   if (!result) request_stop();
   const std::lock_guard lock(mutex_);
-  if (!result && !error_) error_ = result.error();
+  if (!result && given_up_ && result.error().code == ErrorCode::kInterrupted) {
+    status_.gave_up = true;
+  } else if (!result && !error_) {
+    error_ = result.error();
+  }
   flag = true;
   status_.done = ingest_ended_ && process_ended_;
   changed_.notify_all();
@@ -63,6 +73,8 @@ Result<void> PipelineThreads::ingest_all() {
     FINPIPE_TRY_ASSIGN(stepped, ingest_.step());
     more = stepped;
     const std::lock_guard lock(mutex_);
+    // Until the processor counts again, which may be waiting for the store.
+    status_.backlog += ingest_.counts().appended - status_.ingest.appended;
     status_.ingest = ingest_.counts();
     status_.feed_progress = feed_.progress();
     ++ingest_rounds_;
@@ -112,9 +124,9 @@ Result<void> PipelineThreads::process_all() {
     FINPIPE_TRY(report_processed(nothing_follows, caught_up));
     if (nothing_follows && caught_up && (leaving || options_.exit_at_end)) break;
     std::unique_lock lock(mutex_);
-    if (stop_ && clock_.boot_ns() - stop_requested_ns_ > options_.stop_deadline_ms * kNsPerMs) break;
+    if (stop_ && clock_.boot_ns() - *status_.stop_requested_ns > options_.stop_deadline_ms * kNsPerMs) break;
     if (applied > 0) continue;
-    const bool idle = caught_up && !stop_ && ingest_ended_ == nothing_follows;
+    const bool idle = caught_up && !processor_.committing() && !stop_ && ingest_ended_ == nothing_follows;
     // What was appended since the log was read must not wait for the next frame to be noticed.
     const auto something_new = [&] { return stop_ || ingest_ended_ != nothing_follows || ingest_rounds_ != rounds; };
     if (idle)
@@ -125,6 +137,9 @@ Result<void> PipelineThreads::process_all() {
   for (;;) {
     FINPIPE_TRY_ASSIGN(durable, processor_.finish());
     if (durable) return {};
+    std::unique_lock lock(mutex_);
+    if (given_up_) return fail(ErrorCode::kInterrupted);
+    changed_.wait_for(lock, kBusyWait);
   }
 }
 

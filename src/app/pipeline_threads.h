@@ -34,6 +34,8 @@ class PipelineThreads {
     std::int64_t backlog = 0;
     bool all_submitted = false;  // nothing follows, and all of the log is applied and handed to the store
     bool done = false;           // both threads have ended
+    std::optional<std::int64_t> stop_requested_ns;  // boot clock; a failure requests it too
+    bool gave_up = false;                           // the store was not waited for: the next start stores the rest
   };
 
   // The ingest must have been started. Everything is used by the two threads until join has returned.
@@ -43,6 +45,9 @@ class PipelineThreads {
   PipelineThreads& operator=(const PipelineThreads&) = delete;
 
   void request_stop();
+  // After request_stop: the store is waited for no longer. It must be interrupted too. What it does not have is in the
+  // log, and this is no failure.
+  void give_up();
   [[nodiscard]] Status status();
   // Waits for both threads; the first failure, when there was one.
   [[nodiscard]] Result<void> join();
@@ -64,7 +69,7 @@ class PipelineThreads {
   std::condition_variable changed_;
   Status status_;
   bool stop_ = false;
-  std::int64_t stop_requested_ns_ = 0;
+  bool given_up_ = false;
   std::int64_t ingest_rounds_ = 0;  // each may have appended
   bool ingest_ended_ = false;
   bool process_ended_ = false;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -33,6 +35,16 @@ Result<int> execute(const CommandLine& line) {
   return line.command(values, settings);
 }
 
+// Of every command that opens a store.
+constexpr std::array kOfCassandra = {Setting::kCassandraUser,
+                                     Setting::kCassandraTls,
+                                     Setting::kCassandraCaFile,
+                                     Setting::kCassandraCertificate,
+                                     Setting::kCassandraKey,
+                                     Setting::kCassandraDatacenter,
+                                     Setting::kCassandraReadConsistency,
+                                     Setting::kCassandraWriteConsistency};
+
 std::string shown_default(const SettingInfo& info) {
   return info.default_value.empty() ? "" : fmt::format(" [{}]", info.default_value);
 }
@@ -51,14 +63,19 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
     const std::string flag = fmt::format("--{}", info.name);
     const std::string help = fmt::format("{}{}", info.help, shown_default(info));
     std::optional<std::string>& value = line.flags[static_cast<std::size_t>(setting)];
+    CLI::Option* option = nullptr;
     if (info.type == SettingType::kFlag) {
-      command.add_flag_callback(flag, [&value] { value = "true"; }, help);
+      option = command.add_flag_callback(flag, [&value] { value = "true"; }, help);
     } else {
       const std::string kind = info.choices.empty() ? std::string(to_string(info.type)) : std::string(info.choices);
-      command.add_option(flag, value, help)->type_name(kind);
+      option = command.add_option(flag, value, help)->type_name(kind);
     }
+    if (info.name.starts_with("cassandra-")) option->group("Cassandra");
   };
-  for (const Setting setting : settings) add(setting);
+  for (const Setting setting : settings) {
+    add(setting);
+    if (setting == Setting::kStore) std::ranges::for_each(kOfCassandra, add);
+  }
   for (const Setting setting : {Setting::kLogLevel, Setting::kLogFormat, Setting::kConfig}) add(setting);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "app/pipeline_threads.h"
@@ -13,8 +14,10 @@ class Progress {
  public:
   Progress(bool terminal, bool live, std::int64_t now_ns) : terminal_(terminal), live_(live), last_ns_(now_ns) {}
 
-  // Prints to standard error when it is time to. `feed`: what a live feed does just now.
-  void tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed, std::int64_t now_ns);
+  // Prints to standard error when it is time to. `feed`: what a live feed does just now; `store_trouble`: why the
+  // store does nothing.
+  void tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed,
+            const std::optional<std::string>& store_trouble, std::int64_t now_ns);
   // Takes the line away, for other output.
   void clear();
 

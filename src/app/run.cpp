@@ -18,6 +18,7 @@
 #include "app/parts.h"
 #include "app/pipeline_threads.h"
 #include "app/progress.h"
+#include "app/store_trouble.h"
 #include "base/clock.h"
 #include "base/time.h"
 #include "endpoint/live_hub.h"
@@ -32,7 +33,7 @@ struct Summary {
   std::int64_t stored = 0;
   std::int64_t finals = 0;
   std::int64_t revisions = 0;
-  std::int64_t open_bars = 0;
+  std::optional<std::int64_t> open_bars;  // absent: the store did not tell
   std::int64_t elapsed_ns = 0;
 };
 
@@ -43,10 +44,10 @@ void print_summary(const Summary& summary) {
   fmt::print("trades  {} received = {} already in the log + {} appended + {} dead-lettered; {} suspect\n",
              n(ingest.received), n(ingest.already_in_log), n(ingest.appended), n(ingest.dead_lettered),
              n(ingest.suspects));
-  fmt::print("stored  {} trades, {} dead-lettered after the log\n", n(summary.stored),
-             n(summary.status.dead_lettered_after));
+  fmt::print("stored  {}{} trades, {} dead-lettered after the log\n", summary.status.gave_up ? "at most " : "",
+             n(summary.stored), n(summary.status.dead_lettered_after));
   fmt::print("bars    {} became final, {} revisions, {} open\n", n(summary.finals), n(summary.revisions),
-             n(summary.open_bars));
+             summary.open_bars ? n(*summary.open_bars) : "?");
   fmt::print("time    {:.2f} s, {} trades/s, {} MiB of memory\n", seconds,
              n(static_cast<std::int64_t>(static_cast<double>(ingest.received) / std::max(seconds, 1e-3))),
              resident_bytes() >> 20);
@@ -74,7 +75,8 @@ Result<std::int64_t> count_open_bars(const Processor& processor, Query& query) {
 struct Watched {
   PipelineThreads& threads;
   const FeedParts& feed;
-  const MeteredStore& store;
+  MeteredStore& store;
+  const StorePart& part;  // behind it
   Metrics& metrics;
 };
 
@@ -101,15 +103,52 @@ void publish(Metrics& metrics, const PipelineThreads::Status& status) {
   metrics.set(Metric::kProcessorWindows, static_cast<double>(status.windows));
 }
 
+void publish_store(Metrics& metrics, bool trouble, const std::optional<CassandraStatistics>& cassandra) {
+  constexpr double kUsPerSecond = 1e6;
+  metrics.set(Metric::kStoreTrouble, trouble ? 1 : 0);
+  if (!cassandra) return;
+  const auto set = [&](Metric metric, std::int64_t value) { metrics.set(metric, static_cast<double>(value)); };
+  const auto raise = [&](Metric metric, std::int64_t total) { metrics.raise_to(metric, static_cast<double>(total)); };
+  set(Metric::kCassandraNodes, cassandra->nodes);
+  set(Metric::kCassandraNodesUp, cassandra->nodes_up);
+  set(Metric::kCassandraConnections, cassandra->connections);
+  raise(Metric::kCassandraRequests, cassandra->requests);
+  raise(Metric::kCassandraRowsWritten, cassandra->rows_written);
+  raise(Metric::kCassandraRetries, cassandra->retries);
+  raise(Metric::kCassandraTimeouts, cassandra->timeouts);
+  raise(Metric::kCassandraOverloads, cassandra->overloads);
+  set(Metric::kCassandraInFlight, cassandra->in_flight);
+  set(Metric::kCassandraWindow, cassandra->window);
+  metrics.set(Metric::kCassandraLatencySeconds, static_cast<double>(cassandra->latency_us_p50) / kUsPerSecond, {"50"});
+  metrics.set(Metric::kCassandraLatencySeconds, static_cast<double>(cassandra->latency_us_p99) / kUsPerSecond, {"99"});
+}
+
+void tell(const TroubleWatch::News& news, Progress& progress) {
+  if (news.began) {
+    progress.clear();
+    log_warn("the store is in trouble; what is received waits in the log", {{"reason", *news.began}});
+  }
+  if (news.lasted_ns) {
+    progress.clear();
+    const double seconds = static_cast<double>(*news.lasted_ns) / static_cast<double>(kNsPerSecond);
+    log_info("the store is well again", {{"after", fmt::format("{:.1f} s", seconds)}});
+  }
+}
+
 // Watches the threads until they have ended, and asks them to when a signal comes.
 void attend(const Watched& run, const EndSignals& signals, Progress& progress, Clock& clock, bool exit_at_end) {
   constexpr std::int64_t kTickMs = 50;
+  constexpr std::int64_t kStopInTroubleNs = 5 * kNsPerSecond;  // a stop waits so long for a store in trouble
+  TroubleWatch watch;
   bool stopping = false;
   bool told_end = exit_at_end;
   for (;;) {
     const bool signalled = signals.wait(kTickMs);
     const PipelineThreads::Status status = run.threads.status();
     if (status.done) break;
+    const std::int64_t now_ns = clock.boot_ns();
+    const auto trouble = run.store.trouble();
+    tell(watch.look(trouble, now_ns), progress);
     if (signalled && stopping) _exit(1);
     if (signalled) {
       stopping = true;
@@ -117,13 +156,18 @@ void attend(const Watched& run, const EndSignals& signals, Progress& progress, C
       log_info("stopping", {{"backlog", fmt::to_string(status.backlog)}});
       run.threads.request_stop();
     }
+    if (trouble && status.stop_requested_ns && now_ns - *status.stop_requested_ns > kStopInTroubleNs) {
+      run.threads.give_up();
+      run.store.interrupt();
+    }
     if (!told_end && status.all_submitted && run.store.settled()) {
       told_end = true;
       progress.clear();
       log_info("the tape has ended and all of it is stored; waiting for a signal", {});
     }
     publish(run.metrics, status);
-    if (!told_end || exit_at_end) progress.tick(status, run.store.trades(), feed_text(run.feed), clock.boot_ns());
+    publish_store(run.metrics, trouble.has_value(), run.part.statistics());
+    if (!told_end || exit_at_end) progress.tick(status, run.store.trades(), feed_text(run.feed), trouble, now_ns);
   }
   progress.clear();
 }
@@ -134,17 +178,6 @@ std::vector<PageAsset> page_assets() {
     assets.push_back({file.path, file.content_type, file.bytes, file.immutable});
   }
   return assets;
-}
-
-// Why the API's answers are not to be relied on yet.
-std::vector<std::string> reasons_not_ready(const PipelineThreads::Status& status) {
-  constexpr std::int64_t kBehindRecords = 30'000;
-  std::vector<std::string> reasons;
-  if (status.done) reasons.emplace_back("the pipeline has stopped");
-  if (status.backlog > kBehindRecords) {
-    reasons.push_back(fmt::format("{} records of the log are not processed yet", status.backlog));
-  }
-  return reasons;
 }
 
 std::string address_text(const std::string& address, std::uint16_t port) {
@@ -165,10 +198,10 @@ class Run {
     std::fflush(stdout);
     if (feed_.tape) FINPIPE_TRY(fill_demo_log(settings_, feed_, policies));
     FINPIPE_TRY_ASSIGN(log, open_log(settings_, Access::kWrite));
-    FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite));
+    FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite, true));
     log_ = std::move(log);
-    store_ = std::move(store);
-    metered_store_.emplace(*store_, metrics_, clock_);
+    store_.emplace(std::move(store));
+    metered_store_.emplace(store_->store(), metrics_, clock_);
     writer_.emplace(log_->writer(), metrics_, clock_);
     hub_ = std::make_unique<LiveHub>(log_->partitions());
     ingest_side_.open(*log_, metrics_, Metric::kIngestDeadLettered);
@@ -195,7 +228,7 @@ class Run {
                             {.exit_at_end = settings_.exit_at_end});
     watch(&threads);
     Progress progress(isatty(STDERR_FILENO) == 1, feed_.live != nullptr, started_ns);
-    attend({threads, feed_, *metered_store_, metrics_}, signals, progress, clock_, settings_.exit_at_end);
+    attend({threads, feed_, *metered_store_, *store_, metrics_}, signals, progress, clock_, settings_.exit_at_end);
     const auto joined = threads.join();
     summary_.status = threads.status();
     summary_.elapsed_ns = clock_.boot_ns() - started_ns;
@@ -210,11 +243,22 @@ class Run {
     summary_.stored = metered_store_->trades();
     summary_.finals = metered_store_->finals();
     summary_.revisions = metered_store_->revisions();
-    FINPIPE_TRY_ASSIGN(open_bars, count_open_bars(*processor_, *store_));
-    summary_.open_bars = open_bars;
+    if (summary_.status.gave_up) {
+      print_summary(summary_);
+      log_warn("the store was in trouble at the end: nothing is lost, the next start stores the rest from the log");
+      return {};
+    }
+    const auto open_bars = count_open_bars(*processor_, store_->query());
+    const auto table = open_bars ? bar_table(store_->query(), {}) : fail(open_bars.error());
+    if (open_bars) summary_.open_bars = *open_bars;
     print_summary(summary_);
-    FINPIPE_TRY_ASSIGN(table, bar_table(*store_, {}));
-    fmt::print("{}", table);
+    if (table) {
+      fmt::print("{}", *table);
+    } else if (table.error().code != ErrorCode::kStoreUnreachable) {
+      return fail(table.error());
+    } else {
+      log_warn("all is stored, but the store cannot be read now", {{"reason", table.error().detail}});
+    }
     std::fflush(stdout);
     return {};
   }
@@ -247,7 +291,7 @@ class Run {
     options.not_ready = [this] { return not_ready(); };
     FINPIPE_TRY_ASSIGN(splits, open_splits(settings_));
     options.splits = std::move(splits);
-    FINPIPE_TRY_ASSIGN(endpoint, EndpointThread::start(*store_, *hub_, metrics_, clock_, std::move(options)));
+    FINPIPE_TRY_ASSIGN(endpoint, EndpointThread::start(store_->query(), *hub_, metrics_, clock_, std::move(options)));
     endpoint_ = std::move(endpoint);
     fmt::print("Page and API: {}\n", address_text(settings_.listen_address, endpoint_->port()));
     std::fflush(stdout);
@@ -261,7 +305,7 @@ class Run {
   std::vector<std::string> not_ready() {
     const std::lock_guard lock(mutex_);
     if (threads_ == nullptr) return {"the pipeline is starting or stopping"};
-    return reasons_not_ready(threads_->status());
+    return reasons_not_ready(threads_->status(), metered_store_->trouble());
   }
 
   const Settings& settings_;
@@ -269,7 +313,7 @@ class Run {
   Metrics metrics_;
   FeedParts feed_;
   std::unique_ptr<EmbeddedLog> log_;
-  std::unique_ptr<EmbeddedStore> store_;
+  std::optional<StorePart> store_;
   std::optional<MeteredStore> metered_store_;
   std::optional<MeteredLogWriter> writer_;
   std::unique_ptr<LiveHub> hub_;
@@ -307,7 +351,8 @@ void add_run(CLI::App& program, CommandLine& line) {
                           "finpipe run --symbols BINANCE:BTCUSDT,AAPL --listen 127.0.0.1:9000",
                           "finpipe run --feed tape:data/binance.tape --exit-at-end",
                           "finpipe run --feed tape:data/binance.tape --symbols BINANCE:BTCUSDT \\\n"
-                          "      --log embedded:/data/log --store embedded:/data/store --partitions 4"});
+                          "      --log embedded:/data/log --store embedded:/data/store --partitions 4",
+                          "finpipe run --store cassandra://10.0.0.1,10.0.0.2/finpipe"});
   command->callback([&line] {
     line.command = [](const SettingValues&, const Settings& settings) -> Result<int> {
       FINPIPE_TRY(run(settings));

@@ -16,6 +16,14 @@ constexpr std::int32_t kMaxPartitions = 1'024;
 constexpr std::string_view kRedacted = "***";
 constexpr std::string_view kDefaultSource = "default";
 
+constexpr std::string_view kConsistencyChoices = "ONE|TWO|THREE|QUORUM|ALL|LOCAL_QUORUM|EACH_QUORUM|LOCAL_ONE";
+constexpr auto kConsistencies = std::to_array<CassandraConsistency>(  // in this order
+    {CassandraConsistency::kOne, CassandraConsistency::kTwo, CassandraConsistency::kThree,
+     CassandraConsistency::kQuorum, CassandraConsistency::kAll, CassandraConsistency::kLocalQuorum,
+     CassandraConsistency::kEachQuorum, CassandraConsistency::kLocalOne});
+constexpr std::int32_t kMaxKeepDays = 7'300;  // Cassandra's limit of a TTL is 20 years
+constexpr int kMaxReplicas = 99;
+
 constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kFeed, "feed", "FINPIPE_FEED", SettingType::kUrl, "", "",
      "where trades come from: finnhub: is the vendor, sim: the demo (recorded trades played as if they came now), "
@@ -25,7 +33,9 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kLog, "log", "FINPIPE_LOG", SettingType::kUrl, "embedded:./finpipe-data/log", "",
      "the durable log of all that was received: embedded:DIR; the demo's is in finpipe-data/demo unless set", false},
     {Setting::kStore, "store", "FINPIPE_STORE", SettingType::kUrl, "embedded:./finpipe-data/store", "",
-     "where trades and bars are stored: embedded:DIR; the demo's is in finpipe-data/demo unless set", false},
+     "where trades and bars are stored: embedded:DIR, or cassandra://HOST[:PORT][,HOST...]/KEYSPACE; the demo's is in "
+     "finpipe-data/demo unless set",
+     false},
     {Setting::kSymbols, "symbols", "FINPIPE_SYMBOLS", SettingType::kList, "", "",
      "symbols to take from the feed, separated by commas; empty: all that a tape has, a handful of a live feed", false},
     {Setting::kPartitions, "partitions", "FINPIPE_PARTITIONS", SettingType::kInteger, "0", "",
@@ -48,6 +58,35 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "multiplies every timer of the feed's connection: for drills against `finpipe simulate`", false},
     {Setting::kPolicies, "policies", "FINPIPE_POLICIES", SettingType::kPath, "", "",
      "directory of sale-condition policies and trading calendars; empty: the bundled ones", false},
+    {Setting::kCassandraUser, "cassandra-user", "FINPIPE_CASSANDRA_USER", SettingType::kText, "", "",
+     "who to log in to Cassandra as; empty: nobody", false},
+    {Setting::kCassandraPassword, "cassandra-password", "FINPIPE_CASSANDRA_PASSWORD", SettingType::kText, "", "",
+     "the password of that user; there is no flag for it, since other users of a machine can see flags", true},
+    {Setting::kCassandraTls, "cassandra-tls", "FINPIPE_CASSANDRA_TLS", SettingType::kFlag, "false", "",
+     "talk to Cassandra by TLS", false},
+    {Setting::kCassandraCaFile, "cassandra-ca-file", "FINPIPE_CASSANDRA_CA_FILE", SettingType::kPath, "", "",
+     "PEM file of the authorities that Cassandra's nodes may be certified by; empty: the system's", false},
+    {Setting::kCassandraCertificate, "cassandra-certificate", "FINPIPE_CASSANDRA_CERTIFICATE", SettingType::kPath, "",
+     "", "PEM file of the certificate to show to Cassandra's nodes", false},
+    {Setting::kCassandraKey, "cassandra-key", "FINPIPE_CASSANDRA_KEY", SettingType::kPath, "", "",
+     "PEM file of the key of that certificate", false},
+    {Setting::kCassandraDatacenter, "cassandra-datacenter", "FINPIPE_CASSANDRA_DATACENTER", SettingType::kText, "", "",
+     "the data center whose nodes are asked first; empty: all alike", false},
+    {Setting::kCassandraReadConsistency, "cassandra-read-consistency", "FINPIPE_CASSANDRA_READ_CONSISTENCY",
+     SettingType::kChoice, "LOCAL_QUORUM", kConsistencyChoices,
+     "how many replicas answer a read; with the next one it must be more than there are replicas", false},
+    {Setting::kCassandraWriteConsistency, "cassandra-write-consistency", "FINPIPE_CASSANDRA_WRITE_CONSISTENCY",
+     SettingType::kChoice, "LOCAL_QUORUM", kConsistencyChoices,
+     "how many replicas have a row before it counts as stored", false},
+    {Setting::kCassandraReplication, "cassandra-replication", "FINPIPE_CASSANDRA_REPLICATION", SettingType::kText, "1",
+     "", "replicas of a keyspace that `check --create` makes: a number, or one for each data center: dc1:3,dc2:3",
+     false},
+    {Setting::kCassandraKeepTicks, "cassandra-keep-ticks", "FINPIPE_CASSANDRA_KEEP_TICKS", SettingType::kInteger, "0",
+     "", "days for which trades are kept in tables that `check --create` makes; 0: for ever", false},
+    {Setting::kCassandraKeepBars1s, "cassandra-keep-bars-1s", "FINPIPE_CASSANDRA_KEEP_BARS_1S", SettingType::kInteger,
+     "0", "", "days for which bars of a second are kept, likewise; 0: for ever", false},
+    {Setting::kCassandraKeepBars, "cassandra-keep-bars", "FINPIPE_CASSANDRA_KEEP_BARS", SettingType::kInteger, "0", "",
+     "days for which longer bars are kept, likewise; 0: for ever", false},
     {Setting::kLogLevel, "log-level", "FINPIPE_LOG_LEVEL", SettingType::kChoice, "info", "info|warn|error",
      "what the program reports of itself on standard error", false},
     {Setting::kLogFormat, "log-format", "FINPIPE_LOG_FORMAT", SettingType::kChoice, "text", "text|json",
@@ -112,6 +151,71 @@ Result<void> parse_listen_setting(const SettingValues& values, Settings& setting
   if (!listen->loopback() && !settings.insecure) return fail(ErrorCode::kInsecureListen, text);
   settings.listen_address = std::move(listen->address);
   settings.listen_port = listen->port;
+  return {};
+}
+
+bool is_replica_count(std::string_view text) {
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  return error == std::errc{} && end == text.data() + text.size() && count >= 1 && count <= kMaxReplicas;
+}
+
+// "3", or "dc1:3,dc2:3".
+bool is_replication(std::string_view text) {
+  if (is_replica_count(text)) return true;
+  const auto is_name_character = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-.").contains(c);
+  };
+  for (;;) {
+    const std::string_view part = text.substr(0, text.find(','));
+    const std::size_t colon = std::min(part.find(':'), part.size());
+    if (colon == 0 || !std::ranges::all_of(part.substr(0, colon), is_name_character) ||
+        !is_replica_count(part.substr(std::min(colon + 1, part.size())))) {
+      return false;
+    }
+    if (part.size() == text.size()) return true;
+    text.remove_prefix(part.size() + 1);
+  }
+}
+
+// `setting` means nothing without `other`.
+Result<void> check_goes_with(const SettingValues& values, Setting setting, Setting other, bool other_is_set) {
+  if (values[index_of(setting)].text.empty() || other_is_set) return {};
+  return bad(values, setting, fmt::format("it needs {}", setting_info(other).name));
+}
+
+Result<void> parse_cassandra_settings(const SettingValues& values, Settings& settings) {
+  const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
+  CassandraOptions& options = settings.cassandra;
+  options.user = text(Setting::kCassandraUser);
+  options.password = text(Setting::kCassandraPassword);
+  options.ca_file = text(Setting::kCassandraCaFile);
+  options.certificate_file = text(Setting::kCassandraCertificate);
+  options.key_file = text(Setting::kCassandraKey);
+  options.datacenter = text(Setting::kCassandraDatacenter);
+  FINPIPE_TRY_ASSIGN(tls, parse_flag(values, Setting::kCassandraTls));
+  options.tls = tls;
+  for (const Setting file : {Setting::kCassandraCaFile, Setting::kCassandraCertificate, Setting::kCassandraKey}) {
+    FINPIPE_TRY(check_goes_with(values, file, Setting::kCassandraTls, tls));
+  }
+  for (const auto& [one, other] : {std::pair(Setting::kCassandraCertificate, Setting::kCassandraKey),
+                                   std::pair(Setting::kCassandraUser, Setting::kCassandraPassword)}) {
+    FINPIPE_TRY(check_goes_with(values, one, other, !text(other).empty()));
+    FINPIPE_TRY(check_goes_with(values, other, one, !text(one).empty()));
+  }
+  FINPIPE_TRY_ASSIGN(read, parse_choice(values, Setting::kCassandraReadConsistency));
+  FINPIPE_TRY_ASSIGN(write, parse_choice(values, Setting::kCassandraWriteConsistency));
+  options.read_consistency = kConsistencies.at(read);
+  options.write_consistency = kConsistencies.at(write);
+  settings.cassandra_replication = text(Setting::kCassandraReplication);
+  if (!is_replication(settings.cassandra_replication)) {
+    return bad(values, Setting::kCassandraReplication, "must be a number, or one for each data center: dc1:3,dc2:3");
+  }
+  FINPIPE_TRY_ASSIGN(ticks, parse_integer(values, Setting::kCassandraKeepTicks, kMaxKeepDays));
+  FINPIPE_TRY_ASSIGN(bars_1s, parse_integer(values, Setting::kCassandraKeepBars1s, kMaxKeepDays));
+  FINPIPE_TRY_ASSIGN(bars, parse_integer(values, Setting::kCassandraKeepBars, kMaxKeepDays));
+  settings.cassandra_retention = {.ticks_days = ticks, .bars_1s_days = bars_1s, .bars_days = bars};
   return {};
 }
 
@@ -221,6 +325,7 @@ Result<Settings> parse_settings(const SettingValues& values) {
   FINPIPE_TRY(parse_listen_setting(values, settings));
   FINPIPE_TRY_ASSIGN(scale, parse_scale(values, Setting::kFeedTimeScale));
   settings.feed_time_scale = scale;
+  FINPIPE_TRY(parse_cassandra_settings(values, settings));
   FINPIPE_TRY_ASSIGN(level, parse_choice(values, Setting::kLogLevel));
   settings.log_level = static_cast<LogLevel>(level);
   FINPIPE_TRY_ASSIGN(format, parse_choice(values, Setting::kLogFormat));
@@ -230,6 +335,11 @@ Result<Settings> parse_settings(const SettingValues& values) {
 
 std::string displayed(const SettingInfo& info, std::string_view value) {
   if (info.secret && !value.empty()) return std::string(kRedacted);
+  if (info.type == SettingType::kUrl && value.starts_with("cassandra:")) {
+    // It has no place for an @ but behind credentials, in whatever form those are.
+    const std::size_t at = value.rfind('@');
+    if (at != std::string_view::npos) return fmt::format("cassandra://{}{}", kRedacted, value.substr(at));
+  }
   const std::size_t scheme = value.find("://");
   if (info.type != SettingType::kUrl || scheme == std::string_view::npos) return std::string(value);
   const std::size_t begin = scheme + 3;

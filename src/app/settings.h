@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "stores/cassandra/cassandra_store.h"
 #include "telemetry/log.h"
 
 namespace finpipe {
@@ -33,11 +34,24 @@ enum class Setting : std::uint8_t {
   kClientKey,
   kFeedTimeScale,
   kPolicies,
+  kCassandraUser,
+  kCassandraPassword,
+  kCassandraTls,
+  kCassandraCaFile,
+  kCassandraCertificate,
+  kCassandraKey,
+  kCassandraDatacenter,
+  kCassandraReadConsistency,
+  kCassandraWriteConsistency,
+  kCassandraReplication,
+  kCassandraKeepTicks,
+  kCassandraKeepBars1s,
+  kCassandraKeepBars,
   kLogLevel,
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 17;
+constexpr std::size_t kSettingCount = 30;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);
@@ -89,7 +103,10 @@ struct Settings {
   std::string api_key;  // secret
   std::string ca_file, client_certificate, client_key;
   double feed_time_scale = 1.0;
-  std::string policies;  // directory; empty: the bundled ones
+  std::string policies;        // directory; empty: the bundled ones
+  CassandraOptions cassandra;  // without contact points and keyspace, which the store's URL has
+  std::string cassandra_replication;
+  CassandraRetention cassandra_retention;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
 };

@@ -25,4 +25,16 @@ using FeedUrl = std::variant<TapeUrl, DemoUrl, VendorUrl, net::Url>;
 // embedded:DIR, the directory. `setting` is how messages call the URL: log or store.
 [[nodiscard]] Result<std::string> embedded_directory(std::string_view setting, std::string_view url);
 
+struct DirectoryUrl {
+  std::string directory;
+};
+struct CassandraUrl {
+  std::string contact_points;  // "host:port,host:port", IPv6 addresses in brackets
+  std::string keyspace;
+};
+using StoreUrl = std::variant<DirectoryUrl, CassandraUrl>;
+
+// embedded:DIR, or cassandra://HOST[:PORT][,HOST[:PORT]...]/KEYSPACE with port 9042 where none is given.
+[[nodiscard]] Result<StoreUrl> parse_store_url(std::string_view url);
+
 }  // namespace finpipe

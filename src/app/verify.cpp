@@ -67,7 +67,7 @@ Result<void> run_verify(const Settings& settings, double sample_percent) {
       std::fflush(stderr);
     };
   }
-  const auto report = verify(*store, *reader, *letters, options);
+  const auto report = verify(store.query(), *reader, *letters, options);
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (!report) return fail(report.error());
   print_report(*report);

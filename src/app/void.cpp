@@ -32,6 +32,8 @@ class Desk {
   static Result<std::unique_ptr<Desk>> open(const Settings& settings) {
     FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
     FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kChange));
+    // Tells of a server that is away; the loads that follow would wait for it.
+    FINPIPE_TRY(store.query().checkpoints());
     auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store)));
     FINPIPE_TRY(desk->catch_up());
     return desk;
@@ -51,7 +53,7 @@ class Desk {
   }
 
   Result<void> append(const VoidRow& row) {
-    FINPIPE_TRY_ASSIGN(stored, store_->load_checkpoint(row.partition));
+    FINPIPE_TRY_ASSIGN(stored, store_.store().load_checkpoint(row.partition));
     if (!stored) return fail(ErrorCode::kNotFound, "the log is empty");
     FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(*stored));
     FINPIPE_TRY(append_void(log_->writer(), checkpoint, row));
@@ -64,20 +66,20 @@ class Desk {
   [[nodiscard]] bool is_voided(const Tick& tick, std::int32_t partition) const {
     return processor_.partitions().at(partition).is_voided(tick);
   }
-  [[nodiscard]] EmbeddedStore& store() { return *store_; }
+  [[nodiscard]] Query& query() { return store_.query(); }
   [[nodiscard]] std::int64_t now_ns() { return clock_.wall_ns(); }
 
  private:
-  Desk(std::unique_ptr<EmbeddedLog> log, std::unique_ptr<EmbeddedStore> store)
+  Desk(std::unique_ptr<EmbeddedLog> log, StorePart store)
       : log_(std::move(log)),
         store_(std::move(store)),
         reader_(log_->reader()),
         letters_(log_->dead_letters()),
-        processor_(*reader_, *store_, *letters_, clock_) {}
+        processor_(*reader_, store_.store(), *letters_, clock_) {}
 
   SystemClock clock_;
   std::unique_ptr<EmbeddedLog> log_;
-  std::unique_ptr<EmbeddedStore> store_;
+  StorePart store_;
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<DeadLetters> letters_;
   Processor processor_;
@@ -90,7 +92,7 @@ struct Meant {
 
 Result<Meant> find_trade(Desk& desk, const VoidRow& row) {
   std::optional<Meant> meant;
-  FINPIPE_TRY(desk.store().ticks(
+  FINPIPE_TRY(desk.query().ticks(
       {row.symbol, row.event_time_ms, row.event_time_ms + 1},
       [&](const Tick& tick) {
         if (tick.trade.seq != row.seq) return true;
@@ -167,9 +169,9 @@ Result<void> make(const Settings& settings, const Flags& flags, VoidRow::Action 
     fmt::print("{}\nNothing to do: it is {}.\n", meant.text, wanted ? "voided already" : "not voided");
     return {};
   }
-  FINPIPE_TRY_ASSIGN(before, bars_at(desk->store(), row));
+  FINPIPE_TRY_ASSIGN(before, bars_at(desk->query(), row));
   FINPIPE_TRY(desk->append(row));
-  FINPIPE_TRY_ASSIGN(after, bars_at(desk->store(), row));
+  FINPIPE_TRY_ASSIGN(after, bars_at(desk->query(), row));
   fmt::print("{}\n{}. Bars that changed:\n", meant.text, wanted ? "It is left out of bars now" : "It counts again");
   print_changes(before, after);
   fmt::print(

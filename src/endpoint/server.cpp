@@ -28,6 +28,8 @@ int status_of(ErrorCode code) {
     case ErrorCode::kNoSuchRoute: return 404;
     case ErrorCode::kMethodNotAllowed: return 405;
     case ErrorCode::kUpgradeRequired: return 426;
+    case ErrorCode::kStoreUnreachable:
+    case ErrorCode::kInterrupted: return 503;
     default: return 500;
   }
 }
@@ -217,8 +219,10 @@ net::Upgrade Endpoint::Implementation::upgrade(const net::HttpRequest& request) 
 net::HttpResponse Endpoint::Implementation::readyz(const net::HttpRequest&) {
   std::vector<std::string> reasons;
   if (options_.not_ready) reasons = options_.not_ready();
-  if (const auto read = query_.checkpoints(); !read)
-    reasons.push_back("the store cannot be read: " + read.error().message());
+  if (reasons.empty()) {
+    if (const auto read = query_.checkpoints(); !read)
+      reasons.push_back("the store cannot be read: " + read.error().message());
+  }
   std::string body = fmt::format("{{\"ready\":{},\"reasons\":[", reasons.empty());
   for (const std::string& reason : reasons) {
     json::append_comma(body);

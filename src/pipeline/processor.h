@@ -36,6 +36,8 @@ class Processor {
 
   // Whether every record below the ends of the log has been applied.
   [[nodiscard]] Result<bool> caught_up();
+  // Whether commits are under way: the store wants to be polled.
+  [[nodiscard]] bool committing() const { return !in_flight_.empty(); }
   [[nodiscard]] std::int64_t records_applied() const { return records_applied_; }
   [[nodiscard]] const std::map<std::int32_t, PartitionProcessor>& partitions() const { return partitions_; }
 

@@ -51,6 +51,8 @@ class Usage(CliTest):
             ("--log", "kafka://host:9092", "not in this version"),
             ("--log", "embedded", "embedded:DIR"),
             ("--store", "http://host", "embedded:DIR"),
+            ("--store", "cassandra://host", "KEYSPACE"),
+            ("--store", "cassandra://me:secret@host/k", "FINPIPE_CASSANDRA_PASSWORD"),
         ):
             args = ["--feed", self.tape(frame(trade("1", 1700000000000)))] if flag != "--feed" else []
             done = self.finpipe("run", "--exit-at-end", *args, flag, url, expect=2)
@@ -101,6 +103,18 @@ class Config(CliTest):
         self.assertIn("wss://***@host/path", out)
         self.assertNotIn("secret", out)
 
+    def test_the_password_of_cassandra_is_redacted_and_has_no_flag(self):
+        self.environment["FINPIPE_CASSANDRA_USER"] = "me"
+        self.environment["FINPIPE_CASSANDRA_PASSWORD"] = "secret"
+        out = self.finpipe("config", "--store", "cassandra://x:secret@host/k").out
+        self.assertIn('cassandra-user = "me"', out)
+        self.assertIn('cassandra-password = "***"', out)
+        self.assertNotIn("secret", out)
+        done = self.finpipe("config", "--cassandra-password", "secret", expect=2)
+        self.assertNotIn("cassandra-password", self.finpipe("run", "--help").out)
+        self.assertIn("--cassandra-user", self.finpipe("export", "bars", "--help").out)
+        self.assertIn("E100", done.err)
+
     def test_unknown_names_and_bad_values_exit_2_with_file_and_line(self):
         (self.dir / ".env").write_text("\nFINPIPE_LGO=x\n")
         self.assertIn(".env:2: FINPIPE_LGO", self.finpipe("config", expect=2).err)
@@ -140,6 +154,11 @@ class Check(CliTest):
             out = self.finpipe("check", *args, expect=1).out
             problems = [line for line in out.splitlines() if line.startswith("problem")]
             self.assertTrue(any(words in line for line in problems), out)
+
+    def test_create_is_for_a_store_with_servers(self):
+        done = self.finpipe("check", "--create", expect=2)
+        self.assertIn("--store cassandra://", done.err)
+        self.assertIn("--cassandra-replication", self.finpipe("check", "--help").out)
 
     def test_a_checkpoint_of_another_log_is_found(self):
         feed = self.tape(*self.binance_lines(50))

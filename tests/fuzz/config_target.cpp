@@ -254,6 +254,18 @@ void check_feed(std::string_view text) {
   }
 }
 
+void check_store_url(std::string_view text) {
+  const auto store = parse_store_url(text);
+  if (!store) return fuzz::require(store.error().code == ErrorCode::kBadUrl, store.error().message());
+  const auto* cassandra = std::get_if<CassandraUrl>(&*store);
+  if (cassandra == nullptr) return;
+  const auto again = parse_store_url(fmt::format("cassandra://{}/{}", cassandra->contact_points, cassandra->keyspace));
+  const auto* same = again ? std::get_if<CassandraUrl>(&*again) : nullptr;
+  fuzz::require(
+      same != nullptr && same->contact_points == cassandra->contact_points && same->keyspace == cassandra->keyspace,
+      "a Cassandra store is another one");
+}
+
 void check_secrets(std::string_view text) {
   for (const SettingInfo& info : setting_table()) {
     const std::string shown = displayed(info, text);
@@ -270,6 +282,7 @@ void check_texts(std::string_view text) {
     const auto path = embedded_directory(part, text);
     fuzz::require(path ? "embedded:" + *path == text : path.error().code == ErrorCode::kBadUrl, "another directory");
   }
+  check_store_url(text);
 }
 
 }  // namespace

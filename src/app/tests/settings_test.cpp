@@ -135,6 +135,64 @@ TEST_F(SettingsTest, BadValuesNameSettingAndPlace) {
   EXPECT_EQ(refusal(ErrorCode::kBadSetting), "symbols = 'AAPL,,MSFT' from .env:1: '' is no symbol");
 }
 
+TEST_F(SettingsTest, CassandraIsAskedAndAnswersByQuorumUnlessSaidOtherwise) {
+  const auto plain = parse_settings(*resolve());
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_EQ(plain->cassandra.read_consistency, CassandraConsistency::kLocalQuorum);
+  EXPECT_EQ(plain->cassandra.write_consistency, CassandraConsistency::kLocalQuorum);
+  EXPECT_EQ(plain->cassandra_replication, "1");
+  EXPECT_EQ(plain->cassandra_retention.ticks_days, 0);
+
+  environment = {{"FINPIPE_CASSANDRA_USER", "me"},
+                 {"FINPIPE_CASSANDRA_PASSWORD", "secret"},
+                 {"FINPIPE_CASSANDRA_TLS", "true"},
+                 {"FINPIPE_CASSANDRA_CA_FILE", "ca.pem"},
+                 {"FINPIPE_CASSANDRA_CERTIFICATE", "own.pem"},
+                 {"FINPIPE_CASSANDRA_KEY", "own.key"},
+                 {"FINPIPE_CASSANDRA_DATACENTER", "dc1"},
+                 {"FINPIPE_CASSANDRA_READ_CONSISTENCY", "LOCAL_ONE"},
+                 {"FINPIPE_CASSANDRA_WRITE_CONSISTENCY", "ALL"},
+                 {"FINPIPE_CASSANDRA_REPLICATION", "dc1:3,dc2:2"},
+                 {"FINPIPE_CASSANDRA_KEEP_TICKS", "30"},
+                 {"FINPIPE_CASSANDRA_KEEP_BARS_1S", "90"},
+                 {"FINPIPE_CASSANDRA_KEEP_BARS", "7300"}};
+  const auto settings = parse_settings(*resolve());
+  ASSERT_TRUE(settings) << settings.error().message();
+  const CassandraOptions& options = settings->cassandra;
+  EXPECT_EQ(options.user + options.password + options.datacenter, "mesecretdc1");
+  EXPECT_TRUE(options.tls);
+  EXPECT_EQ(options.ca_file + " " + options.certificate_file + " " + options.key_file, "ca.pem own.pem own.key");
+  EXPECT_EQ(options.read_consistency, CassandraConsistency::kLocalOne);
+  EXPECT_EQ(options.write_consistency, CassandraConsistency::kAll);
+  EXPECT_EQ(settings->cassandra_replication, "dc1:3,dc2:2");
+  EXPECT_EQ(settings->cassandra_retention.ticks_days, 30);
+  EXPECT_EQ(settings->cassandra_retention.bars_1s_days, 90);
+  EXPECT_EQ(settings->cassandra_retention.bars_days, 7'300);
+}
+
+TEST_F(SettingsTest, SettingsOfCassandraThatContradictEachOtherAreRefused) {
+  const auto said = [this](std::map<std::string, std::string> set) {
+    environment = std::move(set);
+    return refusal(ErrorCode::kBadSetting);
+  };
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_CA_FILE", "ca.pem"}}),
+            "cassandra-ca-file = 'ca.pem' from environment: it needs cassandra-tls");
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_TLS", "true"}, {"FINPIPE_CASSANDRA_CERTIFICATE", "own.pem"}}),
+            "cassandra-certificate = 'own.pem' from environment: it needs cassandra-key");
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_TLS", "true"}, {"FINPIPE_CASSANDRA_KEY", "own.key"}}),
+            "cassandra-key = 'own.key' from environment: it needs cassandra-certificate");
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_USER", "me"}}),
+            "cassandra-user = 'me' from environment: it needs cassandra-password");
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_PASSWORD", "secret"}}),
+            "cassandra-password = '***' from environment: it needs cassandra-user");
+  for (const std::string_view bad : {"0", "-1", "100", "3,", "dc1", "dc1:", ":3", "dc1:3,", "dc1:3,,dc2:3", "d'c:3"}) {
+    EXPECT_EQ(said({{"FINPIPE_CASSANDRA_REPLICATION", std::string(bad)}}).find("cassandra-replication = '"), 0U) << bad;
+  }
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_KEEP_TICKS", "7301"}}),
+            "cassandra-keep-ticks = '7301' from environment: must be a number from 0 to 7300");
+  EXPECT_EQ(said({{"FINPIPE_CASSANDRA_READ_CONSISTENCY", "quorum"}}).find("cassandra-read-consistency"), 0U);
+}
+
 TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kSettingCount; ++i) {
@@ -152,6 +210,10 @@ TEST(Settings, SecretsAndCredentialsInUrlsAreNotShown) {
   EXPECT_EQ(displayed(info, "wss://host?token=key"), "wss://host?***");
   EXPECT_EQ(displayed(info, "tape:a@b"), "tape:a@b");
   EXPECT_EQ(displayed(info, "wss://host/a@b"), "wss://host/a@b");
+  info = setting_info(Setting::kStore);
+  EXPECT_EQ(displayed(info, "cassandra://me:pass/word@host/k"), "cassandra://***@host/k");
+  EXPECT_EQ(displayed(info, "cassandra:me:password@host/k"), "cassandra://***@host/k");
+  EXPECT_EQ(displayed(info, "cassandra://host:9042/k"), "cassandra://host:9042/k");
   info.secret = true;
   EXPECT_EQ(displayed(info, "key"), "***");
   EXPECT_EQ(displayed(info, ""), "");

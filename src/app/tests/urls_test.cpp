@@ -44,13 +44,50 @@ TEST(Urls, MalformedOnesSayWhatIsWrong) {
   EXPECT_EQ(refusal(embedded_directory("log", "rocksdb:a")),
             "log 'rocksdb:a': there is no 'rocksdb:'; it must have the form embedded:DIR");
   EXPECT_EQ(refusal(embedded_directory("store", "tape:a")),
-            "store 'tape:a': there is no 'tape:'; it must have the form embedded:DIR");
+            "store 'tape:a': there is no 'tape:'; it must have the form embedded:DIR or "
+            "cassandra://HOST[:PORT][,HOST...]/KEYSPACE");
 }
 
 TEST(Urls, WhatLaterVersionsHaveIsNamedAsSuch) {
   EXPECT_NE(refusal(embedded_directory("log", "kafka://host:9092")).find("is not in this version"), std::string::npos);
-  EXPECT_NE(refusal(embedded_directory("store", "cassandra://host:9042/ks")).find("is not in this version"),
-            std::string::npos);
+}
+
+TEST(Urls, AStoreIsADirectoryOrAKeyspaceOfCassandra) {
+  EXPECT_EQ(std::get<DirectoryUrl>(parse_store_url("embedded:./store").value()).directory, "./store");
+  const auto cassandra = [](std::string_view url) {
+    const auto parsed = std::get<CassandraUrl>(parse_store_url(url).value());
+    return parsed.contact_points + " " + parsed.keyspace;
+  };
+  EXPECT_EQ(cassandra("cassandra://127.0.0.1/finpipe"), "127.0.0.1:9042 finpipe");
+  EXPECT_EQ(cassandra("cassandra://db1:9142,db2,10.0.0.3:9043/Ticks_2"), "db1:9142,db2:9042,10.0.0.3:9043 Ticks_2");
+  EXPECT_EQ(cassandra("cassandra://[::1],[2001:db8::2]:9142/k"), "[::1]:9042,[2001:db8::2]:9142 k");
+  EXPECT_EQ(cassandra("cassandra://h/" + std::string(48, 'k')), "h:9042 " + std::string(48, 'k'));
+}
+
+TEST(Urls, ACassandraStoreThatCannotBeMeantSaysWhy) {
+  const auto said = [](std::string_view url) { return refusal(parse_store_url(url)); };
+  const std::string form = "it must have the form embedded:DIR or cassandra://HOST[:PORT][,HOST...]/KEYSPACE";
+  EXPECT_EQ(said("cassandra://host:9042"), "store 'cassandra://host:9042': the keyspace is missing; " + form);
+  EXPECT_EQ(said("cassandra://host/"), "store 'cassandra://host/': the keyspace is missing; " + form);
+  EXPECT_EQ(said("cassandra:host/k"), "store 'cassandra:host/k': " + form);
+  for (const std::string_view url : {"cassandra://h/2k", "cassandra://h/_k", "cassandra://h/a-b", "cassandra://h/a/b"})
+    EXPECT_NE(said(url).find("cannot be a keyspace"), std::string::npos) << url;
+  EXPECT_NE(said("cassandra://h/" + std::string(49, 'k')).find("cannot be a keyspace"), std::string::npos);
+  for (const std::string_view url :
+       {"cassandra:///k", "cassandra://a,/k", "cassandra://a,,b/k", "cassandra://a:/k", "cassandra://a:0/k",
+        "cassandra://a:65536/k", "cassandra://::1/k", "cassandra://[::1/k", "cassandra://a b/k"}) {
+    EXPECT_NE(said(url).find("is not HOST or HOST:PORT"), std::string::npos) << url;
+  }
+  EXPECT_NE(said("cassandra://h/k?consistency=ONE").find("see the settings cassandra-*"), std::string::npos);
+}
+
+TEST(Urls, ACassandraStoreTakesNoCredentialsInItsUrlAndDoesNotRepeatThem) {
+  for (const std::string_view url : {"cassandra://me:secret@h/k", "cassandra://me:sec/ret@h/k", "cassandra:me:secret@h",
+                                     "cassandra://secret@h", "cassandra://h/k?u=me@secret@x"}) {
+    const std::string said = refusal(parse_store_url(url));
+    EXPECT_NE(said.find("FINPIPE_CASSANDRA_PASSWORD"), std::string::npos) << said;
+    EXPECT_EQ(said.find("sec"), std::string::npos) << said;
+  }
 }
 
 TEST(Urls, CredentialsAreNotRepeatedInMessages) {
