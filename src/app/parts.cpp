@@ -40,27 +40,19 @@ CassandraOptions cassandra_options(const Settings& settings, const CassandraUrl&
 }
 
 #ifdef FINPIPE_CASSANDRA
-Result<StorePart> open_cassandra(const CassandraOptions& options, bool stays) {
+Result<StorePart> open_cassandra(CassandraOptions options, bool stays) {
+  constexpr std::int64_t kPatienceMs = 30'000;
+  if (!stays) options.patience_ms = options.query_patience_ms = kPatienceMs;
   FINPIPE_TRY_ASSIGN(store, CassandraStore::open(options));
-  return StorePart::remote(std::move(store), stays);
+  return StorePart(std::move(store));
 }
 #else
-Result<StorePart> open_cassandra(const CassandraOptions& /*options*/, bool /*stays*/) {
+Result<StorePart> open_cassandra(CassandraOptions /*options*/, bool /*stays*/) {
   return fail(ErrorCode::kNotBuilt, "Cassandra");
 }
 #endif
 
 }  // namespace
-
-void StorePart::be_prompt(Query& query, bool stays) {
-  clock_ = std::make_unique<SystemClock>();
-  const std::int64_t patience_ms = stays ? kServingPatienceMs : kCommandPatienceMs;
-  prompt_query_ = std::make_unique<PromptQuery>(query, *store_, *clock_, patience_ms);
-  query_ = prompt_query_.get();
-  if (stays) return;
-  prompt_store_ = std::make_unique<PromptStore>(*store_, *clock_, patience_ms);
-  used_ = prompt_store_.get();
-}
 
 Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access) {
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "app/prompt_store.h"
 #include "app/settings.h"
 #include "app/urls.h"
 #include "base/clock.h"
@@ -37,21 +36,8 @@ class StorePart {
  public:
   template <typename T>
   explicit StorePart(std::unique_ptr<T> opened)
-      : query_(opened.get()), used_(opened.get()), store_(std::move(opened)) {}
-  StorePart(StorePart&&) = default;
-  StorePart& operator=(StorePart&&) = delete;
-  // One with servers that may be away. What stays waits for them with all that it stores, as long as it takes; what
-  // does not, and whoever reads, gets kStoreUnreachable after some seconds.
-  template <typename T>
-  [[nodiscard]] static StorePart remote(std::unique_ptr<T> opened, bool stays) {
-    T& store = *opened;
-    StorePart part(std::move(opened));
-    part.statistics_ = [&store] { return store.statistics(); };
-    part.be_prompt(store, stays);
-    return part;
-  }
-
-  [[nodiscard]] Store& store() { return *used_; }
+      : query_(opened.get()), statistics_(statistics_of(*opened)), store_(std::move(opened)) {}
+  [[nodiscard]] Store& store() { return *store_; }
   [[nodiscard]] Query& query() { return *query_; }
   // Of a Cassandra store.
   [[nodiscard]] std::optional<CassandraStatistics> statistics() const {
@@ -59,18 +45,19 @@ class StorePart {
   }
 
  private:
-  void be_prompt(Query& query, bool stays);
+  template <typename T>
+  static std::function<CassandraStatistics()> statistics_of(T& store) {
+    if constexpr (requires { store.statistics(); }) return [&store] { return store.statistics(); };
+    return nullptr;
+  }
 
   Query* query_;
-  Store* used_;
   std::function<CassandraStatistics()> statistics_;
-  std::unique_ptr<Clock> clock_;
   std::unique_ptr<Store> store_;
-  std::unique_ptr<Store> prompt_store_;
-  std::unique_ptr<Query> prompt_query_;  // goes first: it may be at work
 };
 
-// `stays`: the command goes on until it is told to end. Access concerns directories only.
+// Servers may be away. What `stays` waits for them with all that it stores, as long as it takes, and its readers some
+// seconds; all others get kStoreUnreachable after half a minute. Access concerns directories only.
 // Errors: kBadUrl, kNotBuilt, those of the store.
 [[nodiscard]] Result<StorePart> open_store(const Settings& settings, Access access, bool stays = false);
 // Creates keyspace and tables or brings them up to date; returns what was done, a line each.

@@ -148,7 +148,8 @@ class Check(CliTest):
 
     def test_levels_that_do_not_overlap_are_refused(self):
         url = f"cassandra://{server.contact_points()}/weak"
-        self.finpipe("check", "--create", "--store", url, "--cassandra-replication", "2")
+        self.finpipe("check", "--create", "--store", url)
+        server.cqlsh("ALTER KEYSPACE weak WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 2}")
         done = self.finpipe("export", "bars", "--store", url, "--cassandra-read-consistency", "ONE",
                             "--cassandra-write-consistency", "ONE", expect=1)
         self.assertIn("E906 weak_consistency", done.err)

@@ -272,8 +272,8 @@ class CassandraStore::Implementation {
   Implementation(std::unique_ptr<cql::Session> session, const CassandraOptions& options)
       : session_(std::move(session)),
         link_(*session_),
-        commits_(link_, clock_, trouble_),
-        loads_(reader({.patience_ms = 0, .trouble = &trouble_})),
+        commits_(link_, clock_, trouble_, options.patience_ms),
+        loads_(reader({.patience_ms = options.patience_ms, .trouble = &trouble_})),
         queries_(reader({.patience_ms = options.query_patience_ms, .trouble = nullptr})) {}
 
   cql::CommitStatistics poll_statistics() const {
@@ -311,9 +311,9 @@ CassandraStore::~CassandraStore() = default;
 
 Result<std::unique_ptr<CassandraStore>> CassandraStore::open(const CassandraOptions& options) {
   FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, true));
-  FINPIPE_TRY(cql::check_version(*session));
   FINPIPE_TRY_ASSIGN(replication, cql::replication_of(*session, options.keyspace));
   FINPIPE_TRY(cql::check_overlap(replication, options.datacenter, options.read_consistency, options.write_consistency));
+  FINPIPE_TRY(cql::check_version(*session));
   FINPIPE_TRY(session->prepare());
   return std::unique_ptr<CassandraStore>(
       new CassandraStore(std::make_unique<Implementation>(std::move(session), options)));

@@ -44,7 +44,9 @@ struct CassandraOptions {
   CassandraConsistency read_consistency = CassandraConsistency::kLocalQuorum;
   CassandraConsistency write_consistency = CassandraConsistency::kLocalQuorum;
   std::int64_t request_timeout_ms = 5'000;  // of one attempt
-  std::int64_t query_patience_ms = 2'000;   // a Query without an answer gives up; 0: never
+  // Without an answer for so long it gives up, with kStoreUnreachable; 0: never.
+  std::int64_t query_patience_ms = 2'000;  // a Query
+  std::int64_t patience_ms = 0;            // all of a Store
 };
 
 // How long rows are kept, in days; 0: for ever.

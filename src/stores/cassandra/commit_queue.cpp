@@ -199,8 +199,12 @@ Result<Store::Ticket> CommitQueue::poll() {
   idle_ = received == 0 && sent == 0 && !pending_.empty();
   if (pending_.empty()) {
     trouble_.all_is_well();
-  } else {
-    trouble_.waiting(clock_.boot_ns());
+    return done_;
+  }
+  const std::int64_t waited_ns = trouble_.waiting(clock_.boot_ns());
+  if (patience_ns_ > 0 && waited_ns >= patience_ns_) {
+    failure_ = Error{ErrorCode::kStoreUnreachable, trouble_.text().value_or("no answer")};
+    return fail(*failure_);
   }
   return done_;
 }

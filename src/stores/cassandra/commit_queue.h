@@ -52,7 +52,9 @@ class CommitQueue {
   static constexpr std::size_t kBatchBytes = std::size_t{32} * 1024;
   static constexpr double kFirstWindow = 32, kLeastWindow = 2, kMostWindow = 256;
 
-  CommitQueue(Link& link, Clock& clock, Trouble& trouble) : link_(link), clock_(clock), trouble_(trouble) {}
+  // `patience_ms`: of poll, without an answer; 0: for ever.
+  CommitQueue(Link& link, Clock& clock, Trouble& trouble, std::int64_t patience_ms = 0)
+      : link_(link), clock_(clock), trouble_(trouble), patience_ns_(patience_ms * kNsPerMs) {}
 
   [[nodiscard]] Store::Ticket submit(const Commit& commit);
   // Sends and receives; never waits long. Errors are permanent.
@@ -102,6 +104,7 @@ class CommitQueue {
   Link& link_;
   Clock& clock_;
   Trouble& trouble_;
+  std::int64_t patience_ns_;
   std::deque<Pending> pending_;
   std::unordered_map<std::uint64_t, Sent> sent_;
   std::deque<Again> again_;

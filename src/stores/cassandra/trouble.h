@@ -22,13 +22,16 @@ class Trouble {
     const std::lock_guard lock(mutex_);
     text_.reset();
   }
-  // Something is asked for and has not succeeded; `failure` is why, when an attempt has failed.
-  void waiting(std::int64_t now_ns, std::string failure = {}) {
+  // Something is asked for and has not succeeded; `failure` is why, when an attempt has failed. Returns for how
+  // long, in ns.
+  std::int64_t waiting(std::int64_t now_ns, std::string failure = {}) {
     if (!waiting_since_ns_) waiting_since_ns_ = now_ns;
     if (!failure.empty()) failure_ = std::move(failure);
-    if (now_ns - *waiting_since_ns_ < kPatienceNs) return;
+    const std::int64_t waited_ns = now_ns - *waiting_since_ns_;
+    if (waited_ns < kPatienceNs) return waited_ns;
     const std::lock_guard lock(mutex_);
     text_ = "Cassandra: " + (failure_.empty() ? "no answer yet" : failure_);
+    return waited_ns;
   }
   [[nodiscard]] std::optional<std::string> text() const {
     const std::lock_guard lock(mutex_);

@@ -248,5 +248,19 @@ TEST_F(Commits, SilenceOfTwoSecondsIsTroubleAndAnAnswerEndsIt) {
   EXPECT_FALSE(trouble_.text());
 }
 
+TEST_F(Commits, WhoHasNoPatienceGivesUpAndSaysWhy) {
+  CommitQueue queue{link_, clock_, trouble_, 30'000};
+  (void)queue.submit(commit_of(1));
+  ASSERT_TRUE(queue.poll());
+  (void)link_.answer_all(FP_CQL_UNAVAILABLE);
+  clock_.advance_ns(29'999 * kNsPerMs);
+  ASSERT_TRUE(queue.poll());
+  clock_.advance_ns(kNsPerMs);
+  const auto done = queue.poll();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::kStoreUnreachable);
+  EXPECT_NE(done.error().detail.find("told"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace finpipe::cql
