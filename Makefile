@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-bare soak bench lint lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-long test-bare soak bench lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ test: ## build and run all tests
 
 test-quick: ## build and run the hermetic tests only
 	@./test quick
+
+test-long: ## fifty rounds of faults on a real Cassandra node (FINPIPE_ROUNDS, FINPIPE_SEED)
+	@tools/packages.sh install run test cassandra services
+	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
+	@FINPIPE=build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/cassandra/test_cassandra_faults.py
 
 test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
 	@tools/test_bare.sh
