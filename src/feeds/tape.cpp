@@ -101,21 +101,15 @@ void TapeFeed::take_line(std::string_view line, bool complete) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   if (line.empty()) return;
   const TapeLine read = read_tape_line(line);
-  FeedFrame& frame = frames_.emplace_back();
-  frame.position = line_;
-  if (!complete && !line.ends_with('}')) {
+  FeedFrame& frame = frames_.emplace_back(read.frame, read.received_ns, line_);
+  if (frame.bytes.size() > kMaxFrameBytes) {
+    frame.damage = ErrorCode::kFrameTooLarge;
+    frame.bytes = frame.bytes.substr(0, kKeptBytes);
+  } else if (!complete && !line.ends_with('}')) {
     frame.damage = ErrorCode::kTornTapeLine;
   } else if (read.bad) {
     frame.damage = ErrorCode::kBadTapeLine;
-  } else {
-    frame.received_ns = read.received_ns;
-    line = read.frame;
   }
-  if (line.size() > kMaxFrameBytes) {
-    frame.damage = ErrorCode::kFrameTooLarge;
-    line = line.substr(0, kKeptBytes);
-  }
-  frame.bytes = line;
 }
 
 std::optional<double> TapeFeed::progress() const {

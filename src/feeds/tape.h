@@ -24,9 +24,10 @@ class TapeFeed final : public Feed {
   // SHA-256 of the file's first 64 KiB, or of all of a shorter one.
   [[nodiscard]] std::string_view source_id() const override { return source_id_; }
 
-  // Lines in the file's order; empty ones are passed over but have a number. Damage:
-  //   kTornTapeLine   the file ends inside the line: no newline behind it, and no `}` either
+  // Lines in the file's order; empty ones are passed over but have a number. A valid receive time is that of a damaged
+  // frame too, and not in its bytes. Damage, the last that holds:
   //   kBadTapeLine    it begins like a receive time but has none from the years 2000 to 2255, or no frame behind it
+  //   kTornTapeLine   the file ends inside the line: no newline behind it, and no `}` either
   //   kFrameTooLarge  the frame has more than 1 MiB; `bytes` are its first 64 KiB
   // Error: kIo; the feed cannot go on then.
   [[nodiscard]] Result<FeedBatch> poll(std::size_t max_frames) override;

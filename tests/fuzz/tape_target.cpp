@@ -56,9 +56,7 @@ std::optional<std::int64_t> stamp_of(std::string_view line) {
 
 Frame frame_of(std::string_view line, std::int64_t position, bool torn) {
   Frame frame{position, std::nullopt, std::nullopt, {}};
-  if (torn && !line.ends_with('}')) {
-    frame.damage = ErrorCode::kTornTapeLine;
-  } else if (std::string_view("+-0123456789").find(line.front()) != std::string_view::npos) {
+  if (std::string_view("+-0123456789").find(line.front()) != std::string_view::npos) {
     frame.received_ns = stamp_of(line);
     if (frame.received_ns) {
       line.remove_prefix(line.find(' ') + 1);
@@ -66,6 +64,7 @@ Frame frame_of(std::string_view line, std::int64_t position, bool torn) {
       frame.damage = ErrorCode::kBadTapeLine;
     }
   }
+  if (torn && !line.ends_with('}')) frame.damage = ErrorCode::kTornTapeLine;
   if (line.size() > kMaxFrameBytes) frame.damage = ErrorCode::kFrameTooLarge;
   frame.bytes = line.substr(0, line.size() > kMaxFrameBytes ? kKeptBytes : line.size());
   return frame;

@@ -39,11 +39,11 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     return put({Json::Kind::kNumber, {text, length}, {}, {}});
   }
   bool String(const char* text, rapidjson::SizeType length, bool /*copy*/) {
-    return put({Json::Kind::kString, {text, length}, {}, {}});
+    return !has_surrogate({text, length}) && put({Json::Kind::kString, {text, length}, {}, {}});
   }
   bool Key(const char* text, rapidjson::SizeType length, bool /*copy*/) {
     open_.back().keys.emplace_back(text, length);
-    return true;
+    return !has_surrogate({text, length});
   }
   bool StartArray() { return open(Json::Kind::kArray); }
   bool StartObject() { return open(Json::Kind::kObject); }
@@ -53,6 +53,14 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   [[nodiscard]] const Json& root() const { return root_; }
 
  private:
+  // Of a pair's halves RapidJSON refuses only the first one alone: "\ude00" becomes bytes that are no UTF-8.
+  static bool has_surrogate(std::string_view text) {
+    for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+      if (text[i] == '\xed' && static_cast<unsigned char>(text[i + 1]) >= 0xa0) return true;
+    }
+    return false;
+  }
+
   bool open(Json::Kind kind) {
     open_.push_back({kind, {}, {}, {}});
     return true;

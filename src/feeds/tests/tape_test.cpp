@@ -106,6 +106,14 @@ TEST_F(TapeFeedTest, ALineTornInsideItsReceiveTimeIsDamage) {
   EXPECT_EQ(lines[1].damage, ErrorCode::kTornTapeLine);
 }
 
+TEST_F(TapeFeedTest, ATornLineHasTheReceiveTimeInFrontOfIt) {
+  const auto lines = play(std::string(kStampText) + " {\"data\":[");
+  ASSERT_EQ(lines.size(), 1);
+  EXPECT_EQ(lines[0].damage, ErrorCode::kTornTapeLine);
+  EXPECT_EQ(lines[0].received_ns, kStamp);
+  EXPECT_EQ(lines[0].bytes, "{\"data\":[");
+}
+
 TEST_F(TapeFeedTest, ACompleteLastFrameNeedsNoNewline) {
   const auto lines = play(kPing + "\n" + kPing);
   ASSERT_EQ(lines.size(), 2);
@@ -153,6 +161,18 @@ TEST_F(TapeFeedTest, ALargerFrameIsDamageOfWhichTheBeginningIsKept) {
     EXPECT_EQ(lines[1].position, 2);
     EXPECT_EQ(lines[2].bytes, kPing);
     EXPECT_EQ(lines[2].position, 3);
+  }
+}
+
+// Found by the fuzz target `tape`.
+TEST_F(TapeFeedTest, ATornFrameThatIsTooLargeIsTheSameBelowAndAboveTheSizeOfTheBuffer) {
+  for (const std::size_t size : {std::size_t{2} << 20, std::size_t{5} << 20}) {
+    const std::string frame = "{\"type\":\"" + std::string(size, 'x');
+    const auto lines = play(std::string(kStampText) + " " + frame);
+    ASSERT_EQ(lines.size(), 1) << size;
+    EXPECT_EQ(lines[0].damage, ErrorCode::kFrameTooLarge) << size;
+    EXPECT_EQ(lines[0].received_ns, kStamp) << size;
+    EXPECT_EQ(lines[0].bytes, frame.substr(0, 64 << 10)) << size;
   }
 }
 
