@@ -2,7 +2,7 @@
 //!
 //!   bare HOST:PORT single|batch bare|interface [seconds]
 //!
-//! Inserts rows of 12 columns, one by one or in batches of 50 of one partition, with at most 512 requests under way, and
+//! Inserts rows of 12 columns, one by one or in batches of 50 of one partition, with at most 1,600 rows under way, and
 //! prints rows per second and the client's CPU time a row.
 
 use finpipe_cql::*;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-const UNDER_WAY: usize = 512;
+const UNDER_WAY: usize = 1600; // rows
 const BATCH: usize = 50;
 const KEYSPACE: &str = "CREATE KEYSPACE IF NOT EXISTS bare WITH replication = \
                         {'class': 'SimpleStrategy', 'replication_factor': 1}";
@@ -57,7 +57,7 @@ async fn bare(address: &str, batch: usize, limit: Duration) {
     let mut insert = session.prepare(INSERT).await.expect("insert");
     insert.set_is_idempotent(true);
     let insert = Arc::new(insert);
-    let permits = Arc::new(Semaphore::new(UNDER_WAY));
+    let permits = Arc::new(Semaphore::new(UNDER_WAY / batch));
     let rows = Arc::new(AtomicU64::new(0));
     let (started, cpu) = (Instant::now(), cpu_us());
     let mut request = 0;
@@ -81,7 +81,7 @@ async fn bare(address: &str, batch: usize, limit: Duration) {
             drop(permit);
         });
     }
-    let _ = permits.acquire_many(UNDER_WAY as u32).await.expect("permits");
+    let _ = permits.acquire_many((UNDER_WAY / batch) as u32).await.expect("permits");
     report("bare", rows.load(Relaxed), started, cpu);
 }
 
@@ -130,7 +130,7 @@ unsafe fn interface(address: &str, batch: usize, limit: Duration) {
         let (started, cpu) = (Instant::now(), cpu_us());
         loop {
             let go_on = started.elapsed() < limit;
-            while go_on && under_way < UNDER_WAY {
+            while go_on && under_way < UNDER_WAY / batch {
                 request += 1;
                 cells.clear();
                 let partition = partition(request);

@@ -13,6 +13,7 @@ use scylla::client::{PoolSize, session::TlsContext};
 use scylla::errors::ExecutionError;
 use scylla::frame::types::Consistency;
 use scylla::policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy};
+use scylla::policies::reconnect::ExponentialReconnectPolicy;
 use scylla::policies::retry::DefaultRetryPolicy;
 use scylla::policies::speculative_execution::{SimpleSpeculativeExecutionPolicy, SpeculativeExecutionPolicy};
 use scylla::response::query_result::QueryResult;
@@ -30,6 +31,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// A node that says nothing for twice this long is given up, and its requests go to others.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Between attempts to connect to a node that was lost.
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// How long closing waits for requests that are under way.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -96,6 +100,8 @@ impl Session {
             .pool_size(PoolSize::PerHost(options.connections))
             .keepalive_interval(KEEPALIVE)
             .keepalive_timeout(KEEPALIVE);
+        builder.config.reconnect_policy =
+            Arc::new(ExponentialReconnectPolicy::new().with_backoff_limits(RECONNECT_MIN, RECONNECT_MAX));
         if let Some(keyspace) = &options.keyspace {
             builder = builder.use_keyspace(keyspace, true);
         }
