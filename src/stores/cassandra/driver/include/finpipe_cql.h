@@ -27,53 +27,56 @@ typedef enum {
   FP_CQL_UNREACHABLE = 1,
   /* No answer in time, or the server gave up waiting for its replicas: a write may have been applied. May pass. */
   FP_CQL_TIMEOUT = 2,
-  /* The server says that too few replicas are alive, or that it is overloaded or starting. May pass. */
+  /* The server says that too few replicas are alive, that they or itself failed, or that it is starting; or that it is
+   * overloaded. May pass. */
   FP_CQL_UNAVAILABLE = 3,
   FP_CQL_OVERLOADED = 4,
   /* Will not pass by itself. */
-  FP_CQL_BAD_CREDENTIALS = 5,  /* user or password are wrong, or the server wants some and got none */
-  FP_CQL_UNAUTHORIZED = 6,     /* the user may not do that */
-  FP_CQL_TLS_UNTRUSTED = 7,    /* the server's certificate is not signed by the CA that was given */
-  FP_CQL_TLS_WRONG_HOST = 8,   /* it is for another host or address */
-  FP_CQL_TLS_EXPIRED = 9,      /* it is expired, or not valid yet */
-  FP_CQL_TLS_FAILED = 10,      /* any other failure of TLS: no TLS there, our certificate refused or missing */
-  FP_CQL_BAD_FILE = 11,        /* a file of certificates or keys cannot be read or used */
+  FP_CQL_BAD_CREDENTIALS = 5, /* user or password are wrong, or the server wants some and got none */
+  FP_CQL_UNAUTHORIZED = 6,    /* the user may not do that */
+  FP_CQL_TLS_UNTRUSTED = 7,   /* the server's certificate is not signed by the CA that was given */
+  FP_CQL_TLS_WRONG_HOST = 8,  /* it is for another host or address */
+  FP_CQL_TLS_EXPIRED = 9,     /* it is expired, or not valid yet */
+  FP_CQL_TLS_FAILED = 10,     /* any other failure of TLS: no TLS there, our certificate refused or missing */
+  FP_CQL_BAD_FILE = 11,       /* a file of certificates or keys cannot be read or used */
   FP_CQL_NO_KEYSPACE = 12,
-  FP_CQL_NO_TABLE = 13,        /* a table or column is not there (the server's "unconfigured table", "Undefined column") */
-  FP_CQL_INVALID = 14,         /* the server refuses the request: its message says why */
-  FP_CQL_FAILED = 15           /* anything else; the message says what */
+  FP_CQL_NO_TABLE = 13, /* a table or column is not there */
+  FP_CQL_INVALID = 14,  /* the server refuses the request, or cells are malformed: the message says why */
+  FP_CQL_FAILED = 15    /* anything else; the message says what */
 } fp_cql_status;
 
 typedef struct {
   const char* contact_points; /* "host:port,host:port" */
-  const char* keyspace;       /* NULL: none is used */
+  const char* keyspace;       /* written as it was when quoted; NULL: none is used */
   const char* user;           /* NULL: no authentication */
   const char* password;
-  int tls;                     /* 1: TLS, with the host name or address checked against the server's certificate */
-  const char* ca_file;         /* PEM; NULL: the system's */
+  /* 1: TLS. A server's certificate must be for the address that we connect to, or for a host name that stands in
+   * contact_points: of the nodes that a server tells of we know addresses only. */
+  int tls;
+  const char* ca_file;          /* PEM; NULL: the system's */
   const char* certificate_file; /* PEM, the client's own; NULL: none */
-  const char* key_file;
-  const char* datacenter;      /* its nodes are asked first; NULL: all nodes alike */
-  uint32_t connections;        /* to each node; at least 1 */
-  uint32_t threads;            /* of the client; at least 1 */
-  uint32_t connect_timeout_ms; /* of the whole of fp_cql_connect too */
+  const char* key_file;         /* PEM, not encrypted; NULL: the key is in certificate_file */
+  const char* datacenter;       /* its nodes are asked first; NULL: all nodes alike */
+  uint32_t connections;         /* to each node; at least 1 */
+  uint32_t threads;             /* of the client; at least 1 */
+  uint32_t connect_timeout_ms;  /* of the whole of fp_cql_connect too */
 } fp_cql_options;
 
 /* Connects, waits at most connect_timeout_ms, and learns of all nodes. On failure *session is NULL and *message, when
  * not NULL, a text that fp_cql_free_text frees. Later the session reconnects by itself. */
 fp_cql_status fp_cql_connect(const fp_cql_options* options, fp_cql_session** session, char** message);
-/* Ends the session; what is under way completes first, as FP_CQL_UNREACHABLE when it must. */
+/* Ends the session; what is under way completes first, as FP_CQL_UNREACHABLE what takes longer than 2 s. */
 void fp_cql_close(fp_cql_session* session);
 void fp_cql_free_text(char* text);
 
 typedef struct {
-  uint32_t nodes;        /* that the cluster has */
-  uint32_t nodes_up;     /* that we have at least one connection to */
-  uint32_t connections;  /* open now */
-  uint64_t requests;     /* sent since the session began */
-  uint64_t errors;       /* answers that were errors, retried ones included */
-  uint64_t retries;      /* by the driver itself, on another node or the same */
-  uint64_t latency_us_p50, latency_us_p99; /* of answered requests */
+  uint32_t nodes;                          /* that the cluster has */
+  uint32_t nodes_up;                       /* that we have at least one connection to */
+  uint32_t connections;                    /* open now */
+  uint64_t requests;                       /* sent since the session began */
+  uint64_t errors;                         /* answers that were errors, retried ones included */
+  uint64_t retries;                        /* by the driver itself, on another node or the same */
+  uint64_t latency_us_p50, latency_us_p99; /* of requests that succeeded */
 } fp_cql_statistics;
 void fp_cql_statistics_of(const fp_cql_session* session, fp_cql_statistics* statistics);
 
@@ -108,23 +111,23 @@ void fp_cql_free_queue(fp_cql_queue* queue);
 
 /* Sends, and never waits; a completion with `tag` will be in the queue. `cells` are those of one row after the other,
  * in the order of the statement's markers; they are copied. Several rows become one unlogged batch, and must be of one
- * partition. */
+ * partition; at most 65,535. */
 void fp_cql_execute(fp_cql_session* session, fp_cql_queue* queue, const fp_cql_statement* statement, uint32_t rows,
                     const uint8_t* cells, size_t size, uint64_t tag);
-/* Likewise one page of a SELECT. `paging_state` is NULL for the first page. */
-void fp_cql_query(fp_cql_session* session, fp_cql_queue* queue, const fp_cql_statement* statement,
-                  const uint8_t* cells, size_t size, int32_t page_rows, const uint8_t* paging_state,
-                  size_t paging_state_size, uint64_t tag);
+/* Likewise one page of a SELECT; what is none has an answer without columns. `paging_state` is NULL for the first page.
+ */
+void fp_cql_query(fp_cql_session* session, fp_cql_queue* queue, const fp_cql_statement* statement, const uint8_t* cells,
+                  size_t size, int32_t page_rows, const uint8_t* paging_state, size_t paging_state_size, uint64_t tag);
 
 typedef struct {
   uint64_t tag;
   fp_cql_status status;
   char* message;         /* NULL when FP_CQL_OK */
-  fp_cql_result* result; /* of a query that succeeded; else NULL */
+  fp_cql_result* result; /* of fp_cql_query when it succeeded; else NULL */
 } fp_cql_completion;
 
-/* Takes what is there, at most `capacity`; waits at most timeout_ms for the first. Returns how many. Each is to be freed
- * by fp_cql_free_completion. */
+/* Takes what is there, at most `capacity`; waits at most timeout_ms for the first. Returns how many. Each is to be
+ * freed by fp_cql_free_completion. */
 size_t fp_cql_poll(fp_cql_queue* queue, fp_cql_completion* completions, size_t capacity, uint32_t timeout_ms);
 void fp_cql_free_completion(fp_cql_completion* completion);
 

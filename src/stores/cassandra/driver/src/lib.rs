@@ -200,7 +200,7 @@ pub unsafe extern "C" fn fp_cql_connect(
 ) -> Status {
     // SAFETY: as the caller promises.
     unsafe {
-        let connect = || Session::connect(options_of(&*options)?).map(fp_cql_session);
+        let connect = || Session::connect(&options_of(&*options)?).map(fp_cql_session);
         hand_out(guarded(connect), session, message)
     }
 }

@@ -13,6 +13,7 @@ use scylla::client::{PoolSize, session::TlsContext};
 use scylla::errors::ExecutionError;
 use scylla::frame::types::Consistency;
 use scylla::policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy};
+use scylla::policies::reconnect::ExponentialReconnectPolicy;
 use scylla::policies::retry::DefaultRetryPolicy;
 use scylla::policies::speculative_execution::{SimpleSpeculativeExecutionPolicy, SpeculativeExecutionPolicy};
 use scylla::response::query_result::QueryResult;
@@ -30,6 +31,9 @@ use tokio::runtime::{Builder, Runtime};
 
 /// A node that says nothing for twice this long is given up, and its requests go to others.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Between attempts to connect to a node that was lost.
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// How long closing waits for requests that are under way.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -71,7 +75,7 @@ pub struct Answer {
 }
 
 impl Session {
-    pub fn connect(options: Options) -> Result<Session, Failure> {
+    pub fn connect(options: &Options) -> Result<Session, Failure> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("cassandra")
@@ -81,8 +85,8 @@ impl Session {
             .map_err(|error| Failure::new(Status::Failed, format_args!("cannot start threads: {error}")))?;
 
         let mut balancing = DefaultPolicy::builder().token_aware(true).permit_dc_failover(true);
-        if let Some(datacenter) = options.datacenter {
-            balancing = balancing.prefer_datacenter(datacenter);
+        if let Some(datacenter) = &options.datacenter {
+            balancing = balancing.prefer_datacenter(datacenter.clone());
         }
         let balancing = balancing.build();
         let profile = ExecutionProfile::builder().load_balancing_policy(Arc::clone(&balancing)).build();
@@ -96,22 +100,25 @@ impl Session {
             .pool_size(PoolSize::PerHost(options.connections))
             .keepalive_interval(KEEPALIVE)
             .keepalive_timeout(KEEPALIVE);
-        if let Some(keyspace) = options.keyspace {
+        builder.config.reconnect_policy =
+            Arc::new(ExponentialReconnectPolicy::new().with_backoff_limits(RECONNECT_MIN, RECONNECT_MAX));
+        if let Some(keyspace) = &options.keyspace {
             builder = builder.use_keyspace(keyspace, true);
         }
-        if let Some((user, password)) = options.credentials {
+        if let Some((user, password)) = &options.credentials {
             builder = builder.user(user, password);
         }
-        let mut rejections = None;
-        if let Some(files) = options.tls {
-            let seen = Arc::new(Rejections::default());
-            let context = tls::context(&files, host_names(&options.contact_points), Arc::clone(&seen))?;
+        let rejections = options.tls.as_ref().map(|_| Arc::<Rejections>::default());
+        let context = || {
+            let (files, rejections) = (options.tls.as_ref()?, Arc::clone(rejections.as_ref()?));
+            Some(tls::context(files, host_names(&options.contact_points), rejections))
+        };
+        if let Some(context) = context().transpose()? {
             builder = builder.tls_context(Some(TlsContext::from(context)));
-            rejections = Some(seen);
         }
 
-        let connected =
-            runtime.block_on(async { tokio::time::timeout(options.connect_timeout, builder.build()).await });
+        let end = Instant::now() + options.connect_timeout;
+        let connected = runtime.block_on(async { tokio::time::timeout_at(end.into(), builder.build()).await });
         let errors = Errors { rejections: rejections.as_deref() };
         let failure = match connected {
             Ok(Ok(driver)) => {
@@ -126,6 +133,12 @@ impl Session {
         };
         // A look-up of names cannot be stopped.
         runtime.shutdown_background();
+        if failure.status == Status::Unreachable
+            && let Some(Ok(context)) = context()
+            && let Some(cause) = tls::diagnose(context, &options.contact_points, end)
+        {
+            return Err(cause);
+        }
         Err(failure)
     }
 

@@ -4,12 +4,16 @@ use crate::status::{Failure, Status};
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
-use openssl::ssl::{ErrorCode, SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
+use openssl::ssl::{
+    ErrorCode, Ssl, SslConnector, SslConnectorBuilder, SslContextRef, SslMethod, SslStream, SslVerifyMode,
+};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509Ref, X509StoreContextRef, X509VerifyResult};
 use std::ffi::c_uint;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 #[derive(Clone, Default)]
@@ -150,20 +154,53 @@ fn names(certificate: &X509Ref) -> String {
     if names.is_empty() { "no host or address".to_string() } else { names.join(", ") }
 }
 
+/// Why TLS fails with one of `points`; `None` when it does not, or not before `end`. With TLS 1.3 a server may refuse our
+/// certificate once the handshake is over, and the driver then knows only that the connection broke.
+pub fn diagnose(builder: SslConnectorBuilder, points: &[String], end: Instant) -> Option<Failure> {
+    let connector = builder.build();
+    let addresses = points.iter().filter_map(|point| point.to_socket_addrs().ok()).flatten();
+    addresses.map(|address| probe(connector.context(), address, end)).find_map(Result::err)
+}
+
+fn probe(context: &SslContextRef, address: SocketAddr, end: Instant) -> Result<(), Failure> {
+    let limit = end.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
+    let connected = || {
+        let stream = TcpStream::connect_timeout(&address, limit).ok()?;
+        stream.set_read_timeout(Some(limit)).ok()?;
+        let mut ssl = Ssl::new(context).ok()?;
+        ssl.param_mut().set_ip(address.ip()).ok()?;
+        SslStream::new(ssl, stream).ok()
+    };
+    let Some(mut stream) = connected() else { return Ok(()) };
+    // The server says nothing unless it refuses us; to write would reset the connection, and lose what it said.
+    let spoken = stream.connect().and_then(|()| stream.ssl_read(&mut [0]));
+    match spoken {
+        Err(error) if error.code() == ErrorCode::SSL => {
+            let failure = failure_of_tls(&error, None);
+            if failure.status == Status::TlsFailed { Err(failure) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What an error of the connection says about TLS; `None` when it is not about TLS.
 pub fn failure_of(error: &io::Error, rejections: Option<&Rejections>) -> Option<Failure> {
     let error = error.get_ref()?.downcast_ref::<openssl::ssl::Error>()?;
+    Some(failure_of_tls(error, rejections))
+}
+
+fn failure_of_tls(error: &openssl::ssl::Error, rejections: Option<&Rejections>) -> Failure {
     let reasons = error.ssl_error().map_or(&[][..], ErrorStack::errors);
     let has = |text: &str| reasons.iter().any(|reason| reason.reason() == Some(text));
     if has("certificate verify failed")
         && let Some(rejection) = rejections.and_then(Rejections::last)
     {
-        return Some(rejection);
+        return rejection;
     }
     // The other side went away; that can be a restart as well as a server that does not know TLS.
     if matches!(error.code(), ErrorCode::SYSCALL | ErrorCode::ZERO_RETURN) || has("unexpected eof while reading") {
         let message = "the server closed the connection, or speaks no TLS there";
-        return Some(Failure::new(Status::Unreachable, message));
+        return Failure::new(Status::Unreachable, message);
     }
     let message = match reasons.iter().find_map(|reason| reason.reason()) {
         Some("wrong version number" | "packet length too long" | "record layer failure") => {
@@ -172,5 +209,5 @@ pub fn failure_of(error: &io::Error, rejections: Option<&Rejections>) -> Option<
         Some(reason) => format!("TLS failed: {reason}"),
         None => format!("TLS failed: {error}"),
     };
-    Some(Failure::new(Status::TlsFailed, message))
+    Failure::new(Status::TlsFailed, message)
 }
