@@ -48,7 +48,7 @@ class Cluster(CliTest):
         process = self.start("run", "--feed", f"sim:{ROOT}/data/binance.tape", "--log", "embedded:log", "--store", store,
                              "--listen", "127.0.0.1:0")
         address = next(line for line in process.stdout if "Page and API" in line).split()[-1]
-        self.wait_for(lambda: self.metric(address, "finpipe_store_rows_written_total") > 100)
+        self.wait_for(lambda: self.metric(address, "finpipe_cassandra_rows_written_total") > 100)
         moments, rows, troubles = [], [], []
         killed_at = None
         begin = time.monotonic()
@@ -57,7 +57,7 @@ class Cluster(CliTest):
                 server.kill(2)
                 killed_at = time.monotonic()
             moments.append(time.monotonic())
-            rows.append(self.metric(address, "finpipe_store_rows_written_total"))
+            rows.append(self.metric(address, "finpipe_cassandra_rows_written_total"))
             troubles.append(self.metric(address, "finpipe_store_trouble"))
             time.sleep(0.1)
         pause = longest_pause(moments, rows)

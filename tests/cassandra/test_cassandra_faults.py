@@ -20,7 +20,7 @@ from services.cassandra import Cassandra  # noqa: E402
 PROGRAM = os.environ["FINPIPE"]
 SEED = int(os.environ.get("FINPIPE_SEED", "20240808"))
 ROUNDS = int(os.environ.get("FINPIPE_ROUNDS", "5"))
-COPIES = 6
+COPIES = 3
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
 RESIDENT_MIB = 400
 FILE_SYSTEM_MIB = 320
