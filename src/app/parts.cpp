@@ -13,9 +13,6 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kCommandPatienceMs = 10'000;
-constexpr std::int64_t kServingPatienceMs = 1'000;
-
 // The directory behind a URL, or the demo's.
 Result<std::string> directory_of(std::string_view setting, const std::string& url, bool is_default,
                                  std::string_view demo_url, Access access) {

@@ -124,7 +124,7 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kForeignHost, "foreign_host", "The request names a host that this loopback listener is not known by",
      "Use http://127.0.0.1 or http://localhost with the port"},
     {kUpgradeRequired, "upgrade_required", "The path serves a WebSocket", "Connect with a WebSocket client"},
-    {kStoreUnreachable, "store_unreachable", "No Cassandra node answers at the contact points",
+    {kStoreUnreachable, "store_unreachable", "No Cassandra node answers, or too few of them do",
      "Check host and port in --store, and that the cluster is up (`nodetool status`)"},
     {kBadCredentials, "bad_credentials", "Cassandra does not accept the user and password",
      "Set FINPIPE_CASSANDRA_USER and FINPIPE_CASSANDRA_PASSWORD"},

@@ -273,8 +273,8 @@ class CassandraStore::Implementation {
       : session_(std::move(session)),
         link_(*session_),
         commits_(link_, clock_, trouble_, options.patience_ms),
-        loads_(reader({.patience_ms = options.patience_ms, .trouble = &trouble_})),
-        queries_(reader({.patience_ms = options.query_patience_ms, .trouble = nullptr})) {}
+        loads_(reader({.patience_ms = options.patience_ms, .trouble = &trouble_, .known_trouble = nullptr})),
+        queries_(reader({.patience_ms = options.query_patience_ms, .trouble = nullptr, .known_trouble = &trouble_})) {}
 
   cql::CommitStatistics poll_statistics() const {
     const std::lock_guard lock(mutex_);

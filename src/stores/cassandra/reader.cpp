@@ -81,11 +81,14 @@ class Reader::Scan {
       ask(index);
       return true;
     });
-    const auto& [patience_ms, trouble] = reader_.options_;
+    const auto& [patience_ms, trouble, known_trouble] = reader_.options_;
     if (trouble != nullptr && now_ns != silent_since_ns_) trouble->waiting(now_ns);
-    if (patience_ms == 0 || now_ns - silent_since_ns_ < patience_ms * kNsPerMs) return {};
-    return fail(ErrorCode::kStoreUnreachable,
-                fmt::format("no answer for {} ms{}{}", patience_ms, failure_.empty() ? "" : ": ", failure_));
+    if (patience_ms == 0) return {};
+    if (known_trouble != nullptr) {
+      if (auto why = known_trouble->text()) return reader_.give_up(*std::move(why));
+    }
+    if (now_ns - silent_since_ns_ < patience_ms * kNsPerMs) return {};
+    return reader_.give_up(fmt::format("no answer for {} ms{}{}", patience_ms, failure_.empty() ? "" : ": ", failure_));
   }
 
   Result<void> take(Answer& answer) {
@@ -117,7 +120,15 @@ class Reader::Scan {
   std::int64_t silent_since_ns_;
 };
 
+std::unexpected<Error> Reader::give_up(std::string why) const {
+  gave_up_ns_ = clock_.boot_ns();
+  return fail(ErrorCode::kStoreUnreachable, std::move(why));
+}
+
 Result<bool> Reader::visit(std::span<const Select> selects, std::size_t most_under_way, const Visit& visit) const {
+  if (gave_up_ns_ && clock_.boot_ns() - *gave_up_ns_ < kNoWaitNs) {
+    return fail(ErrorCode::kStoreUnreachable, "as a moment ago");
+  }
   return Scan(*this, selects).run(most_under_way, visit);
 }
 

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/time.h"
 #include "stores/cassandra/link.h"
 #include "stores/cassandra/trouble.h"
 
@@ -24,6 +26,8 @@ struct Select {
 struct ReaderOptions {
   std::int64_t patience_ms = 0;  // gives up after so long without an answer, with kStoreUnreachable; 0: never
   Trouble* trouble = nullptr;    // told while it waits
+  // With patience: whose trouble ends the waiting at once. Then, and for a second after it gave up, nobody waits.
+  const Trouble* known_trouble = nullptr;
 };
 
 class Reader {
@@ -40,12 +44,16 @@ class Reader {
                                    const Visit& visit) const;
 
  private:
+  static constexpr std::int64_t kNoWaitNs = kNsPerSecond;
   class Scan;
+
+  [[nodiscard]] std::unexpected<Error> give_up(std::string why) const;
 
   MakeLink make_link_;
   Clock& clock_;
   const std::atomic<bool>& interrupted_;
   ReaderOptions options_;
+  mutable std::optional<std::int64_t> gave_up_ns_;
 };
 
 }  // namespace finpipe::cql

@@ -77,7 +77,8 @@ class Reading : public testing::Test {
       all.push_back({Statement::kPartitions, std::string(1, static_cast<char>('a' + i))});
     }
     const Reader reader([&] { return std::make_unique<AnsweringLink>(answering, asked_, clock_); }, clock_,
-                        interrupted_, {.patience_ms = patience_ms_, .trouble = &trouble_});
+                        interrupted_,
+                        {.patience_ms = patience_ms_, .trouble = &trouble_, .known_trouble = known_trouble_});
     return reader.visit(all, 8, [&](std::size_t at, CellReader& cells) -> Result<bool> {
       seen_.emplace_back(at, cells.integer());
       return seen_.size() < stop_after;
@@ -89,6 +90,7 @@ class Reading : public testing::Test {
   std::atomic<bool> interrupted_ = false;
   std::int64_t patience_ms_ = 0;
   Trouble trouble_;
+  const Trouble* known_trouble_ = nullptr;
   std::vector<Asked> asked_;
   Seen seen_;
 };
@@ -141,6 +143,43 @@ TEST_F(Reading, GivesUpAfterItsPatience) {
   EXPECT_NE(whole.error().detail.find("told"), std::string::npos);
   EXPECT_GE(clock_.boot_ns(), 3 * kNsPerSecond);
   EXPECT_LT(clock_.boot_ns(), 4 * kNsPerSecond);
+}
+
+TEST_F(Reading, DoesNotWaitForWhatOthersKnowToBeAway) {
+  patience_ms_ = 30'000;
+  Trouble known;
+  known.waiting(0, "known to be away");
+  known.waiting(Trouble::kPatienceNs);
+  known_trouble_ = &known;
+  const auto whole = read(1, [](const Asked&) { return std::nullopt; });
+  ASSERT_FALSE(whole);
+  EXPECT_EQ(whole.error().code, ErrorCode::kStoreUnreachable);
+  EXPECT_NE(whole.error().detail.find("known to be away"), std::string::npos);
+  EXPECT_LT(clock_.boot_ns(), kNsPerSecond);
+}
+
+TEST_F(Reading, WhoAsksAgainAtOnceDoesNotWaitAgain) {
+  patience_ms_ = 2'000;
+  bool is_back = false;
+  const Reader reader(
+      [&] {
+        return std::make_unique<AnsweringLink>(
+            [&](const Asked&) { return is_back ? std::optional(Page{FP_CQL_OK, {1}, ""}) : std::nullopt; }, asked_,
+            clock_);
+      },
+      clock_, interrupted_, {.patience_ms = patience_ms_, .trouble = nullptr, .known_trouble = nullptr});
+  const auto ask = [&] {
+    const std::vector<Select> one = {{Statement::kPartitions, "a"}};
+    const auto see = [](std::size_t, CellReader& cells) -> Result<bool> { return cells.integer() == 1; };
+    return reader.visit(one, 1, see).has_value();
+  };
+  EXPECT_FALSE(ask());
+  const std::int64_t gave_up_ns = clock_.boot_ns();
+  is_back = true;
+  EXPECT_FALSE(ask());
+  EXPECT_EQ(clock_.boot_ns(), gave_up_ns);
+  clock_.advance_ns(kNsPerSecond);
+  EXPECT_TRUE(ask());
 }
 
 TEST_F(Reading, WithoutPatienceItGoesOnUntilItIsInterruptedAndSaysWhy) {
