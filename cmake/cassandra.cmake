@@ -1,5 +1,5 @@
-# The Cassandra client: a Rust library behind a C header, in src/stores/cassandra/driver. Whoever links `finpipe_cql` can
-# include "finpipe_cql.h". What cargo builds goes to ${CMAKE_BINARY_DIR}/cassandra, nothing into the sources.
+# The Cassandra client: a Rust library behind a C header, in src/stores/cassandra/driver. Whoever links `finpipe_cql`
+# can include "finpipe_cql.h". What cargo builds goes to ${CMAKE_BINARY_DIR}/cassandra, nothing into the sources.
 
 option(FINPIPE_CASSANDRA "Build the Cassandra store; needs cargo 1.88 or newer and the Rust package index" ON)
 if(NOT FINPIPE_CASSANDRA)
