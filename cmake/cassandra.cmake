@@ -1,5 +1,5 @@
-# The Cassandra client: a Rust library behind a C header, in src/stores/cassandra/driver. Whoever links `finpipe_cql` can
-# include "finpipe_cql.h". What cargo builds goes to ${CMAKE_BINARY_DIR}/cassandra, nothing into the sources.
+# The Cassandra client: a Rust library behind a C header, in src/stores/cassandra/driver. Whoever links `finpipe_cql`
+# can include "finpipe_cql.h". What cargo builds goes to ${CMAKE_BINARY_DIR}/cassandra, nothing into the sources.
 
 find_program(FINPIPE_CARGO cargo DOC "Builds the Cassandra client")
 mark_as_advanced(FINPIPE_CARGO)

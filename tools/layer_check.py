@@ -53,7 +53,8 @@ VENDORS = [
 ]
 STANDARD_HEADER = re.compile(r"^[a-z][a-z0-9_]*$")
 POSIX_HEADER = re.compile(
-    r"^(sys/\w+|linux/\w+|dirent|errno|fcntl|poll|pthread|signal|stdio|stdlib|string|termios|time|unistd)\.h$"
+    r"^(sys/\w+|linux/\w+|dirent|errno|fcntl|poll|pthread|signal|stddef|stdint|stdio|stdlib|string|termios|time"
+    r"|unistd)\.h$"
 )
 
 SEAMS = {

@@ -154,8 +154,8 @@ fn names(certificate: &X509Ref) -> String {
     if names.is_empty() { "no host or address".to_string() } else { names.join(", ") }
 }
 
-/// Why TLS fails with one of `points`; `None` when it does not, or not before `end`. With TLS 1.3 a server may refuse our
-/// certificate once the handshake is over, and the driver then knows only that the connection broke.
+/// Why TLS fails with one of `points`; `None` when it does not, or not before `end`. With TLS 1.3 a server may refuse
+/// our certificate once the handshake is over, and the driver then knows only that the connection broke.
 pub fn diagnose(builder: SslConnectorBuilder, points: &[String], end: Instant) -> Option<Failure> {
     let connector = builder.build();
     let addresses = points.iter().filter_map(|point| point.to_socket_addrs().ok()).flatten();
