@@ -71,7 +71,7 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kCassandraKey, "cassandra-key", "FINPIPE_CASSANDRA_KEY", SettingType::kPath, "", "",
      "PEM file of the key of that certificate", false},
     {Setting::kCassandraDatacenter, "cassandra-datacenter", "FINPIPE_CASSANDRA_DATACENTER", SettingType::kText, "", "",
-     "the data center whose nodes are asked first; empty: all alike", false},
+     "the data center whose nodes alone are asked; empty: all alike", false},
     {Setting::kCassandraReadConsistency, "cassandra-read-consistency", "FINPIPE_CASSANDRA_READ_CONSISTENCY",
      SettingType::kChoice, "LOCAL_QUORUM", kConsistencyChoices,
      "how many replicas answer a read; with the next one it must be more than there are replicas", false},

@@ -43,7 +43,7 @@ class Access(CliTest):
 
     def test_1_the_right_ones_create_run_and_export(self):
         self.finpipe("check", "--create", "--store", self.store)
-        parts = ["--log", "embedded:log", "--store", self.store]
+        parts = ["--log", f"embedded:{self.work}/log", "--store", self.store]
         self.run_tape(f"tape:{ROOT}/data/binance.tape", *parts)
         self.assertEqual(len(self.rows("trades", *parts)), 34_419)
         self.finpipe("verify", *parts)
@@ -60,7 +60,7 @@ class Access(CliTest):
     def test_4_permissions(self):
         self.server.create_role("reader", PASSWORD, "SELECT ON KEYSPACE finpipe")
         self.environment |= {"FINPIPE_CASSANDRA_USER": "reader", "FINPIPE_CASSANDRA_PASSWORD": PASSWORD}
-        parts = ["--log", "embedded:log", "--store", self.store]
+        parts = ["--log", f"embedded:{self.work}/log", "--store", self.store]
         done = self.finpipe("run", "--feed", f"tape:{ROOT}/data/binance.tape", "--exit-at-end", *parts, expect=1)
         self.assertIn("E902 no_permission", done.err)
         self.assertNotIn(PASSWORD, done.err + done.out)

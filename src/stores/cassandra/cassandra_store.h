@@ -40,7 +40,7 @@ struct CassandraOptions {
   bool tls = false;
   std::string ca_file;                     // PEM; empty: the system's
   std::string certificate_file, key_file;  // PEM, of our own; empty: none
-  std::string datacenter;                  // whose nodes are asked first; empty: all alike
+  std::string datacenter;                  // whose nodes alone are asked; empty: all alike
   CassandraConsistency read_consistency = CassandraConsistency::kLocalQuorum;
   CassandraConsistency write_consistency = CassandraConsistency::kLocalQuorum;
   std::int64_t request_timeout_ms = 5'000;  // of one attempt

@@ -211,8 +211,8 @@ Result<Store::Ticket> CommitQueue::poll() {
 
 std::size_t CommitQueue::receive() {
   std::size_t received = 0;
-  // Whoever polls and polls while nothing comes would burn a processor that the cluster may need.
-  for (std::uint32_t wait_ms = idle_ ? 1 : 0;; wait_ms = 0) {
+  // Whoever polls and polls while nothing can be done would burn a processor that the cluster may need.
+  for (std::uint32_t wait_ms = idle_ || is_full() ? 1 : 0;; wait_ms = 0) {
     const std::vector<Answer> answers = link_.receive(wait_ms);
     for (const Answer& answer : answers) take(answer);
     received += answers.size();

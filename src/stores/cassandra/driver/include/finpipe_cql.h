@@ -56,7 +56,7 @@ typedef struct {
   const char* ca_file;          /* PEM; NULL: the system's */
   const char* certificate_file; /* PEM, the client's own; NULL: none */
   const char* key_file;         /* PEM, not encrypted; NULL: the key is in certificate_file */
-  const char* datacenter;       /* its nodes are asked first; NULL: all nodes alike */
+  const char* datacenter;       /* only its nodes are asked; NULL: all nodes alike */
   uint32_t connections;         /* to each node; at least 1 */
   uint32_t threads;             /* of the client; at least 1 */
   uint32_t connect_timeout_ms;  /* of the whole of fp_cql_connect too */

@@ -84,7 +84,8 @@ impl Session {
             .build()
             .map_err(|error| Failure::new(Status::Failed, format_args!("cannot start threads: {error}")))?;
 
-        let mut balancing = DefaultPolicy::builder().token_aware(true).permit_dc_failover(true);
+        // Elsewhere, a local quorum would be one of other replicas.
+        let mut balancing = DefaultPolicy::builder().token_aware(true).permit_dc_failover(options.datacenter.is_none());
         if let Some(datacenter) = &options.datacenter {
             balancing = balancing.prefer_datacenter(datacenter.clone());
         }
