@@ -114,7 +114,7 @@ void write_bars(CassandraStore& store) {
 
 // Holds its pace: what is late is sent at once.
 void write_at_a_pace(CassandraStore& store, const std::atomic<bool>& over) {
-  constexpr std::int64_t kEachMs = 20, kEach = 100;
+  constexpr std::int64_t kEachMs = 250, kEach = 1'250;  // a processor commits so often
   const std::vector<std::string> names = symbols();
   const auto begin = Clock::now();
   Store::Ticket submitted = 0, done = 0;
