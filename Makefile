@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench lint lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ bench: ## build and run the benchmarks, each with its ratio to a rival
 	@tools/packages.sh install run test
 	@tools/build.sh bench_programs -DFINPIPE_BENCHMARKS=ON
 	@tools/bench.sh
+
+bench-cassandra: ## trades into a Cassandra node that it starts, beside the Python driver and the bare one
+	@tools/packages.sh install run test cassandra services
+	@tools/build.sh finpipe -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
+	@tools/build.sh cassandra_bench
+	@benchmarks/cassandra/compare.py
 
 lint: ## layer check, clang-format, clang-tidy
 	@tools/lint.sh all
