@@ -5,6 +5,8 @@
 //   cassandra_bench write KEYSPACE ROWS       rows a second, and processor time of this process a row
 //   cassandra_bench query KEYSPACE SECONDS    latency of 500-bar queries while 5,000 trades a second are written; the
 //                                             queries start by the clock, whether or not the one before has ended
+//   cassandra_bench day KEYSPACE ROWS         the trades of one symbol on one day, most of them after the opening and
+//                                             before the close; benchmarks/cassandra/busiest_day.py looks at the tables
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -13,10 +15,12 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "stores/cassandra/cassandra_store.h"
@@ -157,15 +161,64 @@ void query(std::string_view keyspace, std::int64_t run_s) {
   fmt::print("query_p50_ms {:.2f}\nquery_p99_ms {:.2f}\n", at(0.5), at(0.99));
 }
 
+// How many trades each five minutes from 09:30 to 16:00 New York have, by share: the opening four times as many as
+// noon.
+std::vector<double> shares_of_a_day() {
+  constexpr int kBuckets = 78;
+  std::vector<double> shares;
+  double sum = 0;
+  for (int i = 0; i < kBuckets; ++i) {
+    shares.push_back(1 + 3.2 * std::exp(-i / 3.0) + 1.5 * std::exp(-(kBuckets - 1 - i) / 4.0));
+    sum += shares.back();
+  }
+  for (double& share : shares) share /= sum;
+  return shares;
+}
+
+void write_day(std::string_view keyspace, std::int64_t rows) {
+  constexpr std::int64_t kOpenMs = 1'764'167'400'000;  // 2025-11-26T14:30Z
+  constexpr std::int64_t kBucketMs = 5 * kMsPerMinute;
+  const auto store = open(keyspace);
+  Store::Ticket submitted = 0, done = 0;
+  std::int64_t written = 0;
+  Commit commit;
+  const auto submit = [&] {
+    submitted = store->submit(std::exchange(commit, {}));
+    while (submitted - done >= 2) done = value_of(store->poll());
+  };
+  std::int64_t bucket_ms = kOpenMs;
+  for (const double share : shares_of_a_day()) {
+    const auto count = static_cast<std::int64_t>(share * static_cast<double>(rows));
+    for (std::int64_t i = 0; i < count; ++i, ++written) {
+      Trade trade;
+      trade.event_time_ms = bucket_ms + i * kBucketMs / count;
+      trade.price_e9 = (18'000 + written % 977) * 10'000'000;
+      trade.volume_e8 = (1 + written % 300) * 100'000'000;
+      trade.conditions = {Conditions::Form::kList, written % 3 == 0 ? "1 12" : "1"};
+      trade.received_at_ns = trade.event_time_ms * 1'000'000 + 80'000'000;
+      trade.seq = trade.received_at_ns + i % 7;
+      trade.session = 41;
+      commit.add_tick(trade, "NVDA", 5'000'000'000 + written, LogId{std::byte{7}});
+      if (commit.ticks.size() == kTicksPerCommit) submit();
+    }
+    bucket_ms += kBucketMs;
+  }
+  submit();
+  while (done < submitted) done = value_of(store->poll());
+  fmt::print("rows {}\n", written);
+}
+
 int run(const std::vector<std::string_view>& arguments) {
   std::int64_t amount = 0;
   if (arguments.size() != 4 ||
       std::from_chars(arguments[3].begin(), arguments[3].end(), amount).ptr != arguments[3].end()) {
-    fmt::print(stderr, "usage: cassandra_bench write|query KEYSPACE AMOUNT\n");
+    fmt::print(stderr, "usage: cassandra_bench write|query|day KEYSPACE AMOUNT\n");
     return 2;
   }
   if (arguments[1] == "write") {
     write(arguments[2], amount);
+  } else if (arguments[1] == "day") {
+    write_day(arguments[2], amount);
   } else {
     query(arguments[2], amount);
   }
