@@ -75,8 +75,9 @@ Result<void> show(const Settings& settings) {
 
 Result<void> reset(const Settings& settings) {
   FINPIPE_TRY_ASSIGN(policies, open_policies(settings));
-  // The log first, so that no store is made where there is nothing to make it from.
-  FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
+  // The log first, so that no store is made where there is nothing to make it from; and not beside a `run`, whose
+  // checkpoints would no longer count.
+  FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kWrite));
   const auto reader = log->reader();
   FINPIPE_TRY_ASSIGN(checkpoints, reset_checkpoints(*reader, store.store(), store.query(), policies));

@@ -21,8 +21,7 @@ constexpr auto kConsistencies = std::to_array<CassandraConsistency>(  // in this
     {CassandraConsistency::kOne, CassandraConsistency::kTwo, CassandraConsistency::kThree,
      CassandraConsistency::kQuorum, CassandraConsistency::kAll, CassandraConsistency::kLocalQuorum,
      CassandraConsistency::kEachQuorum, CassandraConsistency::kLocalOne});
-constexpr std::int32_t kMaxKeepDays = 7'300;  // Cassandra's limit of a TTL is 20 years
-constexpr int kMaxReplicas = 99;
+constexpr std::int32_t kMaxKeepDays = 3'650;  // Cassandra takes no row that would expire after January 2038
 
 constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kFeed, "feed", "FINPIPE_FEED", SettingType::kUrl, "", "",
@@ -81,12 +80,12 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kCassandraReplication, "cassandra-replication", "FINPIPE_CASSANDRA_REPLICATION", SettingType::kText, "1",
      "", "replicas of a keyspace that `check --create` makes: a number, or one for each data center: dc1:3,dc2:3",
      false},
-    {Setting::kCassandraKeepTicks, "cassandra-keep-ticks", "FINPIPE_CASSANDRA_KEEP_TICKS", SettingType::kInteger, "0",
-     "", "days for which trades are kept in tables that `check --create` makes; 0: for ever", false},
+    {Setting::kCassandraKeepTicks, "cassandra-keep-ticks", "FINPIPE_CASSANDRA_KEEP_TICKS", SettingType::kInteger, "",
+     "", "days for which `check --create` keeps trades; 0: for ever; empty: as it is, new tables for ever", false},
     {Setting::kCassandraKeepBars1s, "cassandra-keep-bars-1s", "FINPIPE_CASSANDRA_KEEP_BARS_1S", SettingType::kInteger,
-     "0", "", "days for which bars of a second are kept, likewise; 0: for ever", false},
-    {Setting::kCassandraKeepBars, "cassandra-keep-bars", "FINPIPE_CASSANDRA_KEEP_BARS", SettingType::kInteger, "0", "",
-     "days for which longer bars are kept, likewise; 0: for ever", false},
+     "", "", "likewise for bars of a second", false},
+    {Setting::kCassandraKeepBars, "cassandra-keep-bars", "FINPIPE_CASSANDRA_KEEP_BARS", SettingType::kInteger, "", "",
+     "likewise for longer bars", false},
     {Setting::kLogLevel, "log-level", "FINPIPE_LOG_LEVEL", SettingType::kChoice, "info", "info|warn|error",
      "what the program reports of itself on standard error", false},
     {Setting::kLogFormat, "log-format", "FINPIPE_LOG_FORMAT", SettingType::kChoice, "text", "text|json",
@@ -154,31 +153,6 @@ Result<void> parse_listen_setting(const SettingValues& values, Settings& setting
   return {};
 }
 
-bool is_replica_count(std::string_view text) {
-  int count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  return error == std::errc{} && end == text.data() + text.size() && count >= 1 && count <= kMaxReplicas;
-}
-
-// "3", or "dc1:3,dc2:3".
-bool is_replication(std::string_view text) {
-  if (is_replica_count(text)) return true;
-  const auto is_name_character = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("_-.").contains(c);
-  };
-  for (;;) {
-    const std::string_view part = text.substr(0, text.find(','));
-    const std::size_t colon = std::min(part.find(':'), part.size());
-    if (colon == 0 || !std::ranges::all_of(part.substr(0, colon), is_name_character) ||
-        !is_replica_count(part.substr(std::min(colon + 1, part.size())))) {
-      return false;
-    }
-    if (part.size() == text.size()) return true;
-    text.remove_prefix(part.size() + 1);
-  }
-}
-
 // `setting` means nothing without `other`.
 Result<void> check_goes_with(const SettingValues& values, Setting setting, Setting other, bool other_is_set) {
   if (values[index_of(setting)].text.empty() || other_is_set) return {};
@@ -209,12 +183,14 @@ Result<void> parse_cassandra_settings(const SettingValues& values, Settings& set
   options.read_consistency = kConsistencies.at(read);
   options.write_consistency = kConsistencies.at(write);
   settings.cassandra_replication = text(Setting::kCassandraReplication);
-  if (!is_replication(settings.cassandra_replication)) {
-    return bad(values, Setting::kCassandraReplication, "must be a number, or one for each data center: dc1:3,dc2:3");
-  }
-  FINPIPE_TRY_ASSIGN(ticks, parse_integer(values, Setting::kCassandraKeepTicks, kMaxKeepDays));
-  FINPIPE_TRY_ASSIGN(bars_1s, parse_integer(values, Setting::kCassandraKeepBars1s, kMaxKeepDays));
-  FINPIPE_TRY_ASSIGN(bars, parse_integer(values, Setting::kCassandraKeepBars, kMaxKeepDays));
+  const auto days = [&](Setting setting) -> Result<std::optional<std::int64_t>> {
+    if (text(setting).empty()) return std::nullopt;
+    FINPIPE_TRY_ASSIGN(number, parse_integer(values, setting, kMaxKeepDays));
+    return number;
+  };
+  FINPIPE_TRY_ASSIGN(ticks, days(Setting::kCassandraKeepTicks));
+  FINPIPE_TRY_ASSIGN(bars_1s, days(Setting::kCassandraKeepBars1s));
+  FINPIPE_TRY_ASSIGN(bars, days(Setting::kCassandraKeepBars));
   settings.cassandra_retention = {.ticks_days = ticks, .bars_1s_days = bars_1s, .bars_days = bars};
   return {};
 }

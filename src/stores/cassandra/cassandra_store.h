@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,12 @@ struct CassandraOptions {
   std::int64_t patience_ms = 0;            // all of a Store
 };
 
-// How long rows are kept, in days; 0: for ever.
+// How long rows that are written from now on are kept, in days; 0: for ever; nullopt: as the tables have it, and new
+// ones for ever.
 struct CassandraRetention {
-  std::int64_t ticks_days = 0;
-  std::int64_t bars_1s_days = 0;
-  std::int64_t bars_days = 0;  // of the other intervals
+  std::optional<std::int64_t> ticks_days;
+  std::optional<std::int64_t> bars_1s_days;
+  std::optional<std::int64_t> bars_days;  // of the other intervals
 };
 
 struct CassandraStatistics {

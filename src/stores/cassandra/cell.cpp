@@ -1,12 +1,13 @@
 #include "stores/cassandra/cell.h"
 
+#include <algorithm>
 #include <limits>
 #include <type_traits>
 
 namespace finpipe::cql {
 namespace {
 
-constexpr std::int32_t kNull = -1;
+constexpr std::int32_t kNull = -1, kUnset = -2;
 
 template <typename Integer>
 void append_big_endian(std::string& out, Integer value, std::size_t bytes = sizeof(Integer)) {
@@ -28,7 +29,35 @@ std::size_t minimal_bytes(int128 value) {
   return bytes;
 }
 
+// Of the character that a text begins with; 0: it is none. Only the shortest form counts, no halves of pairs, and
+// nothing beyond U+10FFFF (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return 0;
+  }
+  const unsigned second = byte(1);
+  const bool out_of_range = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+                            (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
+  return out_of_range ? 0 : length;
+}
+
 }  // namespace
+
+std::string as_utf8(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    shown += length > 0 ? text.substr(0, length) : "?";
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return shown;
+}
 
 void CellWriter::length(std::int32_t bytes) { append_big_endian(bytes_, bytes); }
 
@@ -74,6 +103,11 @@ CellWriter& CellWriter::text(std::string_view value) {
 
 CellWriter& CellWriter::null() {
   length(kNull);
+  return *this;
+}
+
+CellWriter& CellWriter::unset() {
+  length(kUnset);
   return *this;
 }
 

@@ -12,6 +12,9 @@
 
 namespace finpipe::cql {
 
+// Text as a server takes it: bytes that are no UTF-8 are shown as '?'.
+[[nodiscard]] std::string as_utf8(std::string_view text);
+
 // Cells of one row after the other.
 class CellWriter {
  public:
@@ -30,6 +33,7 @@ class CellWriter {
   CellWriter& text(std::string_view value);
   CellWriter& blob(std::string_view value) { return text(value); }
   CellWriter& null();
+  CellWriter& unset();  // leaves the column as it is
 
  private:
   void length(std::int32_t bytes);

@@ -69,7 +69,7 @@ Store::Ticket CommitQueue::submit(const Commit& commit) {
   }
   for (const SymbolRow& row : commit.symbols) {
     cells_.clear();
-    put_symbol(row, cells_);
+    put_symbol(row, commit.generation, cells_);
     add(pending, 0, Statement::kPutSymbol, cells_);
   }
   for (const PolicyRow& row : commit.policies) {
@@ -88,7 +88,7 @@ void CommitQueue::add(Pending& pending, std::size_t step, Statement statement, c
 }
 
 void CommitQueue::add_partition(Pending& pending, std::int32_t partition) {
-  if (!known_.add({}, "partition", fmt::to_string(partition))) return;
+  if (!partitions_.insert(partition).second) return;
   cells_.clear();
   cells_.integer(partition);
   add(pending, 0, Statement::kPutPartition, cells_);
@@ -189,11 +189,15 @@ Result<Store::Ticket> CommitQueue::poll() {
   const std::size_t received = receive();
   if (failure_) return fail(*failure_);
   resend();
-  for (Pending& pending : pending_) advance(pending);
+  bool others_began = true;  // all commits before have left their first step
+  for (Pending& pending : pending_) {
+    advance(pending, others_began);
+    others_began = others_began && pending.step > 0;
+  }
   while (!pending_.empty() && pending_.front().step == kSteps) {
     done_ = pending_.front().ticket;
     pending_.pop_front();
-    if (!pending_.empty()) advance(pending_.front());
+    if (!pending_.empty()) advance(pending_.front(), true);
   }
   const std::size_t sent = send_new();
   idle_ = received == 0 && sent == 0 && !pending_.empty();
@@ -264,9 +268,11 @@ void CommitQueue::resend() {
   }
 }
 
-void CommitQueue::advance(Pending& pending) {
+void CommitQueue::advance(Pending& pending, bool others_began) {
   while (pending.step < kSteps && pending.open == 0) {
-    if (pending.step + 1 == kSteps - 1 && &pending != &pending_.front() && !pending.steps[kSteps - 1].empty()) return;
+    if (pending.step == 0 && !others_began) return;
+    const bool to_checkpoint = pending.step + 1 == kSteps - 1 && !pending.steps[kSteps - 1].empty();
+    if (to_checkpoint && &pending != &pending_.front()) return;
     ++pending.step;
     pending.next = 0;
     if (pending.step < kSteps) pending.open = pending.steps[pending.step].size();

@@ -1,5 +1,6 @@
 // Commits on their way to the cluster. Each is written in steps: trades, revisions and what finds them again; then
-// bars; then the checkpoint, when the commits before are whole. The steps of several commits overlap otherwise.
+// bars, when all commits before have done their first step too, since a bar's row says that its revisions are there;
+// then the checkpoint, when the commits before are whole. The steps of several commits overlap otherwise.
 //
 // Rows of one partition travel together. How many requests are under way follows what the cluster can take: one more
 // for each window that was answered well, half as many when it was late or had too much to do. What fails for a time is
@@ -11,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -99,7 +101,7 @@ class CommitQueue {
   void send(const Sent& what);
   [[nodiscard]] bool is_full() const { return sent_.size() >= static_cast<std::size_t>(window_); }
   // Goes on to the next step that has something in it.
-  void advance(Pending& pending);
+  void advance(Pending& pending, bool others_began);
 
   Link& link_;
   Clock& clock_;
@@ -117,6 +119,7 @@ class CommitQueue {
   std::optional<Error> failure_;
   CommitStatistics statistics_;
   KnownBuckets known_;
+  std::set<std::int32_t> partitions_;       // that are listed
   std::map<std::int32_t, Ledger> ledgers_;  // as last written, by partition
   CellWriter cells_;
 };

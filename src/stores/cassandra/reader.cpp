@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kWaitMs = 50;
 constexpr std::int64_t kFirstDelayNs = 50 * kNsPerMs;
 constexpr std::int64_t kLongestDelayNs = 2 * kNsPerSecond;
+constexpr std::int64_t kSlow = 5;  // times the patience, of a whole visit
 constexpr std::int32_t kFirstPageRows = 500, kPageRows = 4'000;
 
 }  // namespace
@@ -26,7 +27,8 @@ class Reader::Scan {
         link_(reader.make_link_()),
         selects_(selects),
         queries_(selects.size()),
-        silent_since_ns_(reader.clock_.boot_ns()) {}
+        begun_ns_(reader.clock_.boot_ns()),
+        silent_since_ns_(begun_ns_) {}
 
   Result<bool> run(std::size_t most_under_way, const Visit& visit) {
     std::size_t asked = 0;
@@ -87,7 +89,10 @@ class Reader::Scan {
     if (known_trouble != nullptr) {
       if (auto why = known_trouble->text()) return reader_.give_up(*std::move(why));
     }
-    if (now_ns - silent_since_ns_ < patience_ms * kNsPerMs) return {};
+    // Who must not be held up does not wait for many slow answers either.
+    const bool slow = known_trouble != nullptr && now_ns - begun_ns_ >= kSlow * patience_ms * kNsPerMs;
+    if (now_ns - silent_since_ns_ < patience_ms * kNsPerMs && !slow) return {};
+    if (slow) return reader_.give_up(fmt::format("not all answers within {} ms", kSlow * patience_ms));
     return reader_.give_up(fmt::format("no answer for {} ms{}{}", patience_ms, failure_.empty() ? "" : ": ", failure_));
   }
 
@@ -117,6 +122,7 @@ class Reader::Scan {
   std::vector<Query> queries_;
   std::vector<std::size_t> again_;  // those that failed
   std::string failure_;             // why the last one did
+  std::int64_t begun_ns_;
   std::int64_t silent_since_ns_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "stores/cassandra/init_cql.h"
@@ -68,7 +69,7 @@ std::string replication_cql(const Replication& replication) {
 }
 
 // Tables that are kept for a time.
-constexpr std::array<std::pair<std::string_view, std::int64_t CassandraRetention::*>, 6> kKept = {{
+constexpr std::array<std::pair<std::string_view, std::optional<std::int64_t> CassandraRetention::*>, 6> kKept = {{
     {"ticks", &CassandraRetention::ticks_days},
     {"tick_buckets", &CassandraRetention::ticks_days},
     {"bars_1s", &CassandraRetention::bars_1s_days},
@@ -78,12 +79,15 @@ constexpr std::array<std::pair<std::string_view, std::int64_t CassandraRetention
 }};
 
 Result<void> keep(Session& session, std::string_view table, std::int64_t days) {
+  constexpr std::int64_t kSecondsPerDay = 86'400;
   // Five minutes' index row must outlive the last trade of them.
-  const std::int64_t seconds = days == 0 ? 0 : days * 86'400 + (table == "tick_buckets" ? 3'600 : 0);
-  FINPIPE_TRY(session.run(fmt::format(
-      "ALTER TABLE {} WITH default_time_to_live = {} AND compaction = {{'class': 'TimeWindowCompactionStrategy', "
-      "'compaction_window_unit': 'HOURS', 'compaction_window_size': {}}}",
-      table, seconds, compaction_window_hours(days))));
+  const std::int64_t seconds = days == 0 ? 0 : days * kSecondsPerDay + (table == "tick_buckets" ? 3'600 : 0);
+  // What has expired is read as a tombstone until it is dropped, so long after it was written at the least.
+  const std::int64_t grace_s = (days == 0 ? 10 : std::min<std::int64_t>(days, 10)) * kSecondsPerDay;
+  FINPIPE_TRY(session.run(
+      fmt::format("ALTER TABLE {} WITH default_time_to_live = {} AND gc_grace_seconds = {} AND compaction = {{'class': "
+                  "'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS', 'compaction_window_size': {}}}",
+                  table, seconds, grace_s, compaction_window_hours(days))));
   return {};
 }
 
@@ -117,9 +121,10 @@ Result<Replication> parse_replication(std::string_view text) {
     replication[""] = *copies;
     return replication;
   }
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::string_view part = rest.substr(0, rest.find(','));
-    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view part = text.substr(begin, end - begin);
+    begin = end + 1;
     const std::size_t colon = part.rfind(':');
     const auto copies = colon == std::string_view::npos ? std::nullopt : whole_number(part.substr(colon + 1));
     const std::string_view name = part.substr(0, colon);
@@ -129,7 +134,6 @@ Result<Replication> parse_replication(std::string_view text) {
     }
     if (!replication.emplace(name, *copies).second) return bad("a data center is named twice");
   }
-  if (replication.empty()) return bad(kForm);
   return replication;
 }
 
@@ -139,7 +143,8 @@ Result<void> check_overlap(const Replication& replication, const std::string& da
   for (const auto& [name, copies] : replication) all += copies;
   const bool several = replication.size() > 1;
   const bool needs_local = several && (is_local(read) || is_local(write));
-  if (needs_local && !replication.contains(datacenter)) {
+  const bool is_elsewhere = !datacenter.empty() && !replication.contains("") && !replication.contains(datacenter);
+  if ((needs_local && datacenter.empty()) || is_elsewhere) {
     return fail(ErrorCode::kWeakConsistency,
                 datacenter.empty() ? "the keyspace has several data centers: set cassandra-datacenter to the local one"
                                    : fmt::format("the keyspace has no copies in data center {}", datacenter));
@@ -205,8 +210,8 @@ Result<std::vector<std::string>> create_cassandra_schema(const CassandraOptions&
     if (present) {
       done.push_back(fmt::format("keyspace {} is there; its replication stays", options.keyspace));
     } else {
-      FINPIPE_TRY(session->run(fmt::format("CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {}", options.keyspace,
-                                           cql::replication_cql(copies))));
+      FINPIPE_TRY(session->run(fmt::format("CREATE KEYSPACE IF NOT EXISTS \"{}\" WITH replication = {}",
+                                           options.keyspace, cql::replication_cql(copies))));
       done.push_back(fmt::format("created keyspace {} with replication {}", options.keyspace, replication));
     }
   }
@@ -216,17 +221,21 @@ Result<std::vector<std::string>> create_cassandra_schema(const CassandraOptions&
   for (const std::string& statement : cql::statements_of(cql::init_cql())) {
     if (statement.starts_with("CREATE TABLE")) FINPIPE_TRY(session->run(statement));
   }
-  for (const auto& [table, days] : cql::kKept) FINPIPE_TRY(cql::keep(*session, table, retention.*days));
+  for (const auto& [table, days] : cql::kKept) {
+    if (retention.*days) FINPIPE_TRY(cql::keep(*session, table, *(retention.*days)));
+  }
   FINPIPE_TRY(session->run(fmt::format(
       "INSERT INTO schema_versions (pipeline, version, created_at) VALUES ('finpipe', {}, toTimestamp(now()))",
       cql::kSchemaVersion)));
   done.push_back(version ? fmt::format("the tables are of version {}", cql::kSchemaVersion)
                          : fmt::format("created the tables of version {}", cql::kSchemaVersion));
-  const auto kept = [](std::int64_t days) {
-    return days == 0 ? std::string("for ever") : fmt::format("{} days", days);
-  };
-  done.push_back(fmt::format("kept: trades {}, 1s bars {}, other bars {}", kept(retention.ticks_days),
-                             kept(retention.bars_1s_days), kept(retention.bars_days)));
+  for (const auto& [what, days] :
+       {std::pair("trades", retention.ticks_days), std::pair("1s bars", retention.bars_1s_days),
+        std::pair("other bars", retention.bars_days)}) {
+    if (!days) continue;
+    done.push_back(*days == 0 ? fmt::format("{} are kept for ever", what)
+                              : fmt::format("{} are kept for {} days", what, *days));
+  }
   return done;
 }
 

@@ -42,7 +42,8 @@ constexpr std::array<StatementInfo, kStatementCount> kStatements = {{
     {Statement::kPutVoid,
      "INSERT INTO voids (partition, log_id, log_offset, action, symbol, event_time, seq, reason, "
      "at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-    {Statement::kPutSymbol, "INSERT INTO symbols (pipeline, symbol, partition) VALUES ('finpipe', ?, ?)"},
+    {Statement::kPutSymbol,
+     "INSERT INTO symbols (pipeline, symbol, partition) VALUES ('finpipe', ?, ?) USING TIMESTAMP ?"},
     {Statement::kPutPartition, "INSERT INTO partitions (pipeline, partition) VALUES ('finpipe', ?)"},
     {Statement::kPutPolicy, "INSERT INTO policies (hash, market, rules) VALUES (?, ?, ?)"},
     {Statement::kPutCheckpoint,
@@ -129,23 +130,33 @@ bool take_named(std::string_view name, std::initializer_list<Enum> all, Enum& va
   return false;
 }
 
-// A bar without a price is rare, and an earlier version of it may have had one: null takes that back.
-void price(CellWriter& cells, const std::optional<int128>& value, int digits) {
-  value ? cells.decimal(*value, digits) : cells.null();
+// How a value that a bar does not have is written, and how it looks when it is read.
+enum class Absent : std::uint8_t { kNull, kUnset };
+
+// A null is a tombstone: it is written only where an earlier version, or one of an earlier generation, may have had the
+// value.
+Absent absent_when_written(const Bar& bar) {
+  return bar.generation > 0 || bar.excluded > 0 ? Absent::kNull : Absent::kUnset;
 }
 
 // The columns that show what the row says.
-void put_shown(const Bar& bar, CellWriter& cells) {
+void put_shown(const Bar& bar, Absent absent, CellWriter& cells) {
+  const auto price = [&](const std::optional<int128>& value) {
+    if (value) {
+      cells.decimal(*value, kPriceDigits);
+    } else {
+      absent == Absent::kNull ? cells.null() : cells.unset();
+    }
+  };
   const auto high_low = [&](std::int64_t value) {
     return bar.has_high_low ? std::optional<int128>(value) : std::nullopt;
   };
-  price(cells, bar.open_e9(), kPriceDigits);
-  price(cells, high_low(bar.high_e9), kPriceDigits);
-  price(cells, high_low(bar.low_e9), kPriceDigits);
-  price(cells, bar.close_e9(), kPriceDigits);
+  price(bar.open_e9());
+  price(high_low(bar.high_e9));
+  price(high_low(bar.low_e9));
+  price(bar.close_e9());
   cells.decimal(bar.volume_e8, kVolumeDigits);
-  price(cells, bar.vwap_volume_e8 > 0 ? std::optional(vwap_e9(bar.notional_e17, bar.vwap_volume_e8)) : std::nullopt,
-        kPriceDigits);
+  price(bar.vwap_volume_e8 > 0 ? std::optional(vwap_e9(bar.notional_e17, bar.vwap_volume_e8)) : std::nullopt);
   cells.bigint(bar.trades).text(finpipe::to_string(bar.state)).integer(bar.revision);
   cells.text(finpipe::to_string(bar.reason)).bigint(bar.closed_at_ns).bigint(bar.missing_ms);
   cells.boolean(bar.partial).boolean(bar.backfilled).bigint(bar.generation).bigint(bar.version);
@@ -169,7 +180,7 @@ Result<void> read_bar_row(std::string_view kind, std::string_view symbol, Interv
     return fail(ErrorCode::kCorrupt, bar_name(kind, symbol, interval, row.key.start_ms));
   }
   CellWriter expected;
-  put_shown(row.bar, expected);
+  put_shown(row.bar, Absent::kNull, expected);
   if (expected.bytes() == shown) return {};
   return fail(ErrorCode::kCorrupt,
               bar_name(kind, symbol, interval, row.key.start_ms) + ": its columns do not show what its state_row says");
@@ -230,7 +241,7 @@ void put_tick(const Tick& tick, std::int64_t generation, CellWriter& cells) {
 void put_bar(const BarRow& row, CellWriter& cells) {
   cells.text(row.key.symbol).text(finpipe::to_string(row.key.interval));
   cells.text(bar_bucket(row.key.interval, row.key.start_ms)).timestamp_ms(row.key.start_ms);
-  put_shown(row.bar, cells);
+  put_shown(row.bar, absent_when_written(row.bar), cells);
   std::string state;
   encode_bar(row.bar, state);
   cells.blob(state).bigint(bar_timestamp_us(row));
@@ -240,15 +251,18 @@ void put_revision(const RevisionRow& row, CellWriter& cells) { put_bar(row, cell
 
 void put_gap(const SpanRow& row, CellWriter& cells) {
   cells.integer(row.partition).blob(as_view(row.log_id)).bigint(row.offset).integer(row.index);
-  cells.text(to_string(row.kind)).text(row.symbol).timestamp_ms(row.from_ms).timestamp_ms(row.to_ms).text(row.reason);
+  cells.text(to_string(row.kind)).text(row.symbol).timestamp_ms(row.from_ms).timestamp_ms(row.to_ms);
+  cells.text(as_utf8(row.reason));
 }
 
 void put_void(const VoidRow& row, CellWriter& cells) {
   cells.integer(row.partition).blob(as_view(row.log_id)).bigint(row.offset).text(finpipe::to_string(row.action));
-  cells.text(row.symbol).timestamp_ms(row.event_time_ms).bigint(row.seq).text(row.reason).bigint(row.at_ns);
+  cells.text(row.symbol).timestamp_ms(row.event_time_ms).bigint(row.seq).text(as_utf8(row.reason)).bigint(row.at_ns);
 }
 
-void put_symbol(const SymbolRow& row, CellWriter& cells) { cells.text(row.symbol).integer(row.partition); }
+void put_symbol(const SymbolRow& row, std::int64_t generation, CellWriter& cells) {
+  cells.text(row.symbol).integer(row.partition).bigint(generation);
+}
 
 void put_policy(const PolicyRow& row, CellWriter& cells) { cells.text(row.hash).text(row.market).text(row.text); }
 

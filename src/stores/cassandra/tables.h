@@ -86,7 +86,8 @@ void put_bar(const BarRow& row, CellWriter& cells);  // kPutBar, kPutBar1s
 void put_revision(const RevisionRow& row, CellWriter& cells);
 void put_gap(const SpanRow& row, CellWriter& cells);
 void put_void(const VoidRow& row, CellWriter& cells);
-void put_symbol(const SymbolRow& row, CellWriter& cells);
+// Their timestamp is the generation.
+void put_symbol(const SymbolRow& row, std::int64_t generation, CellWriter& cells);
 void put_policy(const PolicyRow& row, CellWriter& cells);
 void put_checkpoint(const CheckpointRow& row, CellWriter& cells);
 void put_ledger(const CheckpointRow& at, const SessionKey& session, const LedgerRow& row, CellWriter& cells);

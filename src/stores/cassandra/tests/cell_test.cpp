@@ -80,6 +80,18 @@ TEST(Cells, OfAnotherTypeOrMissingAreNotOk) {
   EXPECT_TRUE(fails(CellWriter().decimal(most, 0).bytes(), [](CellReader& cells) { (void)cells.decimal(1); }));
 }
 
+TEST(Cells, TextThatIsNoUtf8IsShownAsFarAsItIs) {
+  for (const char* good :
+       {"", "plain", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_EQ(as_utf8(good), good);
+  }
+  EXPECT_EQ(as_utf8("caf\xE9!"), "caf?!");
+  EXPECT_EQ(as_utf8("\xC0\x80"), "??") << "not the shortest form";
+  EXPECT_EQ(as_utf8("\xED\xA0\x80"), "???") << "half of a pair";
+  EXPECT_EQ(as_utf8("\xF4\x90\x80\x80"), "????") << "beyond the last";
+  EXPECT_EQ(as_utf8("\xE2\x82"), "??") << "cut off";
+}
+
 TEST(Cells, CanBeTakenAsTheyAre) {
   const std::string three = CellWriter().integer(5).null().text("x").bytes();
   const std::string cells = three + CellWriter().integer(6).bytes();

@@ -119,6 +119,21 @@ TEST_F(Commits, CheckpointWaitsForTheCommitsBeforeItsOwn) {
   EXPECT_EQ(poll(), second);
 }
 
+// Else a crash could leave a row that says it is closed without the revision that says so.
+TEST_F(Commits, BarsWaitForTheFirstStepOfTheCommitsBefore) {
+  (void)queue_.submit(commit_of(1));
+  (void)queue_.submit(commit_of(2));
+  (void)poll();
+  const Request held = link_.requests.front();
+  link_.requests.erase(link_.requests.begin());
+  (void)link_.answer_all();
+  (void)poll();
+  EXPECT_TRUE(link_.requests.empty()) << "the first commit's first step is still open";
+  link_.answer(held);
+  (void)poll();
+  EXPECT_EQ(sent(Statement::kPutBar), 2U);
+}
+
 TEST_F(Commits, RowsOfOnePartitionTravelTogetherAndNotTooMany) {
   Commit commit;
   for (std::int64_t i = 0; i < 120; ++i) {

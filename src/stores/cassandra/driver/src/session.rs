@@ -123,6 +123,7 @@ impl Session {
         let errors = Errors { rejections: rejections.as_deref() };
         let failure = match connected {
             Ok(Ok(driver)) => {
+                missing_datacenter(&driver, options.datacenter.as_deref())?;
                 let shared = Arc::new(Shared { driver, balancing, rejections, latencies: Latencies::default() });
                 return Ok(Session { runtime, shared });
             }
@@ -252,6 +253,21 @@ impl Session {
             let outcome = pending.shared.driver.execute_single_page(&prepared, &rows, paging_state).await;
             pending.answer(outcome.map(Some));
         });
+    }
+}
+
+/// Else every request would find nobody to ask.
+fn missing_datacenter(driver: &Driver, wanted: Option<&str>) -> Result<(), Failure> {
+    let state = driver.get_cluster_state();
+    let mut there: Vec<&str> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.as_deref()).collect();
+    there.sort_unstable();
+    there.dedup();
+    match wanted {
+        Some(name) if !there.contains(&name) => {
+            let there = there.join(", ");
+            Err(Failure::new(Status::Invalid, format_args!("no node is in data center {name}; there are: {there}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -189,6 +189,7 @@ fn of_server(error: &DbError, reason: &str) -> Failure {
         // So it says when it cannot read what it knows of its users.
         DbError::AuthenticationError if reason.starts_with("Unable to perform authentication") => Status::Unavailable,
         DbError::AuthenticationError => Status::BadCredentials,
+        DbError::Unauthorized if reason.starts_with("Unable to perform authorization") => Status::Unavailable,
         DbError::Unauthorized => Status::Unauthorized,
         DbError::ReadTimeout { .. } | DbError::WriteTimeout { .. } => Status::Timeout,
         DbError::Overloaded | DbError::RateLimitReached { .. } => Status::Overloaded,
@@ -263,6 +264,8 @@ mod tests {
         assert_eq!(of_server_error(DbError::IsBootstrapping, ""), Status::Unavailable);
         assert_eq!(of_server_error(DbError::ServerError, ""), Status::Unavailable);
         assert_eq!(of_server_error(DbError::Unauthorized, "no"), Status::Unauthorized);
+        let unknown = "Unable to perform authorization of permissions: no replica answers";
+        assert_eq!(of_server_error(DbError::Unauthorized, unknown), Status::Unavailable);
         assert_eq!(of_server_error(DbError::AuthenticationError, "wrong"), Status::BadCredentials);
         let reason = "Unable to perform authentication: Operation timed out";
         assert_eq!(of_server_error(DbError::AuthenticationError, reason), Status::Unavailable);
