@@ -44,7 +44,7 @@ add_custom_target(finpipe_cql_library DEPENDS "${library}")
 
 add_library(finpipe_cql INTERFACE)
 add_dependencies(finpipe_cql finpipe_cql_library)
-target_include_directories(finpipe_cql INTERFACE "${source}/include")
+target_include_directories(finpipe_cql SYSTEM INTERFACE "${source}/include")
 target_link_libraries(finpipe_cql INTERFACE
   "${library}" OpenSSL::SSL OpenSSL::Crypto Threads::Threads m ${CMAKE_DL_LIBS})
 

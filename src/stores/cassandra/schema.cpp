@@ -192,7 +192,7 @@ Result<void> check_version(Session& session) {
 
 std::int64_t compaction_window_hours(std::int64_t days) {
   constexpr std::int64_t kWindows = 30;
-  constexpr std::int64_t kWeek = 7 * 24;
+  constexpr std::int64_t kWeek = std::int64_t{7} * 24;
   return days == 0 ? kWeek : std::clamp<std::int64_t>(days * 24 / kWindows, 1, kWeek);
 }
 

@@ -143,7 +143,7 @@ TEST_F(Commits, RowsOfOnePartitionTravelTogetherAndNotTooMany) {
     trade.event_time_ms = i + kTickBucketMs;
     commit.add_tick(trade, "A", i, {});
   }
-  (void)queue_.submit(std::move(commit));
+  (void)queue_.submit(commit);
   (void)poll();
   std::vector<std::uint32_t> rows;
   for (const Request& request : link_.requests) {
@@ -158,7 +158,7 @@ TEST_F(Commits, BucketIsListedOnceAndAfterOthersAgain) {
     Trade trade;
     trade.event_time_ms = event_time_ms;
     commit.add_tick(trade, "A", 1, {});
-    (void)queue_.submit(std::move(commit));
+    (void)queue_.submit(commit);
     (void)poll();
     const std::size_t count = sent(Statement::kPutTickBucket);
     (void)link_.answer_all();
@@ -217,7 +217,7 @@ TEST_F(Commits, WindowShrinksWhenTheClusterIsLateAndGrowsSlowly) {
     trade.event_time_ms = i * kTickBucketMs;
     commit.add_tick(trade, "A", i, {});
   }
-  (void)queue_.submit(std::move(commit));
+  (void)queue_.submit(commit);
   (void)poll();
   EXPECT_EQ(link_.requests.size(), 32U);
   clock_.advance_ns(kNsPerSecond);
