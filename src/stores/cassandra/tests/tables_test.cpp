@@ -128,7 +128,8 @@ TEST(Tables, EveryColumnOfAStatementIsInTheTablesThatAreMade) {
 TEST(Schema, ReplicationIsReadAndMistakesAreNamed) {
   EXPECT_EQ(parse_replication("3").value(), (Replication{{"", 3}}));
   EXPECT_EQ(parse_replication("dc1:3,dc-2:1").value(), (Replication{{"dc1", 3}, {"dc-2", 1}}));
-  for (const char* bad : {"", "0", "-1", "dc1", "dc1:", "dc1:0", ":3", "dc1:3,dc1:2", "dc'1:3", "3 ", "3,", "dc1:3,", "dc1:3,,dc2:3"}) {
+  for (const char* bad :
+       {"", "0", "-1", "dc1", "dc1:", "dc1:0", ":3", "dc1:3,dc1:2", "dc'1:3", "3 ", "3,", "dc1:3,", "dc1:3,,dc2:3"}) {
     const auto result = parse_replication(bad);
     ASSERT_FALSE(result) << bad;
     EXPECT_EQ(result.error().code, ErrorCode::kBadSetting);
