@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -274,7 +273,9 @@ class CassandraStore::Implementation {
         link_(*session_),
         commits_(link_, clock_, trouble_, options.patience_ms),
         loads_(reader({.patience_ms = options.patience_ms, .trouble = &trouble_, .known_trouble = nullptr})),
-        queries_(reader({.patience_ms = options.query_patience_ms, .trouble = nullptr, .known_trouble = &trouble_})) {}
+        queries_(reader({.patience_ms = options.query_patience_ms,
+                         .trouble = nullptr,
+                         .known_trouble = options.patience_ms == 0 ? &trouble_ : nullptr})) {}
 
   cql::CommitStatistics poll_statistics() const {
     const std::lock_guard lock(mutex_);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/time.h"
@@ -35,6 +34,7 @@ class Reader::Scan {
     std::size_t under_way = 1;  // more as it goes on: most visits end early
     for (std::size_t at = 0; at < selects_.size();) {
       for (; asked < selects_.size() && asked < at + under_way; ++asked) ask(asked);
+      silent_since_ns_ = reader_.clock_.boot_ns();  // what the visitor took is not the cluster's silence
       while (!queries_[at].answered) FINPIPE_TRY(wait());
       Query& query = queries_[at];
       const Rows rows = std::move(query.rows);

@@ -247,8 +247,6 @@ void put_bar(const BarRow& row, CellWriter& cells) {
   cells.blob(state).bigint(bar_timestamp_us(row));
 }
 
-void put_revision(const RevisionRow& row, CellWriter& cells) { put_bar(row, cells); }
-
 void put_gap(const SpanRow& row, CellWriter& cells) {
   cells.integer(row.partition).blob(as_view(row.log_id)).bigint(row.offset).integer(row.index);
   cells.text(to_string(row.kind)).text(row.symbol).timestamp_ms(row.from_ms).timestamp_ms(row.to_ms);

@@ -82,8 +82,7 @@ constexpr std::string_view kTickSeries = "ticks";
 // ---- Rows to write -------------------------------------------------------------------------------------------------
 
 void put_tick(const Tick& tick, std::int64_t generation, CellWriter& cells);
-void put_bar(const BarRow& row, CellWriter& cells);  // kPutBar, kPutBar1s
-void put_revision(const RevisionRow& row, CellWriter& cells);
+void put_bar(const BarRow& row, CellWriter& cells);  // a revision likewise
 void put_gap(const SpanRow& row, CellWriter& cells);
 void put_void(const VoidRow& row, CellWriter& cells);
 // Their timestamp is the generation.

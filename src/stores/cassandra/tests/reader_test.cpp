@@ -54,7 +54,9 @@ class AnsweringLink final : public Link {
   std::vector<Answer> receive(std::uint32_t wait_ms) override {
     clock_.advance_ns(wait_ms * kNsPerMs);
     std::vector<Answer> some;
-    if (answers_.empty()) return some;
+    // Never in the round in which it was asked.
+    if (answers_.empty() || !std::exchange(waited_, true)) return some;
+    waited_ = false;
     some.push_back(std::move(answers_.front()));
     answers_.pop_front();
     return some;
@@ -65,6 +67,7 @@ class AnsweringLink final : public Link {
   std::vector<Asked>& asked_;
   ManualClock& clock_;
   std::deque<Answer> answers_;
+  bool waited_ = false;
 };
 
 class Reading : public testing::Test {
@@ -80,6 +83,7 @@ class Reading : public testing::Test {
                         interrupted_,
                         {.patience_ms = patience_ms_, .trouble = &trouble_, .known_trouble = known_trouble_});
     return reader.visit(all, 8, [&](std::size_t at, CellReader& cells) -> Result<bool> {
+      clock_.advance_ns(visit_ns_);
       seen_.emplace_back(at, cells.integer());
       return seen_.size() < stop_after;
     });
@@ -89,6 +93,7 @@ class Reading : public testing::Test {
   ManualClock clock_{0};
   std::atomic<bool> interrupted_ = false;
   std::int64_t patience_ms_ = 0;
+  std::int64_t visit_ns_ = 0;  // a row's
   Trouble trouble_;
   const Trouble* known_trouble_ = nullptr;
   std::vector<Asked> asked_;
@@ -143,6 +148,27 @@ TEST_F(Reading, GivesUpAfterItsPatience) {
   EXPECT_NE(whole.error().detail.find("told"), std::string::npos);
   EXPECT_GE(clock_.boot_ns(), 3 * kNsPerSecond);
   EXPECT_LT(clock_.boot_ns(), 4 * kNsPerSecond);
+}
+
+TEST_F(Reading, WhatTheVisitorTakesIsNotTheClustersSilence) {
+  patience_ms_ = 2'000;
+  visit_ns_ = 10 * kNsPerSecond;
+  const auto whole = read(1, [](const Asked& asked) -> std::optional<Page> {
+    return Page{FP_CQL_OK, {1}, asked.paging_state.size() < 4 ? asked.paging_state + "+" : ""};
+  });
+  ASSERT_TRUE(whole) << whole.error().message();
+  EXPECT_EQ(seen_.size(), 5U);
+}
+
+TEST_F(Reading, WhoMustNotBeHeldUpDoesNotWaitForManySlowAnswers) {
+  patience_ms_ = 2'000;
+  visit_ns_ = 3 * kNsPerSecond;
+  const Trouble none;
+  known_trouble_ = &none;
+  const auto whole = read(1, [](const Asked&) { return Page{FP_CQL_OK, {1}, "more"}; });
+  ASSERT_FALSE(whole);
+  EXPECT_EQ(whole.error().code, ErrorCode::kStoreUnreachable);
+  EXPECT_LT(seen_.size(), 6U);
 }
 
 TEST_F(Reading, DoesNotWaitForWhatOthersKnowToBeAway) {
