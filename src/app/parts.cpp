@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/late_store.h"
 #include "app/urls.h"
 #include "codec/policy_file.h"
 #include "codec/split_file.h"
@@ -37,14 +38,20 @@ CassandraOptions cassandra_options(const Settings& settings, const CassandraUrl&
 }
 
 #ifdef FINPIPE_CASSANDRA
-Result<StorePart> open_cassandra(CassandraOptions options, bool stays) {
+Result<StorePart> open_cassandra(CassandraOptions options, Patience patience) {
   constexpr std::int64_t kPatienceMs = 30'000;
-  if (!stays) options.patience_ms = options.query_patience_ms = kPatienceMs;
-  FINPIPE_TRY_ASSIGN(store, CassandraStore::open(options));
-  return StorePart(std::move(store));
+  if (patience == Patience::kSome) options.patience_ms = options.query_patience_ms = kPatienceMs;
+  const auto open = [options]() -> Result<StorePart> {
+    FINPIPE_TRY_ASSIGN(store, CassandraStore::open(options));
+    return StorePart(std::move(store));
+  };
+  auto opened = open();
+  const bool away = !opened && opened.error().code == ErrorCode::kStoreUnreachable;
+  if (away && patience == Patience::kEndless) return StorePart(std::make_unique<LateStore>(open, opened.error()));
+  return opened;
 }
 #else
-Result<StorePart> open_cassandra(CassandraOptions /*options*/, bool /*stays*/) {
+Result<StorePart> open_cassandra(CassandraOptions /*options*/, Patience /*patience*/) {
   return fail(ErrorCode::kNotBuilt, "Cassandra");
 }
 #endif
@@ -60,10 +67,10 @@ Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access a
   return EmbeddedLog::open(directory, options);
 }
 
-Result<StorePart> open_store(const Settings& settings, Access access, bool stays) {
+Result<StorePart> open_store(const Settings& settings, Access access, Patience patience) {
   FINPIPE_TRY_ASSIGN(url, parse_store_url(settings.store));
   if (const auto* cassandra = std::get_if<CassandraUrl>(&url))
-    return open_cassandra(cassandra_options(settings, *cassandra), stays);
+    return open_cassandra(cassandra_options(settings, *cassandra), patience);
   FINPIPE_TRY_ASSIGN(directory, directory_of("store", settings.store, settings.store_is_default, kDemoStore, access));
   FINPIPE_TRY_ASSIGN(store, EmbeddedStore::open(directory, {.read_only = access == Access::kRead}));
   return StorePart(std::move(store));

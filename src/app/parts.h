@@ -37,8 +37,8 @@ class StorePart {
   template <typename T>
   explicit StorePart(std::unique_ptr<T> opened)
       : query_(opened.get()), statistics_(statistics_of(*opened)), store_(std::move(opened)) {}
-  [[nodiscard]] Store& store() { return *store_; }
-  [[nodiscard]] Query& query() { return *query_; }
+  [[nodiscard]] Store& store() const { return *store_; }
+  [[nodiscard]] Query& query() const { return *query_; }
   // Of a Cassandra store.
   [[nodiscard]] std::optional<CassandraStatistics> statistics() const {
     return statistics_ ? std::optional(statistics_()) : std::nullopt;
@@ -56,10 +56,14 @@ class StorePart {
   std::unique_ptr<Store> store_;
 };
 
-// Servers may be away. What `stays` waits for them with all that it stores, as long as it takes, and its readers some
-// seconds; all others get kStoreUnreachable after half a minute. Access concerns directories only.
-// Errors: kBadUrl, kNotBuilt, those of the store.
-[[nodiscard]] Result<StorePart> open_store(const Settings& settings, Access access, bool stays = false);
+// With servers that may be away. kSome: everything gives up after half a minute, with kStoreUnreachable. Otherwise what
+// stores waits as long as it takes, and readers some seconds; kEndless: from the start, kOnceOpen: they must be there
+// then.
+enum class Patience : std::uint8_t { kSome, kOnceOpen, kEndless };
+
+// Access concerns directories only, patience servers. Errors: kBadUrl, kNotBuilt, those of the store.
+[[nodiscard]] Result<StorePart> open_store(const Settings& settings, Access access,
+                                           Patience patience = Patience::kSome);
 // Creates keyspace and tables or brings them up to date; returns what was done, a line each.
 // Errors: kNotBuilt, those of create_cassandra_schema.
 [[nodiscard]] Result<std::vector<std::string>> create_store(const Settings& settings, const CassandraUrl& url);

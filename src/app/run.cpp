@@ -198,7 +198,9 @@ class Run {
     std::fflush(stdout);
     if (feed_.tape) FINPIPE_TRY(fill_demo_log(settings_, feed_, policies));
     FINPIPE_TRY_ASSIGN(log, open_log(settings_, Access::kWrite));
-    FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite, true));
+    // What is received must not wait for the store; a tape that is to end can.
+    const Patience patience = settings_.exit_at_end ? Patience::kOnceOpen : Patience::kEndless;
+    FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite, patience));
     log_ = std::move(log);
     store_.emplace(std::move(store));
     metered_store_.emplace(store_->store(), metrics_, clock_);

@@ -51,6 +51,23 @@ class Outage(LiveStoreTest):
         self.end(run)
         self.assert_verified()
 
+    def test_a_run_that_begins_meanwhile_takes_trades_and_stores_them_afterwards(self):
+        self.use(self.server, "begins")
+        self.simulate("--speed", "5")
+        self.server.proxies[1].block()
+        run = self.run_live(*self.parts, "--listen", "127.0.0.1:0")
+        self.page = self.page_of(run)
+        self.wait_until(lambda: self.metric("finpipe_ingest_trades_received_total") > 500, "trades", [run])
+        code, told = self.ask("/readyz")
+        self.assertEqual(code, 503, told)
+        self.assertIn("the store is in trouble", told)
+        self.assertEqual(self.ask("/api/v1/bars?symbol=BINANCE:BTCUSDT&interval=1m")[0], 503)
+        self.server.proxies[1].unblock()
+        self.wait_until(lambda: self.ask("/readyz")[0] == 200, "it to be ready", [run])
+        self.wait_until(lambda: self.rows_written() > 500, "rows in the store", [run])
+        self.end(run)
+        self.assert_verified()
+
     def test_a_stop_meanwhile_does_not_wait_and_the_next_start_stores_the_rest(self):
         self.use(self.server, "stopped")
         run = self.start_live()

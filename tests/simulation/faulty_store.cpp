@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "differences.h"
@@ -27,6 +28,14 @@ void SharedStore::apply(Commit commit) {
 Store::Ticket FaultyStore::submit(Commit commit) {
   const Ticket ticket = next_ticket_++;
   if (!fuse_.survives() || failed_) return ticket;
+  Waiting& waiting = waiting_.emplace_back(Waiting{ticket, {}});
+  const auto queue = [&](std::size_t step, auto& contents) {
+    for (auto& content : contents) waiting.steps[step].emplace_back(std::move(content));
+    for (std::size_t i = contents.size(); i > 1; --i) {
+      std::swap(waiting.steps[step][i - 1], waiting.steps[step][random_.below(i)]);
+    }
+    queued_ += contents.size();
+  };
   std::vector<BarRow> bars = std::exchange(commit.bars, {});
   std::vector<CheckpointRow> checkpoints = std::exchange(commit.checkpoints, {});
   std::vector<Commit> first;
@@ -36,15 +45,32 @@ Store::Ticket FaultyStore::submit(Commit commit) {
   if (random_.chance(0.5)) first.emplace_back().symbols = std::exchange(commit.symbols, {});
   if (random_.chance(0.5)) first.emplace_back().policies = std::exchange(commit.policies, {});
   first.push_back(std::move(commit));
-  const auto queue = [&](auto& contents) {
-    for (std::size_t i = contents.size(); i > 1; --i) std::swap(contents[i - 1], contents[random_.below(i)]);
-    for (auto& content : contents) pieces_.push_back({std::move(content), ticket, false});
-  };
-  queue(first);
-  queue(bars);
-  queue(checkpoints);
-  pieces_.back().last = true;
+  queue(0, first);
+  queue(1, bars);
+  queue(2, checkpoints);
   return ticket;
+}
+
+bool FaultyStore::can_go_on(std::size_t index) const {
+  const std::size_t step = waiting_[index].step;
+  const auto has_begun = [](const Waiting& waiting) { return waiting.step > 0; };
+  const auto here = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
+  return step == 0 || (step == 1 && std::all_of(waiting_.begin(), here, has_begun));
+}
+
+FaultyStore::Piece FaultyStore::take() {
+  std::size_t index = 0;  // which always can
+  if (random_.chance(0.3)) {
+    const std::size_t other = random_.below(waiting_.size());
+    if (can_go_on(other)) index = other;
+  }
+  Waiting& waiting = waiting_[index];
+  Piece piece = std::move(waiting.steps[waiting.step].back());
+  waiting.steps[waiting.step].pop_back();
+  --queued_;
+  while (waiting.step < kSteps && waiting.steps[waiting.step].empty()) ++waiting.step;
+  for (; !waiting_.empty() && waiting_.front().step == kSteps; waiting_.pop_front()) done_ = waiting_.front().ticket;
+  return piece;
 }
 
 void FaultyStore::work(std::size_t pieces) {
@@ -52,17 +78,14 @@ void FaultyStore::work(std::size_t pieces) {
   // Nobody looks in between, so rows that follow each other may go together.
   Commit rows;
   const auto flush = [&] { shared_.apply(std::exchange(rows, Commit())); };
-  for (; pieces > 0 && !pieces_.empty(); --pieces) {
-    Piece piece = std::move(pieces_.front());
-    pieces_.pop_front();
-    if (auto* bar = std::get_if<BarRow>(&piece.content)) rows.bars.push_back(std::move(*bar));
-    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece.content))
-      rows.checkpoints.push_back(std::move(*checkpoint));
-    if (auto* commit = std::get_if<Commit>(&piece.content)) {
+  for (; pieces > 0 && queued_ > 0; --pieces) {
+    Piece piece = take();
+    if (auto* bar = std::get_if<BarRow>(&piece)) rows.bars.push_back(std::move(*bar));
+    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece)) rows.checkpoints.push_back(std::move(*checkpoint));
+    if (auto* commit = std::get_if<Commit>(&piece)) {
       flush();
       shared_.apply(std::move(*commit));
     }
-    if (piece.last) done_ = piece.ticket;
   }
   flush();
 }

@@ -1,8 +1,9 @@
 // Stores as a cluster of processes sees them: one shared store, and per process a queue in front of it that applies
-// what was submitted later, in pieces, in the order that the contract allows. A process that crashed takes its queue
-// with it; one that was replaced without noticing goes on applying its own.
+// what was submitted later, in pieces, in an order that the contract allows: those of several commits mix. A process
+// that crashed takes its queue with it; one that was replaced without noticing goes on applying its own.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -54,9 +55,9 @@ class FaultyStore final : public Store {
  public:
   FaultyStore(SharedStore& shared, Fuse& fuse, std::uint64_t seed) : shared_(shared), fuse_(fuse), random_(seed) {}
 
-  // Applies the oldest `pieces` of what is queued.
+  // Applies so many pieces of what is queued.
   void work(std::size_t pieces);
-  [[nodiscard]] std::size_t queued() const { return pieces_.size(); }
+  [[nodiscard]] std::size_t queued() const { return queued_; }
 
   // What waits will never be written, and the process that polls is told.
   void fail_writes() { failed_ = true; }
@@ -73,17 +74,25 @@ class FaultyStore final : public Store {
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
  private:
-  struct Piece {
-    std::variant<Commit, BarRow, CheckpointRow> content;
+  // A commit on its way: revisions and what finds them; bars, once all commits before have done their first step too;
+  // the checkpoint, once they are whole.
+  static constexpr std::size_t kSteps = 3;
+  using Piece = std::variant<Commit, BarRow, CheckpointRow>;
+  struct Waiting {
     Ticket ticket;
-    bool last;  // of its ticket
+    std::array<std::vector<Piece>, kSteps> steps;  // in the opposite order
+    std::size_t step = 0;                          // that is not done
   };
+
+  [[nodiscard]] bool can_go_on(std::size_t index) const;
+  [[nodiscard]] Piece take();
 
   SharedStore& shared_;
   Fuse& fuse_;
   Random random_;
   bool failed_ = false;
-  std::deque<Piece> pieces_;
+  std::deque<Waiting> waiting_;
+  std::size_t queued_ = 0;  // pieces
   Ticket next_ticket_ = 1;
   Ticket done_ = 0;
 };
