@@ -28,7 +28,7 @@ class Cassandra:
                       'other-authority'; the right authority is `authority`
     `client_certificates`  only clients that `authority` signed are let in
     `proxied`         clients reach each node through `proxies[node]`, which can block the way
-    `data_directory`  data and commit log, node by node in node1, ...; where a test has mounted a small file system
+    `data_directory`  where the tables are, node by node in node1, ...: a small file system that a test has mounted
     `fast`            for benchmarks: Java's best compiler and collector; give it heap_mb=1024 or so
     `settings`        more of cassandra.yaml, or other values
     """
@@ -115,15 +115,15 @@ class Cassandra:
         return Process(command, directory, directory / "cassandra.log")
 
     def configuration(self, number):
-        data = self.data_directory / f"node{number}"
+        own = self.directory / f"node{number}"
         seeds = [{"seeds": f"{self.address()}:{self.storage_port}"}]
         values = {
             "initial_token": str(self.tokens[number - 1]),
-            "data_file_directories": [str(data / "data")],
-            "commitlog_directory": str(data / "commitlog"),
-            "hints_directory": str(data / "hints"),
-            "saved_caches_directory": str(data / "saved_caches"),
-            "cdc_raw_directory": str(data / "cdc"),
+            "data_file_directories": [str(self.data_directory / f"node{number}" / "data")],
+            "commitlog_directory": str(own / "commitlog"),
+            "hints_directory": str(own / "hints"),
+            "saved_caches_directory": str(own / "saved_caches"),
+            "cdc_raw_directory": str(own / "cdc"),
             "listen_address": self.address(number),
             "rpc_address": self.address(number),
             "broadcast_rpc_address": self.client_address(number),
