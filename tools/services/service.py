@@ -154,3 +154,9 @@ def output_of(command, name):
     if done.returncode != 0:
         raise ServiceError(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def write_properties(path, values, before=""):
+    """A Java properties file; a value wins over one of the same name in the text before."""
+    path.touch(mode=0o600)
+    path.write_text(before + "".join(f"{key}={value}\n" for key, value in values.items()))

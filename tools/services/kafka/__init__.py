@@ -8,7 +8,7 @@ import uuid
 
 from .. import addresses, java
 from ..processes import Process
-from ..service import Service, output_of
+from ..service import Service, output_of, write_properties
 from . import install
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -220,12 +220,6 @@ class Kafka(Service):
 
 def plain_login(user, password):
     return f'{LOGIN}.plain.PlainLoginModule required username="{user}" password="{password}";'
-
-
-def write_properties(path, values, before=""):
-    """A Java properties file; a value wins over one of the same name in the text before."""
-    path.touch(mode=0o600)
-    path.write_text(before + "".join(f"{key}={value}\n" for key, value in values.items()))
 
 
 def tool_command(directory, name, options=java.SHORT):
