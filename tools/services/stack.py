@@ -31,9 +31,11 @@ def add_commands(commands):
         ("stack", hold, "the same as up, in the foreground"),
     ):
         parser = commands.add_parser(name, help=text, description=text)
-        parser.set_defaults(run=lambda parsed, run=run: run(Stack(parsed.dir)))
+        parser.set_defaults(run=lambda parsed, run=run: run(Stack(parsed)))
         text = "directory of data and logs; default ${XDG_STATE_HOME:-~/.local/state}/finpipe/services"
         parser.add_argument("--dir", type=pathlib.Path, default=state_directory(), help=text)
+        if run in (up, hold):
+            parser.add_argument("--block", default=BLOCK, help=f"of their addresses; default {BLOCK}")
 
 
 def state_directory():
@@ -44,8 +46,9 @@ def state_directory():
 class Stack:
     """What is in a directory: who runs it, held as a lock that ends with its holder, and where the services are."""
 
-    def __init__(self, directory):
-        self.directory = directory.resolve()
+    def __init__(self, parsed):
+        self.directory = parsed.dir.resolve()
+        self.block = getattr(parsed, "block", None)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.pid_file = self.directory / "pid"
         self.urls_file = self.directory / "urls"
@@ -73,7 +76,7 @@ def locks(file):
 def up(stack):
     if not stack.is_held():
         with stack.log.open("wb") as log:
-            command = [sys.executable, PROGRAM, "stack", "--dir", stack.directory]
+            command = [sys.executable, PROGRAM, "stack", "--dir", stack.directory, "--block", stack.block]
             to = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             child = subprocess.Popen([str(word) for word in command], start_new_session=True, **to)
         wait_until(lambda: stack.is_ready() or child.poll() is not None, START_PATIENCE_S)
@@ -111,11 +114,10 @@ def hold(stack):
             raise ServiceError(f"process {stack.pid()} runs the services of {stack.directory}")
         stack.urls_file.unlink(missing_ok=True)
         stack.pid_file.write_text(str(os.getpid()))
-        kafka = Kafka(stack.directory / "kafka", block=BLOCK)
-        cassandra = Cassandra(stack.directory / "cassandra", block=BLOCK)
-        registry = Registry(
-            stack.directory / "registry", kafka=kafka, block=BLOCK, compatibility="BACKWARD_TRANSITIVE"
-        )
+        cassandra = Cassandra(stack.directory / "cassandra", block=stack.block)
+        kafka = Kafka(stack.directory / "kafka", block=stack.block)
+        to_kafka = {"kafka": kafka, "compatibility": "BACKWARD_TRANSITIVE"}
+        registry = Registry(stack.directory / "registry", block=stack.block, **to_kafka)
         with cassandra, kafka, registry:
             urls = (
                 f"kafka      kafka://{kafka.contact_points()}\n"
