@@ -47,7 +47,7 @@ def jars(name, pom, size):
 
 
 def class_archive(name, run_once):
-    """The option that uses the archive for this Java; `run_once(option)` runs the server, which writes it at its end."""
+    """The option that uses the archive for this Java; `run_once(option)` runs the server, whose end writes it."""
     build = java()[1]
 
     def make(directory):
