@@ -1,6 +1,6 @@
 """Apicurio's program, and an archive of its classes."""
 
-import tarfile
+import shutil
 
 from .. import cache, java
 
@@ -21,8 +21,7 @@ def program():
             ["mvn", "-q", "-B", MAVEN_GET, "-Dtransitive=false", f"-Dartifact={ARTIFACT}", f"-Ddest={archive}"],
             "get the schema registry",
         )
-        with tarfile.open(archive) as files:
-            files.extractall(directory, filter="data")
+        shutil.unpack_archive(archive, directory)
         archive.unlink()
 
     return cache.cached(NAME, make) / f"apicurio-registry-app-{VERSION}-runner.jar"
