@@ -52,6 +52,9 @@ def class_archive(name, run_once):
 
     def make(directory):
         cache.say(f"Archiving the classes of {name} (once, some seconds)")
-        run_once(f"-XX:ArchiveClassesAtExit={directory / 'classes.jsa'}")
+        archive = directory / "classes.jsa"
+        run_once(f"-XX:ArchiveClassesAtExit={archive}")
+        if not archive.exists():
+            raise ServiceError(f"{name} was killed before it had written the archive of its classes. Try again")
 
     return f"-XX:SharedArchiveFile={cache.cached(f'{name}-java-{build}', make) / 'classes.jsa'}"
