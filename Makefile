@@ -1,6 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra lint lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra services-up services-down lint \
+  lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,13 @@ bench-cassandra: ## trades into a Cassandra node that it starts, beside the Pyth
 	@tools/build.sh finpipe -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
 	@tools/build.sh cassandra_bench
 	@benchmarks/cassandra/compare.py
+
+services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the background; prints where they are
+	@tools/packages.sh install services
+	@tools/services/services up
+
+services-down: ## end them; their data stay
+	@tools/services/services down
 
 lint: ## layer check, clang-format, clang-tidy
 	@tools/lint.sh all
