@@ -23,9 +23,8 @@ LARGEST_BYTES = 100_000_000
 
 def main():
     rows = sys.argv[1] if len(sys.argv) > 1 else "20000000"
-    settings = {"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"}
     with tempfile.TemporaryDirectory(prefix="finpipe-day-") as work:
-        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=1024, settings=settings) as server:
+        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=1024) as server:
             address = server.contact_points()
             before = len(server.warnings())
             subprocess.run([BUILD / "finpipe", "check", "--create", "--store", f"cassandra://{address}/day"],

@@ -13,6 +13,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 # The ring in equal parts.
 TOKENS = {1: [-(2**63)], 3: [-(2**63), -3074457345618258603, 3074457345618258602]}
 SUPERUSER = ("cassandra", "cassandra")
+# As Cassandra has it where nobody asks for a small and careful one.
+FAST = {
+    "commitlog_sync": "periodic", "commitlog_sync_period": "10000ms", "commitlog_segment_size": "32MiB",
+    "commitlog_total_space": "2048MiB", "memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB",
+    "file_cache_size": "128MiB", "key_cache_size": "50MiB", "concurrent_reads": 32, "concurrent_writes": 32,
+}
 
 
 class Cassandra(Service):
@@ -25,7 +31,8 @@ class Cassandra(Service):
     `client_certificates`  only clients that `authority` signed are let in
     `proxied`         clients reach each node through `proxies[node]`, which can block the way
     `data_directory`  where the tables are, node by node in node1, ...: a small file system that a test has mounted
-    `fast`            for benchmarks: Java's best compiler and collector; give it heap_mb=1024 or so
+    `fast`            for benchmarks: Java's best compiler and collector, memory and commit log as in production; give
+                      it heap_mb=1024 or so
     `settings`        more of cassandra.yaml, or other values
     """
 
@@ -41,7 +48,7 @@ class Cassandra(Service):
         self.auth = auth
         self.tls = tls
         self.client_certificates = client_certificates
-        self.settings = settings or {}
+        self.settings = (FAST if fast else {}) | (settings or {})
         self.storage_port = self.ports["storage_port"]
         self.jmx_ports = {number: addresses.reserve_port() for number in self.numbers}
         self.remember(jmx=list(self.jmx_ports.values()))
