@@ -47,14 +47,14 @@ def jars(name, pom, size):
 
 
 def class_archive(name, run_once):
-    """The option that uses the archive for this Java; `run_once(option)` runs the server, whose end writes it."""
+    """The option that uses the archive for this Java; `run_once(option)` runs the server, whose end writes it, and
+    tells whether that was one of its own accord."""
     build = java()[1]
 
     def make(directory):
         cache.say(f"Archiving the classes of {name} (once, some seconds)")
         archive = directory / "classes.jsa"
-        run_once(f"-XX:ArchiveClassesAtExit={archive}")
-        if not archive.exists():
+        if not run_once(f"-XX:ArchiveClassesAtExit={archive}") or not archive.exists():
             raise ServiceError(f"{name} was killed before it had written the archive of its classes. Try again")
 
     return f"-XX:SharedArchiveFile={cache.cached(f'{name}-java-{build}', make) / 'classes.jsa'}"

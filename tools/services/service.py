@@ -104,15 +104,17 @@ class Service:
         return self.nodes[number].is_running() and not self.nodes[number].is_paused
 
     def stop(self):
-        """Asks every node to end, and makes those that do not."""
+        """Asks every node to end, and makes those that do not; whether all did."""
         for node in self.nodes.values():
             node.terminate()
-        for number, node in self.nodes.items():
-            if not node.reap(STOP_PATIENCE_S):
+        ended = {number: node.reap(STOP_PATIENCE_S) for number, node in self.nodes.items()}
+        for number in self.numbers:
+            if not ended[number]:
                 cache.say(f"{self.NAME} node {number} had to be killed")
         for proxy in self.proxies.values():
             proxy.close()
         self.proxies.clear()
+        return all(ended.values())
 
     def kill(self, node=1):
         """As a crash ends it: SIGKILL."""

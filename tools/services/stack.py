@@ -75,12 +75,13 @@ def locks(file):
 
 def up(stack):
     if not stack.is_held():
-        with stack.log.open("wb") as log:
+        with stack.log.open("ab") as log:
             command = [sys.executable, PROGRAM, "stack", "--dir", stack.directory, "--block", stack.block]
             to = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             child = subprocess.Popen([str(word) for word in command], start_new_session=True, **to)
         wait_until(lambda: stack.is_ready() or child.poll() is not None, START_PATIENCE_S)
-    elif not wait_until(stack.is_ready, START_PATIENCE_S):
+    # Perhaps by another who did the same.
+    if stack.is_held() and not wait_until(stack.is_ready, START_PATIENCE_S):
         raise ServiceError(f"not ready in time: see {stack.log}")
     if not stack.is_ready():
         raise ServiceError(f"not started; the end of {stack.log}:\n{stack.log.read_text()[-2000:].strip()}")
@@ -112,8 +113,8 @@ def hold(stack):
         # Others try it too, for an instant, to learn whether it is held.
         if not wait_until(lambda: locks(file), LOCK_PATIENCE_S):
             raise ServiceError(f"process {stack.pid()} runs the services of {stack.directory}")
-        stack.urls_file.unlink(missing_ok=True)
         stack.pid_file.write_text(str(os.getpid()))
+        stack.urls_file.unlink(missing_ok=True)
         cassandra = Cassandra(stack.directory / "cassandra", block=stack.block)
         kafka = Kafka(stack.directory / "kafka", block=stack.block)
         to_kafka = {"kafka": kafka, "compatibility": "BACKWARD_TRANSITIVE"}

@@ -17,6 +17,7 @@ SUPERUSER = ("cassandra", "cassandra")
 FAST = {
     "commitlog_sync": "periodic", "commitlog_sync_period": "10000ms", "commitlog_segment_size": "32MiB",
     "commitlog_total_space": "2048MiB", "memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB",
+    "memtable_allocation_type": "offheap_objects",
     "file_cache_size": "128MiB", "key_cache_size": "50MiB", "concurrent_reads": 32, "concurrent_writes": 32,
 }
 
@@ -32,7 +33,7 @@ class Cassandra(Service):
     `proxied`         clients reach each node through `proxies[node]`, which can block the way
     `data_directory`  where the tables are, node by node in node1, ...: a small file system that a test has mounted
     `fast`            for benchmarks: Java's best compiler and collector, memory and commit log as in production; give
-                      it heap_mb=1024 or so
+                      it heap_mb=2048 or so
     `settings`        more of cassandra.yaml, or other values
     """
 
@@ -170,4 +171,4 @@ def cqlsh_command(directory):
 
 def archive_classes(option):
     with tempfile.TemporaryDirectory(prefix="finpipe-cassandra-") as directory:
-        Cassandra(directory, archive=False, java_options=[option]).start().stop()
+        return Cassandra(directory, archive=False, java_options=[option]).start().stop()

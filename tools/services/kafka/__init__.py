@@ -232,4 +232,4 @@ def tool_command(directory, name, options=java.SHORT):
 
 def archive_classes(option):
     with tempfile.TemporaryDirectory(prefix="finpipe-kafka-") as directory:
-        Kafka(directory, archive=False, security="sasl_ssl", java_options=[option]).start().stop()
+        return Kafka(directory, archive=False, security="sasl_ssl", java_options=[option]).start().stop()

@@ -122,7 +122,9 @@ class Registry(Service):
             request.add_header("Authorization", "Basic " + base64.b64encode(":".join(self.user).encode()).decode())
         # This is no test of certificates.
         context = ssl._create_unverified_context() if self.tls else None
-        with urllib.request.urlopen(request, timeout=ANSWER_PATIENCE_S, context=context) as response:
+        # Nor is it for the proxy of this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+        with opener.open(request, timeout=ANSWER_PATIENCE_S) as response:
             return response.read()
 
 
@@ -130,4 +132,4 @@ def archive_classes(option):
     with tempfile.TemporaryDirectory(prefix="finpipe-registry-") as directory:
         registry = Registry(directory, archive=False, java_options=[option]).start()
         registry.call("POST", "/subjects/a/versions", {"schema": '"string"'})
-        registry.stop()
+        return registry.stop()
