@@ -13,15 +13,15 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools")]
 
-from program import CliTest  # noqa: E402
+import program  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
 
-PATIENCE_S = 300
+PATIENCE_S = program.DEADLINE_S = 300
 EMBEDDED = ["--log", "embedded:a/log", "--store", "embedded:a/store"]
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
 
 
-class Operations(CliTest):
+class Operations(program.CliTest):
     def setUp(self):
         super().setUp()
         self.tape = self.dir / "long.tape"
@@ -57,6 +57,7 @@ class Operations(CliTest):
         self.finpipe("check", "--create", *self.parts(old))
         run = self.run_long(old)
         old.nodetool("snapshot", "-t", "nightly-checkpoints", "--table", "checkpoints", "finpipe")
+        old.nodetool("flush", "finpipe")
         old.nodetool("snapshot", "-t", "nightly", "finpipe")
         self.assertIsNone(run.poll(), "the run was over before the backup")
         backup = self.dir / "backup"
