@@ -38,7 +38,7 @@ Result<void> LateStore::already_open() const {
 std::optional<std::string> LateStore::trouble() const {
   if (is_open_) return part_->store().trouble();
   const std::lock_guard lock(mutex_);
-  return why_;
+  return "it cannot be opened: " + why_;
 }
 
 void LateStore::interrupt() {

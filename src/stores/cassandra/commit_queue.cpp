@@ -202,6 +202,7 @@ Result<Store::Ticket> CommitQueue::poll() {
   const std::size_t sent = send_new();
   idle_ = received == 0 && sent == 0 && !pending_.empty();
   if (pending_.empty()) {
+    window_ = std::min(window_, kFirstWindow);
     trouble_.all_is_well();
     return done_;
   }
@@ -235,7 +236,7 @@ void CommitQueue::take(const Answer& answer) {
     statistics_.rows_written += request.rows;
     request.cells = std::string();
     --what.commit->open;
-    window_ = std::min(window_ + 1 / window_, kMostWindow);
+    if (pending_.size() > 1) window_ = std::min(window_ + 1 / window_, kMostWindow);
     trouble_.all_is_well();
     return;
   }

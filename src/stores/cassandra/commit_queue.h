@@ -2,8 +2,9 @@
 // bars, when all commits before have done their first step too, since a bar's row says that its revisions are there;
 // then the checkpoint, when the commits before are whole. The steps of several commits overlap otherwise.
 //
-// Rows of one partition travel together. How many requests are under way follows what the cluster can take: one more
-// for each window that was answered well, half as many when it was late or had too much to do. What fails for a time is
+// Rows of one partition travel together. How many requests are under way follows what the cluster can take, half as
+// many when it was late or had too much to do, and what is needed: while commits wait for each other, one more for each
+// window that was answered well. A commit in good time leaves the cluster to those who read. What fails for a time is
 // sent again, with the same timestamps, until it succeeds.
 #pragma once
 
@@ -52,7 +53,7 @@ class CommitQueue {
  public:
   static constexpr std::size_t kBatchRows = 50;
   static constexpr std::size_t kBatchBytes = std::size_t{32} * 1024;
-  static constexpr double kFirstWindow = 32, kLeastWindow = 2, kMostWindow = 256;
+  static constexpr double kFirstWindow = 8, kLeastWindow = 2, kMostWindow = 256;
 
   // `patience_ms`: of poll, without an answer; 0: for ever.
   CommitQueue(Link& link, Clock& clock, Trouble& trouble, std::int64_t patience_ms = 0)
