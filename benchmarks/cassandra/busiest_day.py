@@ -25,7 +25,7 @@ LARGEST_BYTES = 100_000_000
 def main():
     rows = sys.argv[1] if len(sys.argv) > 1 else "20000000"
     with tempfile.TemporaryDirectory(prefix="finpipe-day-") as work:
-        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=2048) as server:
+        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=4096) as server:
             address = server.contact_points()
             before = len(server.warnings())
             subprocess.run([BUILD / "finpipe", "check", "--create", "--store", f"cassandra://{address}/day"],
