@@ -99,10 +99,12 @@ class Faults(unittest.TestCase):
                 file.write(b"\0" * 65_536)
                 file.flush()
         # Or the run might be over before memory is.
-        subprocess.Popen([str(word) for word in nodetool_command(self.server.directory)] + ["flush"],
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        flush = subprocess.Popen([str(word) for word in nodetool_command(self.server.directory)] + ["flush"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         failed = wait_until(lambda: "No space left on device" in self.server.log_text()[told:], 60)
         filler.unlink()
+        flush.kill()
+        flush.wait()
         self.assertTrue(failed, "no flush failed")
         self.server.kill()
         self.server.restart()
