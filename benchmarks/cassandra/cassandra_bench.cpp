@@ -181,7 +181,7 @@ void write_day(std::string_view keyspace, std::int64_t rows) {
   constexpr std::int64_t kBucketMs = 5 * kMsPerMinute;
   const auto store = open(keyspace);
   Store::Ticket submitted = 0, done = 0;
-  std::int64_t written = 0;
+  std::int64_t written = 0, most = 0;
   Commit commit;
   const auto submit = [&] {
     submitted = store->submit(std::exchange(commit, {}));
@@ -190,6 +190,7 @@ void write_day(std::string_view keyspace, std::int64_t rows) {
   std::int64_t bucket_ms = kOpenMs;
   for (const double share : shares_of_a_day()) {
     const auto count = static_cast<std::int64_t>(share * static_cast<double>(rows));
+    most = std::max(most, count);
     for (std::int64_t i = 0; i < count; ++i, ++written) {
       Trade trade;
       trade.event_time_ms = bucket_ms + i * kBucketMs / count;
@@ -206,7 +207,7 @@ void write_day(std::string_view keyspace, std::int64_t rows) {
   }
   submit();
   while (done < submitted) done = value_of(store->poll());
-  fmt::print("rows {}\n", written);
+  fmt::print("{} trades, at most {} in five minutes\n", written, most);
 }
 
 int run(const std::vector<std::string_view>& arguments) {
