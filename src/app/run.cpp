@@ -272,7 +272,7 @@ class Run {
     std::unique_ptr<DeadLetters> plain_letters;
     std::unique_ptr<MeteredDeadLetters> letters;
 
-    void open(LogPart& log, Metrics& metrics, Metric metric) {
+    void open(EmbeddedLog& log, Metrics& metrics, Metric metric) {
       reader = log.reader();
       plain_letters = log.dead_letters();
       letters = std::make_unique<MeteredDeadLetters>(*plain_letters, metrics, metric);
@@ -314,7 +314,7 @@ class Run {
   Clock& clock_;
   Metrics metrics_;
   FeedParts feed_;
-  std::unique_ptr<LogPart> log_;
+  std::unique_ptr<EmbeddedLog> log_;
   std::optional<StorePart> store_;
   std::optional<MeteredStore> metered_store_;
   std::optional<MeteredLogWriter> writer_;

@@ -44,8 +44,8 @@ struct CassandraOptions {
   std::string datacenter;                  // whose nodes alone are asked; empty: all alike
   CassandraConsistency read_consistency = CassandraConsistency::kLocalQuorum;
   CassandraConsistency write_consistency = CassandraConsistency::kLocalQuorum;
-  std::int64_t connect_timeout_ms = 10'000;
-  std::int64_t request_timeout_ms = 5'000;  // of one attempt
+  std::int64_t connect_timeout_ms = 10'000;  // of open; the contact points share it, later connections have one's part
+  std::int64_t request_timeout_ms = 5'000;   // of one attempt
   // Without an answer for so long it gives up, with kStoreUnreachable; 0: never.
   std::int64_t query_patience_ms = 2'000;  // a Query
   std::int64_t patience_ms = 0;            // all of a Store
