@@ -28,48 +28,35 @@ void SharedStore::apply(Commit commit) {
 Store::Ticket FaultyStore::submit(Commit commit) {
   const Ticket ticket = next_ticket_++;
   if (!fuse_.survives() || failed_) return ticket;
-  Waiting& waiting = waiting_.emplace_back(Waiting{ticket, {}});
-  const auto queue = [&](std::size_t step, auto& contents) {
-    for (auto& content : contents) waiting.steps[step].emplace_back(std::move(content));
-    for (std::size_t i = contents.size(); i > 1; --i) {
-      std::swap(waiting.steps[step][i - 1], waiting.steps[step][random_.below(i)]);
-    }
-    queued_ += contents.size();
-  };
-  std::vector<BarRow> bars = std::exchange(commit.bars, {});
-  std::vector<CheckpointRow> checkpoints = std::exchange(commit.checkpoints, {});
-  std::vector<Commit> first;
+  Waiting& waiting = waiting_.emplace_back();
+  waiting.ticket = ticket;
+  waiting.bars = std::exchange(commit.bars, {});
+  waiting.checkpoints = std::exchange(commit.checkpoints, {});
+  std::vector<Commit>& first = waiting.first;
   if (random_.chance(0.5)) first.emplace_back().revisions = std::exchange(commit.revisions, {});
   if (random_.chance(0.5)) first.emplace_back().spans = std::exchange(commit.spans, {});
   if (random_.chance(0.5)) first.emplace_back().voids = std::exchange(commit.voids, {});
   if (random_.chance(0.5)) first.emplace_back().symbols = std::exchange(commit.symbols, {});
   if (random_.chance(0.5)) first.emplace_back().policies = std::exchange(commit.policies, {});
   first.push_back(std::move(commit));
-  queue(0, first);
-  queue(1, bars);
-  queue(2, checkpoints);
+  queued_ += waiting.pieces();
   return ticket;
 }
 
 bool FaultyStore::can_go_on(std::size_t index) const {
-  const std::size_t step = waiting_[index].step;
-  const auto has_begun = [](const Waiting& waiting) { return waiting.step > 0; };
+  const std::size_t step = waiting_[index].step();
+  if (index == 0 || step == 0) return true;
+  if (step == 2 || waiting_[index].pieces() == 0) return false;
   const auto here = waiting_.begin() + static_cast<std::ptrdiff_t>(index);
-  return step == 0 || (step == 1 && std::all_of(waiting_.begin(), here, has_begun));
+  return std::all_of(waiting_.begin(), here, [](const Waiting& before) { return before.step() > 0; });
 }
 
-FaultyStore::Piece FaultyStore::take() {
-  std::size_t index = 0;  // which always can
-  if (random_.chance(0.3)) {
-    const std::size_t other = random_.below(waiting_.size());
-    if (can_go_on(other)) index = other;
-  }
-  Waiting& waiting = waiting_[index];
-  Piece piece = std::move(waiting.steps[waiting.step].back());
-  waiting.steps[waiting.step].pop_back();
+template <typename Piece>
+Piece FaultyStore::take_any(std::vector<Piece>& pieces) {
+  std::swap(pieces[random_.below(pieces.size())], pieces.back());
+  Piece piece = std::move(pieces.back());
+  pieces.pop_back();
   --queued_;
-  while (waiting.step < kSteps && waiting.steps[waiting.step].empty()) ++waiting.step;
-  for (; !waiting_.empty() && waiting_.front().step == kSteps; waiting_.pop_front()) done_ = waiting_.front().ticket;
   return piece;
 }
 
@@ -78,14 +65,20 @@ void FaultyStore::work(std::size_t pieces) {
   // Nobody looks in between, so rows that follow each other may go together.
   Commit rows;
   const auto flush = [&] { shared_.apply(std::exchange(rows, Commit())); };
+  const bool newest_first = random_.chance(0.5);
   for (; pieces > 0 && queued_ > 0; --pieces) {
-    Piece piece = take();
-    if (auto* bar = std::get_if<BarRow>(&piece)) rows.bars.push_back(std::move(*bar));
-    if (auto* checkpoint = std::get_if<CheckpointRow>(&piece)) rows.checkpoints.push_back(std::move(*checkpoint));
-    if (auto* commit = std::get_if<Commit>(&piece)) {
-      flush();
-      shared_.apply(std::move(*commit));
+    std::size_t index = newest_first ? waiting_.size() - 1 : 0;
+    while (!can_go_on(index)) --index;
+    Waiting& waiting = waiting_[index];
+    switch (waiting.step()) {
+      case 0:
+        flush();
+        shared_.apply(take_any(waiting.first));
+        break;
+      case 1: rows.bars.push_back(take_any(waiting.bars)); break;
+      default: rows.checkpoints.push_back(take_any(waiting.checkpoints));
     }
+    for (; !waiting_.empty() && waiting_.front().pieces() == 0; waiting_.pop_front()) done_ = waiting_.front().ticket;
   }
   flush();
 }

@@ -3,7 +3,6 @@
 // that crashed takes its queue with it; one that was replaced without noticing goes on applying its own.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -13,7 +12,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/random.h"
@@ -74,18 +72,21 @@ class FaultyStore final : public Store {
   [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override;
 
  private:
-  // A commit on its way: revisions and what finds them; bars, once all commits before have done their first step too;
-  // the checkpoint, once they are whole.
-  static constexpr std::size_t kSteps = 3;
-  using Piece = std::variant<Commit, BarRow, CheckpointRow>;
+  // A commit on its way, in steps: what a bar's row says is there; bars, once all commits before have done their first
+  // step too; the checkpoint, once they are whole.
   struct Waiting {
     Ticket ticket;
-    std::array<std::vector<Piece>, kSteps> steps;  // in the opposite order
-    std::size_t step = 0;                          // that is not done
+    std::vector<Commit> first;
+    std::vector<BarRow> bars;
+    std::vector<CheckpointRow> checkpoints;
+
+    [[nodiscard]] std::size_t step() const { return !first.empty() ? 0 : !bars.empty() ? 1 : 2; }
+    [[nodiscard]] std::size_t pieces() const { return first.size() + bars.size() + checkpoints.size(); }
   };
 
   [[nodiscard]] bool can_go_on(std::size_t index) const;
-  [[nodiscard]] Piece take();
+  template <typename Piece>
+  [[nodiscard]] Piece take_any(std::vector<Piece>& pieces);
 
   SharedStore& shared_;
   Fuse& fuse_;
