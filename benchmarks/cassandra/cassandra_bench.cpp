@@ -82,6 +82,7 @@ std::unique_ptr<CassandraStore> open(std::string_view keyspace) {
   options.contact_points = address == nullptr ? "127.0.0.1:9042" : address;
   options.keyspace = keyspace;
   options.query_patience_ms = 60'000;
+  options.check_bar_columns = false;  // as a server
   return value_of(CassandraStore::open(options));
 }
 

@@ -45,6 +45,7 @@ Result<StorePart> open_now(const CassandraOptions& options) {
 
 Result<StorePart> open_cassandra(CassandraOptions options, Patience patience) {
   constexpr std::int64_t kPatienceMs = 30'000, kFirstConnectMs = 5'000;
+  options.check_bar_columns = patience == Patience::kSome;  // who verifies and exports
   if (patience == Patience::kSome) options.patience_ms = options.query_patience_ms = kPatienceMs;
   if (patience != Patience::kEndless) return open_now(options);
   // What is received waits for this one.

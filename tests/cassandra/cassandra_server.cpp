@@ -55,6 +55,15 @@ std::unique_ptr<CassandraStore> open_store(const CassandraOptions& options) {
   return store ? std::move(*store) : nullptr;
 }
 
+void write(CassandraStore& store, Commit commit) {
+  const Store::Ticket ticket = store.submit(std::move(commit));
+  for (;;) {
+    const auto done = store.poll();
+    ASSERT_TRUE(done) << done.error().message();
+    if (*done >= ticket) return;
+  }
+}
+
 std::string all_cells(const std::string& select) {
   const auto rows = session().run(select);
   EXPECT_TRUE(rows) << rows.error().message();

@@ -11,6 +11,7 @@
 namespace finpipe {
 namespace {
 
+using cassandra_test::write;
 using contract::log_id_of;
 using contract::make_bar;
 using contract::make_tick;
@@ -25,15 +26,6 @@ Commit commit_of(std::int64_t version, std::int64_t generation, std::int64_t off
   commit.revisions = commit.bars;
   commit.checkpoints = {{0, generation, offset, "checkpoint at " + std::to_string(offset)}};
   return commit;
-}
-
-void write(CassandraStore& store, Commit commit) {
-  const Store::Ticket ticket = store.submit(std::move(commit));
-  for (;;) {
-    const auto done = store.poll();
-    ASSERT_TRUE(done) << done.error().message();
-    if (*done >= ticket) return;
-  }
 }
 
 // All rows of all replicas, as they are, with the times of their writes.

@@ -80,6 +80,12 @@ Statement bars_statement(Interval interval, Order order) {
   return seconds ? Statement::kBars1sBackwards : Statement::kBarsBackwards;
 }
 
+Statement bar_states_statement(Interval interval, Order order) {
+  const bool seconds = interval == Interval::k1s;
+  if (order == Order::kAscending) return seconds ? Statement::kBarStates1s : Statement::kBarStates;
+  return seconds ? Statement::kBarStates1sBackwards : Statement::kBarStatesBackwards;
+}
+
 // What both ports read, each with a patience of its own.
 class Selects {
  public:
@@ -178,13 +184,16 @@ class Selects {
     return found;
   }
 
-  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) const {
+  Result<void> bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order,
+                    bool check_columns) const {
+    const auto statement_of = check_columns ? bars_statement : bar_states_statement;
     FINPIPE_TRY_ASSIGN(
-        found, selects_of(std::span(&range, 1), [&](Interval interval) { return bars_statement(interval, order); }));
+        found, selects_of(std::span(&range, 1), [&](Interval interval) { return statement_of(interval, order); }));
     if (order == Order::kDescending) std::ranges::reverse(found.first);
     BarRow row;
+    const auto read = check_columns ? cql::read_bar : cql::read_bar_state;
     const auto see = [&](std::size_t, CellReader& cells) -> Result<bool> {
-      FINPIPE_TRY(cql::read_bar(range.symbol, range.interval, cells, row));
+      FINPIPE_TRY(read(range.symbol, range.interval, cells, row));
       return visit(row);
     };
     FINPIPE_TRY(reader_.visit(found.first, kBucketsUnderWay, see));
@@ -275,7 +284,8 @@ class CassandraStore::Implementation {
         loads_(reader({.patience_ms = options.patience_ms, .trouble = &trouble_, .known_trouble = nullptr})),
         queries_(reader({.patience_ms = options.query_patience_ms,
                          .trouble = nullptr,
-                         .known_trouble = options.patience_ms == 0 ? &trouble_ : nullptr})) {}
+                         .known_trouble = options.patience_ms == 0 ? &trouble_ : nullptr})),
+        check_bar_columns_(options.check_bar_columns) {}
 
   cql::CommitStatistics poll_statistics() const {
     const std::lock_guard lock(mutex_);
@@ -296,6 +306,7 @@ class CassandraStore::Implementation {
   cql::CommitQueue commits_;
   Selects loads_;    // of the processor: they wait
   Selects queries_;  // of everybody else: they give up
+  bool check_bar_columns_;
 
  private:
   cql::Reader reader(cql::ReaderOptions options) {
@@ -377,7 +388,7 @@ Result<std::vector<CheckpointRow>> CassandraStore::checkpoints() {
   return implementation_->queries_.checkpoints(std::nullopt);
 }
 Result<void> CassandraStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) {
-  return implementation_->queries_.bars(range, visit, order);
+  return implementation_->queries_.bars(range, visit, order, implementation_->check_bar_columns_);
 }
 Result<void> CassandraStore::revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) {
   return implementation_->queries_.revisions(range, visit);

@@ -49,6 +49,8 @@ struct CassandraOptions {
   // Without an answer for so long it gives up, with kStoreUnreachable; 0: never.
   std::int64_t query_patience_ms = 2'000;  // a Query
   std::int64_t patience_ms = 0;            // all of a Store
+  // A Query reads all columns of a bar and compares them with its state_row; without, it is faster.
+  bool check_bar_columns = true;
 };
 
 // How long rows that are written from now on are kept, in days; 0: for ever; nullopt: as the tables have it, and new

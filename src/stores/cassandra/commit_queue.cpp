@@ -202,7 +202,7 @@ Result<Store::Ticket> CommitQueue::poll() {
   const std::size_t sent = send_new();
   idle_ = received == 0 && sent == 0 && !pending_.empty();
   if (pending_.empty()) {
-    window_ = std::min(window_, kFirstWindow);
+    window_ = kLeastWindow;
     trouble_.all_is_well();
     return done_;
   }

@@ -53,7 +53,7 @@ class CommitQueue {
  public:
   static constexpr std::size_t kBatchRows = 50;
   static constexpr std::size_t kBatchBytes = std::size_t{32} * 1024;
-  static constexpr double kFirstWindow = 8, kLeastWindow = 2, kMostWindow = 256;
+  static constexpr double kLeastWindow = 2, kMostWindow = 256;
 
   // `patience_ms`: of poll, without an answer; 0: for ever.
   CommitQueue(Link& link, Clock& clock, Trouble& trouble, std::int64_t patience_ms = 0)
@@ -114,7 +114,7 @@ class CommitQueue {
   std::uint64_t next_tag_ = 1;
   Store::Ticket submitted_ = 0;
   Store::Ticket done_ = 0;
-  double window_ = kFirstWindow;
+  double window_ = kLeastWindow;
   std::int64_t shrunk_ns_ = 0;
   bool idle_ = false;  // the last poll had nothing to do but wait
   std::optional<Error> failure_;

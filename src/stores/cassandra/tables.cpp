@@ -64,6 +64,10 @@ constexpr std::array<StatementInfo, kStatementCount> kStatements = {{
     {Statement::kBars1s, "SELECT start, " FINPIPE_BAR_VALUES " FROM bars_1s" FINPIPE_BAR_RANGE},
     {Statement::kBars1sBackwards,
      "SELECT start, " FINPIPE_BAR_VALUES " FROM bars_1s" FINPIPE_BAR_RANGE " ORDER BY start DESC"},
+    {Statement::kBarStates, "SELECT start, state_row FROM bars" FINPIPE_BAR_RANGE},
+    {Statement::kBarStatesBackwards, "SELECT start, state_row FROM bars" FINPIPE_BAR_RANGE " ORDER BY start DESC"},
+    {Statement::kBarStates1s, "SELECT start, state_row FROM bars_1s" FINPIPE_BAR_RANGE},
+    {Statement::kBarStates1sBackwards, "SELECT start, state_row FROM bars_1s" FINPIPE_BAR_RANGE " ORDER BY start DESC"},
     {Statement::kRevisions, "SELECT start, " FINPIPE_BAR_VALUES " FROM bar_revisions" FINPIPE_BAR_RANGE},
     {Statement::kRevisions1s, "SELECT start, " FINPIPE_BAR_VALUES " FROM bar_revisions_1s" FINPIPE_BAR_RANGE},
     {Statement::kGaps,
@@ -168,17 +172,23 @@ std::string bar_name(std::string_view kind, std::string_view symbol, Interval in
 
 constexpr std::size_t kShownColumns = 16;
 
-Result<void> read_bar_row(std::string_view kind, std::string_view symbol, Interval interval, CellReader& cells,
-                          BarRow& row) {
+// `shown`: set when those columns were selected too.
+Result<void> read_state(std::string_view kind, std::string_view symbol, Interval interval, CellReader& cells,
+                        BarRow& row, std::string_view* shown) {
   row.key.symbol = symbol;
   row.key.interval = interval;
   row.key.start_ms = cells.timestamp_ms();
-  const std::string_view shown = cells.take(kShownColumns);
+  if (shown != nullptr) *shown = cells.take(kShownColumns);
   const std::string_view state = cells.blob();
   row.bar = Bar();
-  if (!cells.ok() || !decode_bar(state, row.bar)) {
-    return fail(ErrorCode::kCorrupt, bar_name(kind, symbol, interval, row.key.start_ms));
-  }
+  if (cells.ok() && decode_bar(state, row.bar)) return {};
+  return fail(ErrorCode::kCorrupt, bar_name(kind, symbol, interval, row.key.start_ms));
+}
+
+Result<void> read_bar_row(std::string_view kind, std::string_view symbol, Interval interval, CellReader& cells,
+                          BarRow& row) {
+  std::string_view shown;
+  FINPIPE_TRY(read_state(kind, symbol, interval, cells, row, &shown));
   CellWriter expected;
   put_shown(row.bar, Absent::kNull, expected);
   if (expected.bytes() == shown) return {};
@@ -302,6 +312,10 @@ Result<void> read_tick(std::string_view symbol, CellReader& cells, Tick& tick) {
 
 Result<void> read_bar(std::string_view symbol, Interval interval, CellReader& cells, BarRow& row) {
   return read_bar_row("bar", symbol, interval, cells, row);
+}
+
+Result<void> read_bar_state(std::string_view symbol, Interval interval, CellReader& cells, BarRow& row) {
+  return read_state("bar", symbol, interval, cells, row, nullptr);
 }
 
 Result<void> read_revision(std::string_view symbol, Interval interval, CellReader& cells, RevisionRow& row) {

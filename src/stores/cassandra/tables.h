@@ -39,6 +39,10 @@ enum class Statement : std::uint8_t {
   kBarsBackwards,
   kBars1s,
   kBars1sBackwards,
+  kBarStates,
+  kBarStatesBackwards,
+  kBarStates1s,
+  kBarStates1sBackwards,
   kRevisions,
   kRevisions1s,
   kGaps,
@@ -49,7 +53,7 @@ enum class Statement : std::uint8_t {
   kCheckpoint,
   kCheckpoints,
 };
-constexpr std::size_t kStatementCount = 31;
+constexpr std::size_t kStatementCount = 35;
 
 struct StatementInfo {
   Statement statement;
@@ -98,6 +102,8 @@ void put_ledger(const CheckpointRow& at, const SessionKey& session, const Ledger
 // The texts of `tick` are borrowed from the cells.
 [[nodiscard]] Result<void> read_tick(std::string_view symbol, CellReader& cells, Tick& tick);
 [[nodiscard]] Result<void> read_bar(std::string_view symbol, Interval interval, CellReader& cells, BarRow& row);
+// Of a row of which `start` and `state_row` were selected: the columns may say what they like.
+[[nodiscard]] Result<void> read_bar_state(std::string_view symbol, Interval interval, CellReader& cells, BarRow& row);
 [[nodiscard]] Result<void> read_revision(std::string_view symbol, Interval interval, CellReader& cells,
                                          RevisionRow& row);
 [[nodiscard]] Result<SpanRow> read_gap(std::int32_t partition, CellReader& cells);

@@ -49,6 +49,12 @@ class Commits : public testing::Test {
     EXPECT_TRUE(done) << done.error().message();
     return done.value_or(-1);
   }
+  void answer_rounds(int rounds) {
+    for (int round = 0; round < rounds; ++round) {
+      (void)poll();
+      (void)link_.answer_all();
+    }
+  }
   std::size_t sent(Statement statement) const {
     return static_cast<std::size_t>(std::ranges::count(link_.requests, statement, &Request::statement));
   }
@@ -61,6 +67,13 @@ class Commits : public testing::Test {
     commit.bars.front().bar.version = offset;
     commit.checkpoints = {{0, 0, offset, "not one"}};
     return commit;
+  }
+
+  // Then a commit_of is one request a step: two fit into the least window.
+  void list_places() {
+    (void)queue_.submit(commit_of(0));
+    answer_rounds(10);
+    EXPECT_EQ(poll(), 1);
   }
 
   ManualClock clock_{0};
@@ -77,26 +90,31 @@ TEST_F(Commits, NothingIsSentBeforeAPoll) {
 }
 
 TEST_F(Commits, BarsFollowTradesAndTheCheckpointFollowsBars) {
-  const Store::Ticket ticket = queue_.submit(commit_of(1));
-  EXPECT_EQ(poll(), 0);
-  EXPECT_EQ(sent(Statement::kPutTick), 1U);
-  EXPECT_EQ(sent(Statement::kPutBar) + sent(Statement::kPutCheckpoint), 0U);
-  const std::vector<Request> first = std::exchange(link_.requests, {});
-  for (std::size_t i = 1; i < first.size(); ++i) link_.answer(first[i]);
-  EXPECT_EQ(poll(), 0);
+  list_places();
+  Commit commit = commit_of(1);
+  for (std::int64_t i = 0; i < 50; ++i) commit.add_tick(Trade(), "A", i, {});  // too many for one request
+  const Store::Ticket ticket = queue_.submit(std::move(commit));
+  EXPECT_LT(poll(), ticket);
+  EXPECT_EQ(sent(Statement::kPutTick), 2U);
+  EXPECT_EQ(link_.requests.size(), 2U);
+  const Request held = link_.requests.back();
+  link_.requests.pop_back();
+  (void)link_.answer_all();
+  EXPECT_LT(poll(), ticket);
   EXPECT_TRUE(link_.requests.empty()) << "one of the first step is still open";
-  link_.answer(first[0]);
+  link_.answer(held);
   (void)poll();
   EXPECT_EQ(sent(Statement::kPutBar), 1U);
   EXPECT_EQ(link_.requests.size(), 1U);
   (void)link_.answer_all();
-  EXPECT_EQ(poll(), 0);
+  EXPECT_LT(poll(), ticket);
   EXPECT_EQ(sent(Statement::kPutCheckpoint), 1U);
   (void)link_.answer_all();
   EXPECT_EQ(poll(), ticket);
 }
 
 TEST_F(Commits, CheckpointWaitsForTheCommitsBeforeItsOwn) {
+  list_places();
   (void)queue_.submit(commit_of(1));
   const Store::Ticket second = queue_.submit(commit_of(2));
   (void)poll();
@@ -106,7 +124,7 @@ TEST_F(Commits, CheckpointWaitsForTheCommitsBeforeItsOwn) {
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(sent(Statement::kPutCheckpoint), 0U);
     (void)link_.answer_all();
-    EXPECT_EQ(poll(), 0);
+    EXPECT_LT(poll(), second - 1);
   }
   link_.answer(held);
   for (int round = 0; round < 4; ++round) {
@@ -121,6 +139,7 @@ TEST_F(Commits, CheckpointWaitsForTheCommitsBeforeItsOwn) {
 
 // Else a crash could leave a row that says it is closed without the revision that says so.
 TEST_F(Commits, BarsWaitForTheFirstStepOfTheCommitsBefore) {
+  list_places();
   (void)queue_.submit(commit_of(1));
   (void)queue_.submit(commit_of(2));
   (void)poll();
@@ -173,6 +192,7 @@ TEST_F(Commits, BucketIsListedOnceAndAfterOthersAgain) {
 }
 
 TEST_F(Commits, WhatFailsForATimeIsSentAgainAsItWas) {
+  list_places();
   const Store::Ticket ticket = queue_.submit(commit_of(1));
   (void)poll();
   const Request tick = *std::ranges::find(link_.requests, Statement::kPutTick, &Request::statement);
@@ -222,32 +242,29 @@ Commit commit_of_requests(std::int64_t count) {
 }
 
 TEST_F(Commits, WindowGrowsOnlyWhileCommitsWait) {
-  const auto answer_rounds = [this](int rounds) {
-    for (int round = 0; round < rounds; ++round) {
-      (void)poll();
-      (void)link_.answer_all();
-    }
-  };
   (void)queue_.submit(commit_of_requests(1'000));
   answer_rounds(50);
-  EXPECT_EQ(queue_.statistics().window, 8);
-  (void)queue_.submit(commit_of_requests(1));
+  EXPECT_EQ(queue_.statistics().window, 2);
+  const Store::Ticket last = queue_.submit(commit_of_requests(1));
   answer_rounds(20);
-  EXPECT_GT(queue_.statistics().window, 20);
+  EXPECT_GE(queue_.statistics().window, 20);
   answer_rounds(100);
-  EXPECT_EQ(poll(), 2);
-  EXPECT_EQ(queue_.statistics().window, 8);
+  EXPECT_EQ(poll(), last);
+  EXPECT_EQ(queue_.statistics().window, 2);
 }
 
 TEST_F(Commits, WindowShrinksWhenTheClusterIsLateAndGrowsSlowly) {
   (void)queue_.submit(commit_of_requests(5'000));
   (void)queue_.submit(commit_of_requests(1));
+  answer_rounds(10);
   (void)poll();
-  EXPECT_EQ(link_.requests.size(), 8U);
+  const std::int64_t window = queue_.statistics().window;
+  EXPECT_GE(window, 10);
+  EXPECT_EQ(link_.requests.size(), static_cast<std::size_t>(window));
   clock_.advance_ns(kNsPerSecond);
   (void)link_.answer_all(FP_CQL_TIMEOUT);
   (void)poll();
-  EXPECT_EQ(queue_.statistics().window, 4) << "one jam counts once";
+  EXPECT_EQ(queue_.statistics().window, window / 2) << "one jam counts once";
   for (int jam = 0; jam < 10; ++jam) {
     clock_.advance_ns(3 * kNsPerSecond);
     (void)poll();

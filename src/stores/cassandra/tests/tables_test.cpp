@@ -83,6 +83,14 @@ TEST(Tables, BarWhoseColumnsWereChangedIsCorrupt) {
   CellReader cells(selected);
   ASSERT_TRUE(read_bar("A", Interval::k1m, cells, read));
   EXPECT_EQ(read, row);
+  CellReader parts(selected);
+  std::string state(parts.take(1));  // start
+  (void)parts.take(16);
+  state += parts.take(1);
+  CellReader state_cells(state);
+  BarRow from_state;
+  ASSERT_TRUE(read_bar_state("A", Interval::k1m, state_cells, from_state));
+  EXPECT_EQ(from_state, row);
 
   int found = 0;
   for (std::size_t at = 12; at < selected.size(); ++at) {
