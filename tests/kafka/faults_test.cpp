@@ -108,6 +108,16 @@ TEST(KafkaTopicsOnAServer, ACompactedTopicIsRefused) {
   EXPECT_NE(created.error().detail.find("compact"), std::string::npos);
 }
 
+TEST(KafkaTopicsOnAServer, OneThatIsNotThereIsNotOpenedAndNotMade) {
+  KafkaOptions options = server();
+  options.prefix = new_log(1).prefix + "n";
+  for (int round = 0; round < 2; ++round) {
+    const auto opened = KafkaLog::open(options);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::kTopicMissing) << opened.error().message();
+  }
+}
+
 TEST(KafkaFaults, RetentionThatOvertakesAReaderIsOutOfRange) {
   const KafkaOptions options = new_log(1);
   const auto log = open_log(options);
@@ -151,7 +161,9 @@ TEST(KafkaFaults, TwoWritersDoNotDisturbEachOther) {
   for (int i = 0; i < 500; ++i) {
     ASSERT_EQ(append(one->writer(), 0, fmt::format("1/{}", i)), Append::kAccepted);
     ASSERT_EQ(append(two->writer(), 0, fmt::format("2/{}", i)), Append::kAccepted);
-    if (i % 50 == 0) ASSERT_TRUE(one->writer().poll() && two->writer().poll());
+    if (i % 50 == 0) {
+      ASSERT_TRUE(one->writer().poll() && two->writer().poll());
+    }
   }
   write(*one, 0, {});
   write(*two, 0, {});

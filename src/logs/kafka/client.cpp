@@ -25,7 +25,10 @@ struct Callbacks {
 
   static int statistics(rd_kafka_t* /*client*/, char* json, std::size_t size, void* opaque) {
     auto* self = static_cast<Client*>(opaque);
-    if (const auto read = read_statistics({json, size})) self->cluster_.note(self, *read);
+    const auto read = read_statistics({json, size});
+    if (!read) return 0;
+    self->cluster_.note(self, *read);
+    if (self->owner_ != nullptr) self->owner_->on_statistics(*read);
     return 0;
   }
 

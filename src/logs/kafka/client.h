@@ -30,6 +30,7 @@ class Client {
    public:
     virtual ~Owner() = default;
     virtual void on_delivery(const Delivery& /*delivery*/) {}
+    virtual void on_statistics(const ClientStatistics& /*statistics*/) {}
     // `code`: _ASSIGN_PARTITIONS or _REVOKE_PARTITIONS.
     virtual void on_rebalance(int /*code*/, rd_kafka_topic_partition_list_s* /*partitions*/) {}
   };

@@ -38,6 +38,8 @@ std::optional<ClientStatistics> read_statistics(std::string_view json) {
     simdjson::dom::object broker;
     if (value.get(broker) == simdjson::SUCCESS) statistics.retries += number(broker, "txretries");
   }
+  std::string_view join_state;
+  statistics.steady = root["cgrp"]["join_state"].get(join_state) == simdjson::SUCCESS && join_state == "steady";
   simdjson::dom::object topics;
   if (root["topics"].get(topics) != simdjson::SUCCESS) return statistics;
   for (const auto& [topic, value] : topics) {

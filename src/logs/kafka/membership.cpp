@@ -13,7 +13,7 @@ namespace {
 
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
-constexpr std::int64_t kHintsNs = kNsPerSecond;  // they are sent at most so often
+constexpr std::int64_t kFreshNs = kNsPerSecond / 5;
 
 }  // namespace
 
@@ -34,7 +34,6 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
 
 Membership::~Membership() {
   if (!client_) return;
-  send_hints();
   rd_kafka_consumer_close(client_->get());
 }
 
@@ -62,11 +61,16 @@ Result<std::vector<LogReader::Assignment>> Membership::poll() {
     error_ = error_of({code, text.data()}, what());
   }
   if (error_) return fail(*error_);
-  if (client_->cluster().now_ns() - hints_sent_ns_ >= kHintsNs) send_hints();
+  polled_ns_ = client_->cluster().now_ns();
   return changes_;
 }
 
-// Nobody starts from these: that one is refused after a rebalance does no harm.
+// Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
+// none is sent then, nor when these numbers may be old.
+void Membership::on_statistics(const ClientStatistics& statistics) {
+  if (statistics.steady && client_->cluster().now_ns() - polled_ns_ < kFreshNs) send_hints();
+}
+
 void Membership::send_hints() {
   if (hints_.empty()) return;
   const PartitionList offsets(rd_kafka_topic_partition_list_new(static_cast<int>(hints_.size())));
@@ -74,7 +78,6 @@ void Membership::send_hints() {
     rd_kafka_topic_partition_list_add(offsets.get(), topic_.c_str(), partition)->offset = offset;
   }
   static_cast<void>(rd_kafka_commit(client_->get(), offsets.get(), 1));
-  hints_sent_ns_ = client_->cluster().now_ns();
 }
 
 void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partitions) {

@@ -26,6 +26,7 @@ class Membership final : public Client::Owner {
   [[nodiscard]] Result<std::vector<LogReader::Assignment>> poll();
   void commit_hint(std::int32_t partition, std::int64_t offset) { hints_[partition] = offset; }
 
+  void on_statistics(const ClientStatistics& statistics) override;
   void on_rebalance(int code, rd_kafka_topic_partition_list_s* partitions) override;
 
  private:
@@ -38,7 +39,7 @@ class Membership final : public Client::Owner {
   std::unique_ptr<Client> client_;
   std::vector<LogReader::Assignment> changes_;
   std::map<std::int32_t, std::int64_t> hints_;  // by partition
-  std::int64_t hints_sent_ns_ = 0;
+  std::int64_t polled_ns_ = 0;
   std::optional<Error> error_;  // permanent
 };
 

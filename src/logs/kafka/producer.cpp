@@ -19,6 +19,8 @@ constexpr std::uint64_t kSizeMask = (std::uint64_t{1} << kSizeBits) - 1;
 constexpr std::uint64_t kTimeMask = (std::uint64_t{1} << (64 - kSizeBits)) - 1;
 static_assert(kMaxRecordBytes * 2 < static_cast<std::int64_t>(kSizeMask));
 
+constexpr int kRefusalMs = 10;
+
 // A null pointer would be no key and no value.
 const void* bytes(std::string_view text) { return text.empty() ? "" : text.data(); }
 
@@ -65,10 +67,12 @@ void Producer::produce(std::int32_t partition, const Record& record) {
   opaque.u.ptr = reinterpret_cast<void*>(tag);
   auto key = of_type(RD_KAFKA_VTYPE_KEY);
   if (record.key) key.u.mem = {const_cast<void*>(bytes(*record.key)), record.key->size()};
-  const std::array arguments = {topic, to, value, header, flags, opaque, key};
+  std::array<rd_kafka_vu_t, 7> arguments{topic, to, value, flags, opaque, key};
+  std::size_t count = 6;
+  if (!record.header.empty()) arguments[count++] = header;
 
   const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{
-      rd_kafka_produceva(client_->get(), arguments.data(), arguments.size() - (record.key ? 0 : 1))};
+      rd_kafka_produceva(client_->get(), arguments.data(), count)};
   if (error) {
     return give_up(error_of({rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get())},
                             fmt::format("{}: partition {}", client_->topic_name(), partition)));
@@ -109,7 +113,11 @@ Result<void> Producer::poll(int wait_ms) {
   numbers_.latency.roll(now_us_ * 1'000);
   std::array<char, 512> text{};
   const auto fatal = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
-  if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) give_up(error_of({fatal, text.data()}, client_->topic_name()));
+  if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {
+    // The record whose refusal it was says more, and comes a little later.
+    for (int i = 0; i < 10 && !error_ && pending_bytes_ > 0; ++i) client_->poll(kRefusalMs);
+    if (!error_) give_up(error_of({fatal, text.data()}, client_->topic_name()));
+  }
   if (any_unknown_ && !error_) FINPIPE_TRY(ask_unknown_ends());
   if (error_) return fail(*error_);
   return {};

@@ -22,8 +22,8 @@ class Producer final : public Client::Owner {
   struct Record {
     std::optional<std::string_view> key;
     std::string_view value;
-    std::string_view header, header_value;
-    std::size_t bytes = 0;  // what it counts for
+    std::string_view header, header_value;  // an empty name: none
+    std::size_t bytes = 0;                  // what it counts for
   };
   struct Numbers {
     std::atomic<std::int64_t> records = 0;        // acknowledged

@@ -1,6 +1,5 @@
 #include "logs/kafka/settings.h"
 
-
 #include <algorithm>
 #include <string>
 

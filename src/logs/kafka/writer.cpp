@@ -26,10 +26,12 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
   if (pending > 0 && pending + bytes > shared_.cluster.options().max_pending_bytes) return Append::kFull;
   appended_ = true;
   for (const LogRecord& record : records) {
+    const bool is_trade = record.type == RecordType::kTrade;
+    // A header would double what a trade costs here and with each reader, and a key says as much.
     producer_->produce(partition, {.key = record.key,
                                    .value = record.value,
-                                   .header = "type",
-                                   .header_value = record.type == RecordType::kTrade ? "trade" : "control",
+                                   .header = is_trade && record.key ? "" : "type",
+                                   .header_value = is_trade ? "trade" : "control",
                                    .bytes = record_bytes(record)});
   }
   return Append::kAccepted;

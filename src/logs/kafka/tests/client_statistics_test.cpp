@@ -27,6 +27,12 @@ TEST(KafkaClientStatistics, BeforeABrokerHasAnsweredTheConfiguredOnesCount) {
   EXPECT_EQ(read->brokers_up, 0);
 }
 
+TEST(KafkaClientStatistics, AMemberIsSteadyOnceItHasItsPartitions) {
+  EXPECT_TRUE(read_statistics(R"({"brokers": {}, "cgrp": {"state": "up", "join_state": "steady"}})")->steady);
+  EXPECT_FALSE(read_statistics(R"({"brokers": {}, "cgrp": {"state": "up", "join_state": "wait-join"}})")->steady);
+  EXPECT_FALSE(read_statistics(R"({"brokers": {}})")->steady);
+}
+
 TEST(KafkaClientStatistics, OtherTextIsNone) {
   EXPECT_FALSE(read_statistics("{"));
   EXPECT_FALSE(read_statistics("[]"));
