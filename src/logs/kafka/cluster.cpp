@@ -67,7 +67,8 @@ void Cluster::note(Failure failure) {
   const std::int64_t at_ns = now_ns();
   const std::lock_guard lock(mutex_);
   failure.reason = steady(std::move(failure.reason));
-  failure.certificate = std::exchange(certificate_, 0);
+  // Several attempts may have failed before the first is told of.
+  if (failure.reason.find("certificate verify failed") != std::string::npos) failure.certificate = certificate_;
   if (is_refusal(failure)) refusal_ = {failure, at_ns};
   failure_ = {std::move(failure), at_ns};
 }

@@ -84,7 +84,10 @@ void Producer::produce(std::int32_t partition, const Record& record) {
 void Producer::on_delivery(const Client::Delivery& delivery) {
   const auto partition = static_cast<std::size_t>(delivery.partition);
   pending_bytes_ -= delivery.tag & kSizeMask;
-  if (error_) return;
+  // Those that are dropped because of another one say nothing.
+  const bool is_dropped =
+      delivery.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || delivery.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+  if (error_ || is_dropped) return;
   if (delivery.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return give_up(error_of({delivery.code, error_text(delivery.code)},
                             fmt::format("{}: partition {}", client_->topic_name(), delivery.partition)));
