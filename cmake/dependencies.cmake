@@ -1,6 +1,6 @@
 # Vendors' libraries, all from Debian 12 packages (tools/packages.sh names them). The CMake packages of RocksDB and
 # prometheus-cpp ask for the development files of libraries that the parts used here do not need, so these two are linked
-# by their plain names instead.
+# by their plain names instead, as is librdkafka, which has none.
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -11,7 +11,8 @@ find_package(date REQUIRED)
 find_package(CLI11 REQUIRED)
 find_library(FINPIPE_ROCKSDB rocksdb REQUIRED)
 find_library(FINPIPE_PROMETHEUS prometheus-cpp-core REQUIRED)
-mark_as_advanced(FINPIPE_ROCKSDB FINPIPE_PROMETHEUS)
+find_library(FINPIPE_RDKAFKA rdkafka REQUIRED)
+mark_as_advanced(FINPIPE_ROCKSDB FINPIPE_PROMETHEUS FINPIPE_RDKAFKA)
 
 # Asio and Beast are headers; what of them is no template is compiled once, in src/net/*_source.cpp.
 find_package(Boost 1.81 REQUIRED)

@@ -42,7 +42,8 @@ VENDORS = [
     (r"fmt/", ["src/*"]),
     (r"finpipe_cql\.h$", ["src/stores/cassandra/*"]),  # not of this build: a library with a C interface
     (r"rocksdb/", ["src/logs/embedded*.cpp", "src/stores/embedded*.cpp"]),
-    (r"simdjson\.h$", ["src/codec/*.cpp"]),
+    (r"librdkafka/", ["src/logs/kafka/*.cpp"]),
+    (r"simdjson\.h$", ["src/codec/*.cpp", "src/logs/kafka/client_statistics.cpp"]),
     (r"toml\+\+/", ["src/codec/*.cpp", "src/app/*.cpp"]),
     (r"date/", ["src/codec/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),

@@ -13,7 +13,7 @@ packages_of() {
     run)
       echo g++ cmake ninja-build python3 tzdata
       echo libfmt-dev libspdlog-dev libsimdjson-dev libtomlplusplus-dev libcli11-dev libhowardhinnant-date-dev
-      echo librocksdb-dev libboost1.81-dev libssl-dev prometheus-cpp-dev
+      echo librocksdb-dev libboost1.81-dev libssl-dev prometheus-cpp-dev librdkafka-dev
       echo python3-venv ca-certificates
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;

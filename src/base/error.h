@@ -98,6 +98,17 @@ enum class ErrorCode : std::uint16_t {
   kStoreRefused = 907,
   kInterrupted = 908,
   kNotBuilt = 909,
+  // 92x: Kafka
+  kBrokerUnreachable = 920,
+  kLogLogin = 921,
+  kLogLoginMethod = 922,
+  kLogPermission = 923,
+  kTopicMissing = 924,
+  kTopicSettings = 925,
+  kLogIdMissing = 926,
+  kLogIdsDiffer = 927,
+  kGroupRefused = 928,
+  kLogRefused = 929,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,6 +23,11 @@ class LogSubject {
   [[nodiscard]] virtual std::unique_ptr<LogReader> reader() = 0;  // of all partitions
   [[nodiscard]] virtual std::unique_ptr<DeadLetters> dead_letters() = 0;
   [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query() = 0;
+  // Of the first record that is appended to a partition: a log may begin with records of its own.
+  [[nodiscard]] virtual std::int64_t first_offset() const { return 0; }
+  // 0: one poll does all that there is to do. Else what a cluster does is asked for until it is done, and that nothing
+  // comes is believed after so long.
+  [[nodiscard]] virtual std::chrono::milliseconds delay() const { return std::chrono::milliseconds(0); }
   // Called where nothing is in flight and no reference is held: a durable log may close and open itself.
   virtual void rest() {}
 };

@@ -1,0 +1,114 @@
+#include "logs/kafka/client.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <utility>
+
+#include "logs/kafka/owned.h"
+
+namespace finpipe::kafka {
+
+// What librdkafka calls; `opaque` is the Client.
+struct Callbacks {
+  static void error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
+    // That all brokers are down says nothing of why, and a fatal error is found where it matters.
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+    std::array<char, 512> text{};
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+      code = rd_kafka_fatal_error(client, text.data(), text.size());
+      reason = text.data();
+    }
+    static_cast<Client*>(opaque)->cluster_.note({code, reason == nullptr ? "" : reason});
+  }
+
+  static int statistics(rd_kafka_t* /*client*/, char* json, std::size_t size, void* opaque) {
+    auto* self = static_cast<Client*>(opaque);
+    const auto read = read_statistics({json, size});
+    if (!read) return 0;
+    self->cluster_.note(self, *read);
+    if (self->owner_ != nullptr) self->owner_->on_statistics(*read);
+    return 0;
+  }
+
+  static void delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* opaque) {
+    static_cast<Client*>(opaque)->owner_->on_delivery(
+        {message->partition, message->offset, reinterpret_cast<std::uint64_t>(message->_private), message->err});
+  }
+
+  static void rebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
+                        void* opaque) {
+    static_cast<Client*>(opaque)->owner_->on_rebalance(code, partitions);
+  }
+
+  static int certificate(rd_kafka_t* /*client*/, const char* /*broker*/, std::int32_t /*id*/, int* x509, int /*depth*/,
+                         const char* /*der*/, std::size_t /*size*/, char* reason, std::size_t reason_size,
+                         void* opaque) {
+    if (*x509 == 0) return 1;
+    static_cast<Client*>(opaque)->cluster_.note_certificate(*x509);
+    *fmt::format_to_n(reason, static_cast<std::ptrdiff_t>(reason_size) - 1, "X509 error {}", *x509).out = '\0';
+    return 0;
+  }
+
+  static void log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*facility*/, const char* /*text*/) {}
+};
+
+std::string error_text(int code) { return rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)); }
+
+Result<std::unique_ptr<Client>> Client::make(Kind kind, Cluster& cluster, const Settings& settings, Owner* owner) {
+  auto made = std::unique_ptr<Client>(new Client(cluster, owner));
+  std::array<char, 512> text{};
+  Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> configuration(rd_kafka_conf_new());
+  rd_kafka_conf_t* conf = configuration.get();
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) == RD_KAFKA_CONF_OK) continue;
+    // librdkafka's text would repeat the value.
+    return fail(ErrorCode::kBadSetting, name == "sasl.password" ? name : std::string(text.data()));
+  }
+  rd_kafka_conf_set_opaque(conf, made.get());
+  rd_kafka_conf_set_error_cb(conf, Callbacks::error);
+  rd_kafka_conf_set_stats_cb(conf, Callbacks::statistics);
+  rd_kafka_conf_set_log_cb(conf, Callbacks::log);
+  rd_kafka_conf_set_ssl_cert_verify_cb(conf, Callbacks::certificate);
+  if (owner != nullptr && kind == Kind::kProducer) rd_kafka_conf_set_dr_msg_cb(conf, Callbacks::delivery);
+  if (owner != nullptr && kind == Kind::kConsumer) rd_kafka_conf_set_rebalance_cb(conf, Callbacks::rebalance);
+  made->client_ =
+      rd_kafka_new(kind == Kind::kProducer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text.data(), text.size());
+  if (made->client_ == nullptr) {
+    const std::string why(text.data());
+    return fail(why.starts_with("ssl.") ? ErrorCode::kBadCertificate : ErrorCode::kBadSetting, why);
+  }
+  static_cast<void>(configuration.release());  // the client's now
+  return made;
+}
+
+Client::~Client() {
+  if (topic_ != nullptr) rd_kafka_topic_destroy(topic_);
+  if (client_ != nullptr) rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+  cluster_.forget(this);
+}
+
+void Client::set_topic(const std::string& name) {
+  topic_name_ = name;
+  topic_ = rd_kafka_topic_new(client_, name.c_str(), nullptr);
+}
+
+void Client::poll(int wait_ms) { rd_kafka_poll(client_, wait_ms); }
+
+Result<std::int32_t> Client::partitions() {
+  std::int32_t count = 0;
+  FINPIPE_TRY(cluster_.retry(*this, "topic " + topic_name_, [&](int timeout_ms) -> int {
+    const struct rd_kafka_metadata* metadata = nullptr;
+    const auto code = rd_kafka_metadata(client_, 0, topic_, &metadata, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+    const Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
+    if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    count = metadata->topics[0].partition_cnt;
+    if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata->topics[0].err;
+    return count > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  }));
+  return count;
+}
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,146 @@
+#include "logs/kafka/cluster.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "logs/kafka/client.h"
+
+namespace finpipe::kafka {
+namespace {
+
+constexpr int kAttemptMs = 500;  // how long an interrupt waits at most
+constexpr std::int64_t kFreshNs = 10 * kNsPerSecond;
+constexpr std::int64_t kTellsNs = 5 * kNsPerSecond;  // a client that nobody polls tells nothing new
+
+// Without the numbers that change with each attempt.
+std::string steady(std::string reason) {
+  if (const auto after = reason.find(" (after "); after != std::string::npos) reason.resize(after);
+  return reason;
+}
+
+}  // namespace
+
+Result<void> Cluster::retry(Client& client, std::string_view what, const std::function<int(int)>& attempt) {
+  int failed = 0;
+  return await(&client, what, [&](int timeout_ms) -> Result<bool> {
+    const std::int64_t begun_ns = now_ns();
+    failed = attempt(timeout_ms);
+    if (failed == 0) return true;
+    if (!is_passing(failed)) return fail(error_of({failed, error_text(failed)}, what, options_.mechanism));
+    // One that fails at once is not tried again at once.
+    const std::int64_t left_ms = std::min<std::int64_t>(timeout_ms, 100) - (now_ns() - begun_ns) / kNsPerMs;
+    client.poll(static_cast<int>(std::max<std::int64_t>(left_ms, 0)));
+    return false;
+  });
+}
+
+Result<void> Cluster::await(const void* who, std::string_view what, const std::function<Result<bool>(int)>& done) {
+  const std::int64_t begun_ns = now_ns();
+  struct Waiting {
+    Cluster& cluster;
+    const void* who;
+    ~Waiting() { cluster.set_waiting(who, false); }
+  } waiting{*this, who};
+  while (true) {
+    if (interrupted()) return fail(ErrorCode::kInterrupted, std::string(what));
+    FINPIPE_TRY_ASSIGN(is_done, done(kAttemptMs));
+    if (is_done) return {};
+    set_waiting(who, true);
+    {
+      const std::lock_guard lock(mutex_);
+      if (refusal_ && refusal_->at_ns >= begun_ns) return fail(error_of(refusal_->failure, what, options_.mechanism));
+    }
+    const std::int64_t waited_ms = (now_ns() - begun_ns) / kNsPerMs;
+    if (options_.patience_ms > 0 && waited_ms >= options_.patience_ms) return fail(unreachable(what));
+  }
+}
+
+Error Cluster::unreachable(std::string_view what) {
+  const std::lock_guard lock(mutex_);
+  const std::string why = failure_ ? failure_->failure.reason : "no answer";
+  return {ErrorCode::kBrokerUnreachable, fmt::format("{}: {}", what, why)};
+}
+
+void Cluster::note(Failure failure) {
+  const std::int64_t at_ns = now_ns();
+  const std::lock_guard lock(mutex_);
+  failure.reason = steady(std::move(failure.reason));
+  // Several attempts may have failed before the first is told of.
+  if (failure.reason.find("certificate verify failed") != std::string::npos) failure.certificate = certificate_;
+  if (is_refusal(failure)) refusal_ = {failure, at_ns};
+  failure_ = {std::move(failure), at_ns};
+}
+
+void Cluster::note_certificate(int x509) {
+  const std::lock_guard lock(mutex_);
+  certificate_ = x509;
+}
+
+void Cluster::note(const void* client, const ClientStatistics& statistics) {
+  const std::int64_t at_ns = now_ns();
+  const std::lock_guard lock(mutex_);
+  told_[client] = {statistics, at_ns};
+  const ClientStatistics all = sum(at_ns);
+  if (all.brokers_up > 0) {
+    all_down_since_ns_.reset();
+  } else if (!all_down_since_ns_) {
+    all_down_since_ns_ = at_ns;
+  }
+}
+
+void Cluster::forget(const void* client) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = told_.find(client); known != told_.end()) {
+    retries_of_the_gone_ += known->second.statistics.retries;
+    told_.erase(known);
+  }
+  waiting_since_ns_.erase(client);
+}
+
+void Cluster::set_waiting(const void* who, bool waiting) {
+  const std::lock_guard lock(mutex_);
+  if (waiting) {
+    waiting_since_ns_.try_emplace(who, now_ns());
+  } else {
+    waiting_since_ns_.erase(who);
+  }
+}
+
+ClientStatistics Cluster::sum(std::int64_t now_ns) const {
+  ClientStatistics all;
+  all.retries = retries_of_the_gone_;
+  for (const auto& [client, told] : told_) {
+    const ClientStatistics& one = told.statistics;
+    if (now_ns - told.at_ns < kTellsNs) {
+      all.brokers = std::max(all.brokers, one.brokers);
+      all.brokers_up = std::max(all.brokers_up, one.brokers_up);
+    }
+    all.retries += one.retries;
+    all.prefetched_bytes += one.prefetched_bytes;
+  }
+  return all;
+}
+
+ClientStatistics Cluster::statistics() {
+  const std::int64_t now = now_ns();
+  const std::lock_guard lock(mutex_);
+  return sum(now);
+}
+
+std::optional<std::string> Cluster::trouble() {
+  const std::int64_t now = now_ns();
+  const std::lock_guard lock(mutex_);
+  const bool all_down = all_down_since_ns_ && now - *all_down_since_ns_ >= kPatienceNs;
+  const bool waiting =
+      std::ranges::any_of(waiting_since_ns_, [&](const auto& one) { return now - one.second >= kPatienceNs; });
+  if (!all_down && !waiting) return std::nullopt;
+  const ClientStatistics all = sum(now);
+  const bool telling = failure_ && (all.brokers_up < all.brokers || now - failure_->at_ns < kFreshNs);
+  const std::string why = telling ? failure_->failure.reason : "no answer yet";
+  if (all.brokers == 0) return "Kafka: " + why;
+  return fmt::format("Kafka: {} of {} brokers answer: {}", all.brokers_up, all.brokers, why);
+}
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,84 @@
+// What all clients of one log share: the options, how the cluster is, and the wish to stop. Used by any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "logs/kafka/client_statistics.h"
+#include "logs/kafka/errors.h"
+#include "logs/kafka/kafka_log.h"
+
+namespace finpipe::kafka {
+
+class Client;
+
+class Cluster {
+ public:
+  static constexpr std::int64_t kPatienceNs = 2 * kNsPerSecond;  // a shorter silence is no trouble
+
+  Cluster(const KafkaOptions& options, std::function<bool()> stop) : options_(options), stop_(std::move(stop)) {}
+
+  [[nodiscard]] const KafkaOptions& options() const { return options_; }
+  [[nodiscard]] std::int64_t now_ns() { return clock_.boot_ns(); }
+
+  void interrupt() { interrupted_ = true; }
+  [[nodiscard]] bool interrupted() const { return interrupted_ || (stop_ && stop_()); }
+
+  // Attempts until one succeeds (0), or fails in a way that waiting does not mend. An attempt gets its time limit and
+  // returns an rd_kafka_resp_err_t. `what` was tried, for the error.
+  // Errors: kInterrupted, kBrokerUnreachable (patience_ms), and what error_of makes of a failure.
+  [[nodiscard]] Result<void> retry(Client& client, std::string_view what,
+                                   const std::function<int(int timeout_ms)>& attempt);
+  // The same for what is not asked again but waited for: until `done`, which may take that long, returns true.
+  [[nodiscard]] Result<void> await(const void* who, std::string_view what,
+                                   const std::function<Result<bool>(int timeout_ms)>& done);
+
+  // What clients tell.
+  void note(Failure failure);
+  void note_certificate(int x509);
+  void note(const void* client, const ClientStatistics& statistics);
+  void forget(const void* client);
+  // Somebody waits for an answer (and has not had one since it said so first), or does not.
+  void set_waiting(const void* who, bool waiting);
+
+  [[nodiscard]] ClientStatistics statistics();
+  [[nodiscard]] std::optional<std::string> trouble();
+
+ private:
+  struct Noted {
+    Failure failure;
+    std::int64_t at_ns = 0;
+  };
+
+  [[nodiscard]] Error unreachable(std::string_view what);
+  [[nodiscard]] ClientStatistics sum(std::int64_t now_ns) const;
+
+  const KafkaOptions options_;
+  const std::function<bool()> stop_;
+  SystemClock clock_;
+  std::atomic<bool> interrupted_ = false;
+
+  mutable std::mutex mutex_;
+  std::optional<Noted> failure_;  // the newest
+  std::optional<Noted> refusal_;  // likewise
+  int certificate_ = 0;
+  struct Told {
+    ClientStatistics statistics;
+    std::int64_t at_ns = 0;
+  };
+  std::map<const void*, Told> told_;  // by client
+  std::int64_t retries_of_the_gone_ = 0;
+  std::map<const void*, std::int64_t> waiting_since_ns_;
+  std::optional<std::int64_t> all_down_since_ns_;
+};
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,116 @@
+#include "logs/kafka/kafka_log.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "logs/kafka/dead_letters.h"
+#include "logs/kafka/log_identity.h"
+#include "logs/kafka/reader.h"
+#include "logs/kafka/shared_state.h"
+#include "logs/kafka/writer.h"
+
+namespace finpipe {
+namespace {
+
+using kafka::Cluster;
+using kafka::Fetcher;
+using kafka::Membership;
+
+// A reader that could not be made says so when it is used.
+class FailedReader final : public LogReader {
+ public:
+  FailedReader(kafka::SharedState& shared, Error error) : shared_(shared), error_(std::move(error)) {}
+
+  [[nodiscard]] const LogId& log_id() const override { return shared_.log_id; }
+  [[nodiscard]] std::int32_t partitions() const override { return shared_.partitions(); }
+  [[nodiscard]] Result<OffsetRange> range(std::int32_t /*partition*/) override { return fail(error_); }
+  [[nodiscard]] Result<void> seek(std::int32_t /*partition*/, std::int64_t /*offset*/) override { return fail(error_); }
+  [[nodiscard]] Result<Read> poll(std::size_t /*max_bytes*/) override { return fail(error_); }
+  void pause(std::int32_t /*partition*/) override {}
+  void resume(std::int32_t /*partition*/) override {}
+  void commit_hint(std::int32_t /*partition*/, std::int64_t /*offset*/) override {}
+
+ private:
+  kafka::SharedState& shared_;
+  Error error_;
+};
+
+Result<std::unique_ptr<LogReader>> make_reader(kafka::SharedState& shared, std::unique_ptr<Membership> membership,
+                                               std::function<void()> wake) {
+  FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(shared.cluster, kafka::ticks_topic(shared.cluster.options()),
+                                            shared.partitions(), std::move(wake)));
+  return std::make_unique<kafka::Reader>(shared, std::move(fetcher), std::move(membership));
+}
+
+}  // namespace
+
+struct KafkaLog::Parts {
+  Parts(const KafkaOptions& options, std::function<bool()> stop) : cluster(options, std::move(stop)) {}
+
+  Cluster cluster;
+  std::unique_ptr<kafka::SharedState> shared;
+  std::unique_ptr<kafka::Writer> writer;
+};
+
+Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, std::function<bool()> stop) {
+  auto parts = std::make_unique<Parts>(options, std::move(stop));
+  Cluster& cluster = parts->cluster;
+  const std::string topic = kafka::ticks_topic(options);
+  FINPIPE_TRY_ASSIGN(probe,
+                     kafka::Client::make(kafka::Client::Kind::kConsumer, cluster, kafka::reader_settings(options, 1)));
+  probe->set_topic(topic);
+  FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
+  FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
+  FINPIPE_TRY_ASSIGN(identity, kafka::find_log_identity(*fetcher));
+  if (!identity.id) return fail(ErrorCode::kLogIdMissing, topic);
+  parts->shared = std::make_unique<kafka::SharedState>(cluster, *identity.id, partitions);
+  FINPIPE_TRY_ASSIGN(writer, kafka::Writer::make(*parts->shared));
+  parts->writer = std::move(writer);
+  return std::unique_ptr<KafkaLog>(new KafkaLog(std::move(parts)));
+}
+
+KafkaLog::KafkaLog(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+KafkaLog::~KafkaLog() = default;
+
+const LogId& KafkaLog::log_id() const { return parts_->shared->log_id; }
+std::int32_t KafkaLog::partitions() const { return parts_->shared->partitions(); }
+LogWriter& KafkaLog::writer() { return *parts_->writer; }
+
+std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
+  auto made = make_reader(*parts_->shared, nullptr, std::move(wake));
+  return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());
+}
+
+std::unique_ptr<LogReader> KafkaLog::group_reader(const std::string& group, const std::string& instance_id,
+                                                  std::function<void()> wake) {
+  auto member = Membership::join(parts_->cluster, kafka::ticks_topic(parts_->cluster.options()), group, instance_id);
+  if (!member) return std::make_unique<FailedReader>(*parts_->shared, member.error());
+  auto made = make_reader(*parts_->shared, *std::move(member), std::move(wake));
+  return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());
+}
+
+std::unique_ptr<DeadLetters> KafkaLog::dead_letters() { return kafka::dead_letters(parts_->cluster); }
+std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::dead_letter_query(parts_->cluster); }
+
+KafkaStatistics KafkaLog::statistics() const {
+  const kafka::ClientStatistics clients = parts_->cluster.statistics();
+  const kafka::Producer::Numbers& written = parts_->writer->numbers();
+  KafkaStatistics statistics{.brokers = clients.brokers,
+                             .brokers_up = clients.brokers_up,
+                             .records_written = written.records,
+                             .records_read = parts_->shared->records_read,
+                             .pending_bytes = written.pending_bytes,
+                             .prefetched_bytes = clients.prefetched_bytes,
+                             .retries = clients.retries,
+                             .append_latency_us_p50 = written.latency.p50_us(),
+                             .append_latency_us_p99 = written.latency.p99_us(),
+                             .lag = {}};
+  for (const auto& lag : parts_->shared->lags) statistics.lag.push_back(lag);
+  return statistics;
+}
+
+std::optional<std::string> KafkaLog::trouble() const { return parts_->cluster.trouble(); }
+void KafkaLog::interrupt() { parts_->cluster.interrupt(); }
+
+}  // namespace finpipe

@@ -1,0 +1,117 @@
+// Apache Kafka as the log: the topic PREFIX.ticks, and PREFIX.dead-letters for what cannot be processed.
+//
+// What is acknowledged is on every replica that is in sync, and readable. Records of one partition keep the order in
+// which they were appended, none is missing and none is there twice, also when a broker is away meanwhile: that is no
+// error, writers and readers wait for it, and `trouble` says why. What cannot mend itself (no permission, a topic that
+// is gone or was made anew, a record that Kafka refuses) is a permanent error of poll.
+//
+// A record with a key is a trade and one without is a control record, unless its header `type` says otherwise.
+// Kafka shows clients no identity of a topic, so the log carries its own: the log id is in every session and heartbeat
+// record, and `create_kafka_topics` begins each partition with such a record.
+//
+// One writing thread; each reader and each DeadLetters is used by one thread at a time; trouble, statistics and
+// interrupt by any. Readers, writer and dead letters borrow the log and must not outlive it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/ports.h"
+
+namespace finpipe {
+
+struct KafkaOptions {
+  enum class Profile : std::uint8_t {
+    kLatency,     // a record is sent within a millisecond
+    kThroughput,  // larger batches, better compressed
+  };
+  enum class Protocol : std::uint8_t { kPlaintext, kTls, kSaslPlaintext, kSaslTls };
+
+  std::string brokers;             // "host:port,host:port"
+  std::string prefix = "finnhub";  // of the topics' names
+  Profile profile = Profile::kLatency;
+
+  Protocol protocol = Protocol::kPlaintext;
+  std::string mechanism = "SCRAM-SHA-512";  // with SASL; also SCRAM-SHA-256 and PLAIN
+  std::string user;
+  std::string password;                    // secret
+  std::string ca_file;                     // PEM; empty: the system's
+  std::string certificate_file, key_file;  // PEM, of our own; empty: none
+
+  std::size_t max_pending_bytes = std::size_t{8} << 20;  // appended and not acknowledged
+  std::int64_t patience_ms = 0;  // what waits for an answer gives up after so long without one; 0: never
+
+  // Of group readers. One that does not poll for max_poll_interval_ms loses its partitions, as one that is dead does
+  // after session_timeout_ms.
+  std::int64_t session_timeout_ms = 10'000;
+  std::int64_t max_poll_interval_ms = 300'000;
+};
+
+struct KafkaStatistics {
+  std::int64_t brokers = 0;
+  std::int64_t brokers_up = 0;       // that have a connection of ours
+  std::int64_t records_written = 0;  // acknowledged
+  std::int64_t records_read = 0;
+  std::int64_t pending_bytes = 0;                                     // appended and not acknowledged
+  std::int64_t prefetched_bytes = 0;                                  // received by readers and not asked for yet
+  std::int64_t retries = 0;                                           // requests that were sent again
+  std::int64_t append_latency_us_p50 = 0, append_latency_us_p99 = 0;  // from append to acknowledgement
+  std::vector<std::int64_t> lag;  // records that a group reader has not handed out, by partition; -1: not assigned
+};
+
+class KafkaLog {
+ public:
+  // Finds the topics and the log id. Errors: kBrokerUnreachable (patience_ms), kInterrupted, kBadSetting, kLogLogin,
+  // kLogLoginMethod, kLogPermission, kTlsUnknownCa, kTlsSelfSigned, kTlsWrongHost, kTlsExpired, kTlsFailed,
+  // kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kLogRefused.
+  // `stop`: asked from time to time while it waits; true ends it with kInterrupted.
+  [[nodiscard]] static Result<std::unique_ptr<KafkaLog>> open(const KafkaOptions& options,
+                                                              std::function<bool()> stop = {});
+  ~KafkaLog();
+
+  [[nodiscard]] const LogId& log_id() const;
+  [[nodiscard]] std::int32_t partitions() const;
+
+  // The one writer. Its poll collects what has been acknowledged; called again without an append in between, it waits
+  // some ms for an acknowledgement, so that a loop until nothing is pending is idle. Errors, all permanent:
+  // kLogPermission, kTopicMissing, kLogIdsDiffer (the topic was made anew), kLogRefused.
+  [[nodiscard]] LogWriter& writer();
+
+  // A reader of all partitions. Its poll waits up to a millisecond when records that are known to be there have not
+  // arrived. `wake` is called by any thread, and must be quick, when a poll may find something new after one that
+  // found nothing.
+  // Errors of poll: kOffsetOutOfRange (also of a topic that lost its tail), kLogIncomplete at a hole, kLogIdsDiffer,
+  // kLogPermission, kTopicMissing, kLogRefused. What waits for an answer, which is seek and the first call of range,
+  // answers kBrokerUnreachable (patience_ms) and kInterrupted too.
+  [[nodiscard]] std::unique_ptr<LogReader> reader(std::function<void()> wake = {});
+  // A reader of the partitions that it gets as one of a group. A member with an instance id that comes back within
+  // session_timeout_ms gets its partitions back without a word to the others.
+  // Errors of poll: as above, and kGroupRefused (another member has the instance id, or other rules for sharing).
+  [[nodiscard]] std::unique_ptr<LogReader> group_reader(const std::string& group, const std::string& instance_id,
+                                                        std::function<void()> wake = {});
+
+  // Holds at most a few MiB: put waits when more is not acknowledged. Errors of flush: those of the writer's poll,
+  // kBrokerUnreachable (patience_ms), kInterrupted.
+  [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters();
+  // Reads the whole topic into memory at each call; of an id the newest letter.
+  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query();
+
+  [[nodiscard]] KafkaStatistics statistics() const;
+  // Why nothing is written or read at the moment; nullopt: all is well.
+  [[nodiscard]] std::optional<std::string> trouble() const;
+  // What waits for a broker gives up, now and later, with kInterrupted.
+  void interrupt();
+
+ private:
+  struct Parts;
+  explicit KafkaLog(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace finpipe

@@ -1,0 +1,291 @@
+#include "logs/kafka/kafka_topics.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/random.h"
+#include "logs/kafka/client.h"
+#include "logs/kafka/log_identity.h"
+#include "logs/kafka/owned.h"
+#include "logs/kafka/producer.h"
+#include "logs/kafka/settings.h"
+#include "logs/record_size.h"
+
+namespace finpipe {
+namespace kafka {
+namespace {
+
+constexpr std::int32_t kDefaultPartitions = 6;
+constexpr std::int32_t kDefaultReplicas = 3;
+
+// ---- The table -----------------------------------------------------------------------------------------------------
+
+// Every topic is cleaned by age alone: a compacted one would lose records.
+struct TopicSpec {
+  std::string (*name)(const KafkaOptions&);
+  std::int32_t partitions;  // 0: as many as the log has
+  std::int64_t KafkaTopics::* days;
+};
+constexpr std::array kTopics = {
+    TopicSpec{ticks_topic, 0, &KafkaTopics::ticks_days},
+    TopicSpec{bars_topic, 0, &KafkaTopics::bars_days},
+    TopicSpec{letters_topic, 1, &KafkaTopics::letters_days},
+};
+
+using Configuration = std::map<std::string, std::string>;
+
+Configuration configuration_of(const TopicSpec& spec, const KafkaTopics& topics, std::int32_t replicas) {
+  const std::int64_t days = topics.*spec.days;
+  return {{"cleanup.policy", "delete"},
+          {"retention.ms", std::to_string(days == 0 ? -1 : days * 86'400'000)},
+          {"min.insync.replicas", replicas >= 3 ? "2" : "1"},
+          {"unclean.leader.election.enable", "false"},
+          // A broker counts what is around the record too.
+          {"max.message.bytes", std::to_string(kMaxRecordBytes + 65'536)}};
+}
+
+// ---- Asking the brokers ---------------------------------------------------------------------------------------------
+
+struct Topic {
+  std::int32_t partitions = 0;
+  std::int32_t replicas = 0;
+};
+
+class Admin {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Admin>> connect(Cluster& cluster) {
+    FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+    return std::unique_ptr<Admin>(new Admin(std::move(client)));
+  }
+
+  // What is there, by name, and the number of brokers.
+  [[nodiscard]] Result<std::pair<std::map<std::string, Topic>, std::int32_t>> topics() {
+    std::pair<std::map<std::string, Topic>, std::int32_t> found;
+    FINPIPE_TRY(client_->cluster().retry(*client_, "topics", [&](int timeout_ms) -> int {
+      const struct rd_kafka_metadata* metadata = nullptr;
+      const auto code = rd_kafka_metadata(client_->get(), 1, nullptr, &metadata, timeout_ms);
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+      const Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
+      found.first.clear();
+      found.second = metadata->broker_cnt;
+      for (const auto& topic : std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt))) {
+        if (topic.err != RD_KAFKA_RESP_ERR_NO_ERROR || topic.partition_cnt == 0) continue;
+        found.first[topic.topic] = {topic.partition_cnt, topic.partitions[0].replica_cnt};
+      }
+      return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }));
+    return found;
+  }
+
+  [[nodiscard]] Result<void> create(const std::string& name, const Topic& topic, const Configuration& configuration) {
+    std::array<char, 512> text{};
+    Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy> wanted(
+        rd_kafka_NewTopic_new(name.c_str(), topic.partitions, topic.replicas, text.data(), text.size()));
+    if (!wanted) return fail(ErrorCode::kBadSetting, fmt::format("topic {}: {}", name, text.data()));
+    for (const auto& [key, value] : configuration) {
+      static_cast<void>(rd_kafka_NewTopic_set_config(wanted.get(), key.c_str(), value.c_str()));
+    }
+    std::array<rd_kafka_NewTopic_t*, 1> topics{wanted.get()};
+    return ask(
+        fmt::format("create topic {}", name),
+        [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+          rd_kafka_CreateTopics(client_->get(), topics.data(), topics.size(), options, queue);
+        },
+        [](rd_kafka_event_t* event) -> Failure {
+          std::size_t count = 0;
+          const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+          if (count != 1) return {};
+          const auto code = rd_kafka_topic_result_error(results[0]);
+          // Another one was quicker.
+          if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) return {};
+          const char* why = rd_kafka_topic_result_error_string(results[0]);
+          return {code, why == nullptr ? error_text(code) : why};
+        });
+  }
+
+  [[nodiscard]] Result<Configuration> describe(const std::string& name) {
+    Configuration found;
+    const Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+    std::array<rd_kafka_ConfigResource_t*, 1> resources{resource.get()};
+    FINPIPE_TRY(ask(
+        fmt::format("describe the configuration of topic {}", name),
+        [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+          rd_kafka_DescribeConfigs(client_->get(), resources.data(), resources.size(), options, queue);
+        },
+        [&](rd_kafka_event_t* event) -> Failure {
+          std::size_t count = 0;
+          const auto* results =
+              rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+          if (count != 1) return {};
+          const auto code = rd_kafka_ConfigResource_error(results[0]);
+          if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            const char* why = rd_kafka_ConfigResource_error_string(results[0]);
+            return {code, why == nullptr ? error_text(code) : why};
+          }
+          std::size_t entries_count = 0;
+          const auto* entries = rd_kafka_ConfigResource_configs(results[0], &entries_count);
+          for (const rd_kafka_ConfigEntry_t* entry : std::span(entries, entries_count)) {
+            const char* value = rd_kafka_ConfigEntry_value(entry);
+            found[rd_kafka_ConfigEntry_name(entry)] = value == nullptr ? "" : value;
+          }
+          return {};
+        }));
+    return found;
+  }
+
+ private:
+  using Request = std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
+  using Answer = std::function<Failure(rd_kafka_event_t*)>;
+
+  explicit Admin(std::unique_ptr<Client> client) : client_(std::move(client)) {}
+
+  [[nodiscard]] Result<void> ask(const std::string& what, const Request& request, const Answer& answer) {
+    constexpr int kRequestMs = 5'000;
+    std::array<char, 128> text{};
+    const Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy> options(
+        rd_kafka_AdminOptions_new(client_->get(), RD_KAFKA_ADMIN_OP_ANY));
+    static_cast<void>(rd_kafka_AdminOptions_set_request_timeout(options.get(), kRequestMs, text.data(), text.size()));
+    const Owned<rd_kafka_queue_t, rd_kafka_queue_destroy> queue(rd_kafka_queue_new(client_->get()));
+    bool asked = false;
+    return client_->cluster().await(client_.get(), what, [&](int timeout_ms) -> Result<bool> {
+      client_->poll(0);
+      if (!std::exchange(asked, true)) request(options.get(), queue.get());
+      const Owned<rd_kafka_event_t, rd_kafka_event_destroy> event(rd_kafka_queue_poll(queue.get(), timeout_ms));
+      if (!event) return false;
+      Failure failure{rd_kafka_event_error(event.get()), ""};
+      if (failure.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        failure.reason = rd_kafka_event_error_string(event.get());
+      } else {
+        failure = answer(event.get());
+      }
+      if (failure.code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+      if (!is_passing(failure.code)) return fail(error_of(failure, what, client_->cluster().options().mechanism));
+      asked = false;  // once more
+      client_->poll(100);
+      return false;
+    });
+  }
+
+  std::unique_ptr<Client> client_;
+};
+
+// ---- Checking ------------------------------------------------------------------------------------------------------
+
+Result<std::string> check_topic(Admin& admin, const std::string& name, const Topic& topic, std::int32_t partitions) {
+  if (partitions > 0 && topic.partitions != partitions) {
+    return fail(ErrorCode::kPartitionCountChanged,
+                fmt::format("topic {} has {} partitions, not {}", name, topic.partitions, partitions));
+  }
+  FINPIPE_TRY_ASSIGN(configuration, admin.describe(name));
+  const std::string policy = configuration["cleanup.policy"];
+  if (policy.find("compact") != std::string::npos) {
+    return fail(ErrorCode::kTopicSettings, fmt::format("topic {}: cleanup.policy is {}, not delete", name, policy));
+  }
+  const std::string in_sync = configuration["min.insync.replicas"];
+  if (topic.replicas >= 3 && in_sync == "1") {
+    return fail(ErrorCode::kTopicSettings,
+                fmt::format("topic {}: min.insync.replicas is 1, with {} replicas it must be 2", name, topic.replicas));
+  }
+  return fmt::format("topic {}: {} partitions, {} replicas, min.insync.replicas {}, retention.ms {}", name,
+                     topic.partitions, topic.replicas, in_sync, configuration["retention.ms"]);
+}
+
+// What was created is known by every broker, with a leader for each partition, only a little later.
+Result<void> await_topic(Cluster& cluster, const std::string& name) {
+  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+  client->set_topic(name);
+  return cluster.await(client.get(), "topic " + name, [&](int timeout_ms) -> Result<bool> {
+    const struct rd_kafka_metadata* metadata = nullptr;
+    const auto code = rd_kafka_metadata(client->get(), 0, client->topic(), &metadata, timeout_ms);
+    bool ready = false;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
+      if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        const auto& topic = metadata->topics[0];
+        const std::span partitions(topic.partitions, static_cast<std::size_t>(topic.partition_cnt));
+        ready = std::ranges::all_of(partitions, [](const auto& one) { return one.leader >= 0; });
+      }
+    }
+    if (!ready) client->poll(50);
+    return ready;
+  });
+}
+
+Result<std::int32_t> begin_log(Cluster& cluster, std::string* told_id) {
+  const std::string topic = ticks_topic(cluster.options());
+  FINPIPE_TRY_ASSIGN(probe, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+  probe->set_topic(topic);
+  FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
+  FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
+  FINPIPE_TRY_ASSIGN(identity, find_log_identity(*fetcher));
+  if (!identity.id && identity.empty_partitions.size() < static_cast<std::size_t>(partitions)) {
+    return fail(ErrorCode::kTopicSettings, fmt::format("topic {} holds records, and none of finpipe", topic));
+  }
+  const LogId id = identity.id.value_or(random_id());
+  if (told_id != nullptr) *told_id = fmt::format("{:02x}", fmt::join(id, ""));
+  if (identity.empty_partitions.empty()) return 0;
+  FINPIPE_TRY_ASSIGN(producer, Producer::make(cluster, topic, partitions));
+  const std::string value = first_record(id);
+  for (const std::int32_t partition : identity.empty_partitions) {
+    producer->produce(partition, {.key = std::nullopt,
+                                  .value = value,
+                                  .header = "type",
+                                  .header_value = "control",
+                                  .bytes = kRecordOverheadBytes + value.size()});
+  }
+  const auto written = [&](int) -> Result<bool> {
+    FINPIPE_TRY(producer->poll(10));
+    return producer->pending_bytes() == 0;
+  };
+  FINPIPE_TRY(cluster.await(producer.get(), topic, written));
+  return static_cast<std::int32_t>(identity.empty_partitions.size());
+}
+
+}  // namespace
+}  // namespace kafka
+
+Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options, const KafkaTopics& topics) {
+  kafka::Cluster cluster(options, {});
+  FINPIPE_TRY_ASSIGN(admin, kafka::Admin::connect(cluster));
+  FINPIPE_TRY_ASSIGN(found, admin->topics());
+  const auto& [there, brokers] = found;
+  const std::int32_t replicas = topics.replicas > 0 ? topics.replicas : std::min(kafka::kDefaultReplicas, brokers);
+  std::int32_t partitions = topics.partitions;
+  if (const auto ticks = there.find(kafka::ticks_topic(options)); partitions == 0) {
+    partitions = ticks == there.end() ? kafka::kDefaultPartitions : ticks->second.partitions;
+  }
+  std::vector<std::string> lines;
+  for (const kafka::TopicSpec& spec : kafka::kTopics) {
+    const std::string name = spec.name(options);
+    if (const auto known = there.find(name); known != there.end()) {
+      FINPIPE_TRY_ASSIGN(line, kafka::check_topic(*admin, name, known->second, spec.partitions > 0 ? 0 : partitions));
+      lines.push_back(std::move(line));
+      continue;
+    }
+    const kafka::Topic wanted{spec.partitions > 0 ? spec.partitions : partitions, replicas};
+    FINPIPE_TRY(admin->create(name, wanted, kafka::configuration_of(spec, topics, replicas)));
+    FINPIPE_TRY(kafka::await_topic(cluster, name));
+    lines.push_back(
+        fmt::format("created topic {}: {} partitions, {} replicas", name, wanted.partitions, wanted.replicas));
+  }
+  std::string id;
+  FINPIPE_TRY_ASSIGN(begun, kafka::begin_log(cluster, &id));
+  lines.push_back(begun == 0 ? "log id " + id : fmt::format("log id {}, written to {} partitions", id, begun));
+  return lines;
+}
+
+Result<std::int32_t> begin_kafka_log(const KafkaOptions& options) {
+  kafka::Cluster cluster(options, {});
+  return kafka::begin_log(cluster, nullptr);
+}
+
+}  // namespace finpipe

@@ -1,0 +1,112 @@
+#include "logs/kafka/log_identity.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/time.h"
+#include "codec/records.h"
+#include "logs/kafka/owned.h"
+#include "logs/kafka/reader.h"
+
+namespace finpipe::kafka {
+namespace {
+
+class Search {
+ public:
+  explicit Search(Fetcher& fetcher) : fetcher_(fetcher), partitions_(static_cast<std::size_t>(fetcher.partitions())) {}
+
+  Result<LogIdentity> run() {
+    std::size_t open = 0;
+    for (std::int32_t p = 0; p < fetcher_.partitions(); ++p) {
+      FINPIPE_TRY_ASSIGN(range, fetcher_.ask_range(p));
+      if (range.begin >= range.end) {
+        identity_.empty_partitions.push_back(p);
+        continue;
+      }
+      partitions_[static_cast<std::size_t>(p)] = {range.begin, range.end};
+      FINPIPE_TRY(fetcher_.start(p, range.begin));
+      ++open;
+    }
+    const auto look = [&](int) -> Result<bool> {
+      fetcher_.client().poll(0);
+      fetcher_.wait();
+      for (std::int32_t p = 0; p < fetcher_.partitions(); ++p) {
+        if (!fetcher_.started(p)) continue;
+        FINPIPE_TRY_ASSIGN(done, look_at(p));
+        if (!done) continue;
+        fetcher_.stop(p);
+        --open;
+      }
+      return open == 0;
+    };
+    FINPIPE_TRY(fetcher_.client().cluster().await(this, fetcher_.client().topic_name(), look));
+    return std::move(identity_);
+  }
+
+ private:
+  // Whether the partition has said it, or has nothing more to say.
+  [[nodiscard]] Result<bool> look_at(std::int32_t partition) {
+    auto& [next, end] = partitions_[static_cast<std::size_t>(partition)];
+    while (fetcher_.has(partition)) {
+      std::array<rd_kafka_message_s*, 256> messages{};
+      const std::size_t count = fetcher_.take(partition, messages);
+      std::optional<Error> error;
+      bool said = false;
+      for (rd_kafka_message_s* one : std::span(messages).first(count)) {
+        const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message(one);
+        if (said || error) continue;  // only to be freed
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+          Failure failure{message->err, rd_kafka_message_errstr(message.get())};
+          if (!is_passing(failure.code))
+            error = error_of(failure, fmt::format("{}: partition {}", fetcher_.client().topic_name(), partition));
+          fetcher_.client().cluster().note(std::move(failure));
+          continue;
+        }
+        next = message->offset + 1;
+        if (message->key != nullptr || message->payload == nullptr) continue;
+        const auto id = stated_log_id({static_cast<const char*>(message->payload), message->len});
+        if (!id) continue;
+        said = true;
+        if (identity_.id && *identity_.id != *id) error = differ(partition);
+        identity_.id = *id;
+      }
+      if (error) return fail(*std::move(error));
+      if (said) return true;
+    }
+    return next >= end;
+  }
+
+  [[nodiscard]] Error differ(std::int32_t partition) const {
+    return {ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} is of another log than those before it",
+                                                  fetcher_.client().topic_name(), partition)};
+  }
+
+  Fetcher& fetcher_;
+  std::vector<std::pair<std::int64_t, std::int64_t>> partitions_;  // next and last offset
+  LogIdentity identity_;
+};
+
+}  // namespace
+
+Result<LogIdentity> find_log_identity(Fetcher& fetcher) { return Search(fetcher).run(); }
+
+std::string first_record(const LogId& id) {
+  constexpr std::int64_t kStampNs = kYear2000Ms * kNsPerMs;
+  std::string value;
+  encode_control(
+      {.stamp = kStampNs,
+       .writer = avro::Writer::kOperator,
+       .session = 1,
+       .body =
+           avro::SessionStarted{
+               .id = 1, .origin = "", .source_id = "", .start = kStampNs, .silent_since = std::nullopt, .log_id = id}},
+      value);
+  return value;
+}
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,106 @@
+#include "logs/kafka/membership.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <utility>
+
+#include "base/time.h"
+#include "logs/kafka/owned.h"
+
+namespace finpipe::kafka {
+namespace {
+
+using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
+
+constexpr std::int64_t kFreshNs = kNsPerSecond / 5;
+
+}  // namespace
+
+Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std::string& topic,
+                                                     const std::string& group, const std::string& instance_id) {
+  auto made = std::unique_ptr<Membership>(new Membership(topic, group));
+  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
+                                          member_settings(cluster.options(), group, instance_id), made.get()));
+  made->client_ = std::move(client);
+  rd_kafka_poll_set_consumer(made->client_->get());
+  const PartitionList topics(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  if (const auto code = rd_kafka_subscribe(made->client_->get(), topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return fail(error_of({code, error_text(code)}, made->what()));
+  }
+  return made;
+}
+
+Membership::~Membership() {
+  if (!client_) return;
+  rd_kafka_consumer_close(client_->get());
+}
+
+Result<std::vector<LogReader::Assignment>> Membership::poll() {
+  changes_.clear();
+  while (const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message{rd_kafka_consumer_poll(client_->get(), 0)}) {
+    // Records of paused partitions do not come; that it polled too late is followed by a rebalance.
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || message->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED) continue;
+    Failure failure{message->err, rd_kafka_message_errstr(message.get())};
+    if (failure.code == RD_KAFKA_RESP_ERR__FATAL) {
+      std::array<char, 512> text{};
+      failure.code = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
+      failure.reason = text.data();
+    }
+    const Error error = error_of(failure, what());
+    if (error.code == ErrorCode::kLogPermission || error.code == ErrorCode::kGroupRefused) {
+      if (!error_) error_ = error;
+    } else {
+      client_->cluster().note(std::move(failure));
+    }
+  }
+  std::array<char, 512> text{};
+  if (const auto code = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
+      code != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {
+    error_ = error_of({code, text.data()}, what());
+  }
+  if (error_) return fail(*error_);
+  polled_ns_ = client_->cluster().now_ns();
+  return changes_;
+}
+
+// Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
+// none is sent then, nor when these numbers may be old.
+void Membership::on_statistics(const ClientStatistics& statistics) {
+  if (statistics.steady && client_->cluster().now_ns() - polled_ns_ < kFreshNs) send_hints();
+}
+
+void Membership::send_hints() {
+  if (hints_.empty()) return;
+  const PartitionList offsets(rd_kafka_topic_partition_list_new(static_cast<int>(hints_.size())));
+  for (const auto& [partition, offset] : std::exchange(hints_, {})) {
+    rd_kafka_topic_partition_list_add(offsets.get(), topic_.c_str(), partition)->offset = offset;
+  }
+  static_cast<void>(rd_kafka_commit(client_->get(), offsets.get(), 1));
+}
+
+void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partitions) {
+  rd_kafka_t* client = client_->get();
+  const std::span<rd_kafka_topic_partition_t> changed(partitions->elems, static_cast<std::size_t>(partitions->cnt));
+  const bool assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  rd_kafka_error_t* error = nullptr;
+  if (assigned) {
+    // Paused at the end: nothing is ever fetched here, and no committed offset is asked for.
+    for (rd_kafka_topic_partition_t& one : changed) one.offset = RD_KAFKA_OFFSET_END;
+    error = rd_kafka_incremental_assign(client, partitions);
+    static_cast<void>(rd_kafka_pause_partitions(client, partitions));
+  } else {
+    error = rd_kafka_incremental_unassign(client, partitions);
+  }
+  if (error != nullptr) {
+    if (!error_) error_ = error_of({rd_kafka_error_code(error), rd_kafka_error_string(error)}, what());
+    rd_kafka_error_destroy(error);
+  }
+  for (const rd_kafka_topic_partition_t& one : changed) {
+    if (!assigned) hints_.erase(one.partition);
+    changes_.push_back({one.partition, assigned ? LogReader::Change::kAssigned : LogReader::Change::kRevoked});
+  }
+}
+
+}  // namespace finpipe::kafka

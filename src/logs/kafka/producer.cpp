@@ -1,0 +1,163 @@
+#include "logs/kafka/producer.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/time.h"
+#include "logs/kafka/owned.h"
+
+namespace finpipe::kafka {
+namespace {
+
+// A record's tag: what it counts for, and when it came.
+constexpr unsigned kSizeBits = 24;
+constexpr std::uint64_t kSizeMask = (std::uint64_t{1} << kSizeBits) - 1;
+constexpr std::uint64_t kTimeMask = (std::uint64_t{1} << (64 - kSizeBits)) - 1;
+static_assert(kMaxRecordBytes * 2 < static_cast<std::int64_t>(kSizeMask));
+
+constexpr int kRefusalMs = 10;
+
+// A null pointer would be no key and no value.
+const void* bytes(std::string_view text) { return text.empty() ? "" : text.data(); }
+
+rd_kafka_vu_t of_type(rd_kafka_vtype_t type) {
+  rd_kafka_vu_t value{};
+  value.vtype = type;
+  return value;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Producer>> Producer::make(Cluster& cluster, const std::string& topic, std::int32_t partitions) {
+  auto made = std::unique_ptr<Producer>(new Producer(partitions));
+  FINPIPE_TRY_ASSIGN(client,
+                     Client::make(Client::Kind::kProducer, cluster, writer_settings(cluster.options()), made.get()));
+  made->client_ = std::move(client);
+  made->client_->set_topic(topic);
+  return made;
+}
+
+// What is not acknowledged by now may be written or not.
+Producer::~Producer() {
+  if (client_) rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+void Producer::produce(std::int32_t partition, const Record& record) {
+  if (error_) return;
+  const std::size_t counted = std::min<std::size_t>(record.bytes, kSizeMask);
+  const auto now_us = static_cast<std::uint64_t>(client_->cluster().now_ns() / 1'000);
+  const std::uint64_t tag = (now_us & kTimeMask) << kSizeBits | counted;
+
+  auto topic = of_type(RD_KAFKA_VTYPE_RKT);
+  topic.u.rkt = client_->topic();
+  auto to = of_type(RD_KAFKA_VTYPE_PARTITION);
+  to.u.i32 = partition;
+  auto value = of_type(RD_KAFKA_VTYPE_VALUE);
+  value.u.mem = {const_cast<void*>(bytes(record.value)), record.value.size()};
+  auto header = of_type(RD_KAFKA_VTYPE_HEADER);
+  header.u.header = {record.header.data(), record.header_value.data(),
+                     static_cast<std::ptrdiff_t>(record.header_value.size())};
+  auto flags = of_type(RD_KAFKA_VTYPE_MSGFLAGS);
+  flags.u.i = RD_KAFKA_MSG_F_COPY;
+  auto opaque = of_type(RD_KAFKA_VTYPE_OPAQUE);
+  opaque.u.ptr = reinterpret_cast<void*>(tag);
+  auto key = of_type(RD_KAFKA_VTYPE_KEY);
+  if (record.key) key.u.mem = {const_cast<void*>(bytes(*record.key)), record.key->size()};
+  std::array<rd_kafka_vu_t, 7> arguments{topic, to, value, flags, opaque, key};
+  std::size_t count = 6;
+  if (!record.header.empty()) arguments[count++] = header;
+
+  const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{
+      rd_kafka_produceva(client_->get(), arguments.data(), count)};
+  if (error) {
+    return give_up(error_of({rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get())},
+                            fmt::format("{}: partition {}", client_->topic_name(), partition)));
+  }
+  pending_bytes_ += counted;
+  numbers_.pending_bytes = static_cast<std::int64_t>(pending_bytes_);
+}
+
+void Producer::on_delivery(const Client::Delivery& delivery) {
+  const auto partition = static_cast<std::size_t>(delivery.partition);
+  pending_bytes_ -= delivery.tag & kSizeMask;
+  // Those that are dropped because of another one say nothing.
+  const bool is_dropped =
+      delivery.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || delivery.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+  if (error_ || is_dropped) return;
+  if (delivery.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return give_up(error_of({delivery.code, error_text(delivery.code)},
+                            fmt::format("{}: partition {}", client_->topic_name(), delivery.partition)));
+  }
+  ++numbers_.records;
+  if (now_us_ == 0) now_us_ = client_->cluster().now_ns() / 1'000;
+  const std::uint64_t took_us = (static_cast<std::uint64_t>(now_us_) - (delivery.tag >> kSizeBits)) & kTimeMask;
+  numbers_.latency.add(static_cast<std::int64_t>(took_us));
+  if (delivery.offset < 0) {
+    any_unknown_ = is_unknown_[partition] = true;
+    return;
+  }
+  if (delivery.offset < ends_[partition]) {
+    return give_up(
+        {ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} got offset {} after {}", client_->topic_name(),
+                                               partition, delivery.offset, ends_[partition] - 1)});
+  }
+  ends_[partition] = delivery.offset + 1;
+  is_new_[partition] = true;
+}
+
+Result<void> Producer::poll(int wait_ms) {
+  now_us_ = 0;
+  client_->poll(wait_ms);
+  numbers_.pending_bytes = static_cast<std::int64_t>(pending_bytes_);
+  numbers_.latency.roll(now_us_ * 1'000);
+  std::array<char, 512> text{};
+  const auto fatal = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
+  if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {
+    // The record whose refusal it was says more, and comes a little later.
+    for (int i = 0; i < 10 && !error_ && pending_bytes_ > 0; ++i) client_->poll(kRefusalMs);
+    if (!error_) give_up(error_of({fatal, text.data()}, client_->topic_name()));
+  }
+  if (any_unknown_ && !error_) FINPIPE_TRY(ask_unknown_ends());
+  if (error_) return fail(*error_);
+  return {};
+}
+
+Result<void> Producer::ask_unknown_ends() {
+  for (std::size_t p = 0; p < ends_.size(); ++p) {
+    if (!is_unknown_[p]) continue;
+    const auto partition = static_cast<std::int32_t>(p);
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    FINPIPE_TRY(client_->cluster().retry(
+        *client_, fmt::format("{} partition {}", client_->topic_name(), partition), [&](int timeout_ms) {
+          return rd_kafka_query_watermark_offsets(client_->get(), client_->topic_name().c_str(), partition, &begin,
+                                                  &end, timeout_ms);
+        }));
+    ends_[p] = std::max(ends_[p], end);
+    is_unknown_[p] = false;
+    is_new_[p] = true;
+  }
+  any_unknown_ = false;
+  return {};
+}
+
+std::vector<std::int32_t> Producer::take_acknowledged() {
+  std::vector<std::int32_t> partitions;
+  for (std::size_t p = 0; p < is_new_.size(); ++p) {
+    if (!is_new_[p]) continue;
+    is_new_[p] = false;
+    partitions.push_back(static_cast<std::int32_t>(p));
+  }
+  return partitions;
+}
+
+void Producer::give_up(Error error) {
+  error_ = std::move(error);
+  rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+}
+
+}  // namespace finpipe::kafka

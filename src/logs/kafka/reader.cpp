@@ -1,0 +1,310 @@
+#include "logs/kafka/reader.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "base/time.h"
+#include "codec/records.h"
+#include "logs/record_size.h"
+
+namespace finpipe::kafka {
+namespace {
+
+constexpr std::size_t kTakenAtOnce = 256;                       // messages
+constexpr std::int64_t kFreshNs = kNsPerSecond;                 // a range that is younger need not be asked for
+constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
+constexpr std::int64_t kLagNs = kNsPerSecond / 4;               // it is told so often
+
+std::string_view text(const void* data, std::size_t size) {
+  return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
+}
+
+// As the header `type` says; without one that is ours, a record without key is a control record.
+RecordType type_of(const rd_kafka_message_t& message) {
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+      rd_kafka_header_get_last(headers, "type", &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (text(value, size) == "trade") return RecordType::kTrade;
+    if (text(value, size) == "control") return RecordType::kControl;
+  }
+  return message.key == nullptr ? RecordType::kControl : RecordType::kTrade;
+}
+
+LogRecord record_of(const rd_kafka_message_t& message) {
+  LogRecord record{type_of(message), std::nullopt, text(message.payload, message.len)};
+  if (message.key != nullptr) record.key = text(message.key, message.key_len);
+  return record;
+}
+
+}  // namespace
+
+std::optional<LogId> stated_log_id(std::string_view control_value) {
+  const auto control = decode_control(control_value);
+  if (!control) return std::nullopt;
+  if (const auto* session = std::get_if<avro::SessionStarted>(&control->body)) return session->log_id;
+  if (const auto* beat = std::get_if<avro::Heartbeat>(&control->body)) return beat->log_id;
+  return std::nullopt;
+}
+
+Reader::Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership)
+    : shared_(shared),
+      fetcher_(std::move(fetcher)),
+      membership_(std::move(membership)),
+      cursors_(static_cast<std::size_t>(shared.partitions())) {
+  if (membership_) return;
+  for (std::int32_t p = 0; p < shared.partitions(); ++p) {
+    cursor(p).assigned = true;
+    changes_.push_back({p, Change::kAssigned});
+  }
+}
+
+Reader::~Reader() {
+  release();
+  for (std::int32_t p = 0; p < partitions(); ++p) drop(p);
+  shared_.cluster.forget(this);
+  if (membership_) {
+    for (auto& lag : shared_.lags) lag = -1;
+  }
+}
+
+// ---- Ranges and places ---------------------------------------------------------------------------------------------
+
+Result<void> Reader::ask_range(std::int32_t partition) {
+  FINPIPE_TRY_ASSIGN(range, fetcher_->ask_range(partition));
+  cursor(partition).range = range;
+  cursor(partition).asked_ns = shared_.cluster.now_ns();
+  return {};
+}
+
+// What is known without asking: the ends that answers to fetches brought, and what this process has written.
+void Reader::update_range(std::int32_t partition) {
+  auto& range = cursor(partition).range;
+  if (!range) return;
+  if (fetcher_->started(partition)) {
+    const OffsetRange known = fetcher_->known_range(partition);
+    range->begin = std::max(range->begin, known.begin);
+    range->end = std::max(range->end, known.end);
+  }
+  range->end = std::max(range->end, shared_.ends[static_cast<std::size_t>(partition)].load());
+}
+
+Result<OffsetRange> Reader::range(std::int32_t partition) {
+  if (!cursor(partition).range) FINPIPE_TRY(ask_range(partition));
+  update_range(partition);
+  return *cursor(partition).range;
+}
+
+Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
+  Cursor& at = cursor(partition);
+  const bool broken = !at.taken.empty() && at.taken.front()->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (offset == at.next && fetcher_->started(partition) && !broken) return {};
+  update_range(partition);
+  const auto inside = [&] { return at.range && offset >= at.range->begin && offset <= at.range->end; };
+  if (!inside() || shared_.cluster.now_ns() - at.asked_ns > kFreshNs) {
+    FINPIPE_TRY(ask_range(partition));
+    update_range(partition);
+  }
+  if (!inside()) {
+    return fail(ErrorCode::kOffsetOutOfRange,
+                fmt::format("{}: partition {} has offsets {} to {}, not {}", fetcher_->client().topic_name(), partition,
+                            at.range->begin, at.range->end, offset));
+  }
+  drop(partition);
+  at.next = offset;
+  return at.paused ? Result<void>() : start(partition);
+}
+
+Result<void> Reader::start(std::int32_t partition) { return fetcher_->start(partition, cursor(partition).next); }
+
+void Reader::drop(std::int32_t partition) {
+  fetcher_->stop(partition);
+  Cursor& at = cursor(partition);
+  for (rd_kafka_message_s* message : at.taken) rd_kafka_message_destroy(message);
+  at.taken.clear();
+  at.missing_since_ns.reset();
+}
+
+// What is there stays, and is not fetched again; what would come is not asked for.
+void Reader::pause(std::int32_t partition) {
+  Cursor& at = cursor(partition);
+  at.paused = true;
+  if (at.taken.empty() && !fetcher_->has(partition)) fetcher_->stop(partition);
+}
+
+void Reader::resume(std::int32_t partition) { cursor(partition).paused = false; }
+
+void Reader::commit_hint(std::int32_t partition, std::int64_t offset) {
+  if (membership_ && cursor(partition).assigned) membership_->commit_hint(partition, offset);
+}
+
+// ---- Reading -------------------------------------------------------------------------------------------------------
+
+Result<void> Reader::rebalance() {
+  FINPIPE_TRY_ASSIGN(changes, membership_->poll());
+  for (const Assignment& change : changes) {
+    drop(change.partition);
+    cursor(change.partition) = {};
+    cursor(change.partition).assigned = change.change == Change::kAssigned;
+    changes_.push_back(change);
+  }
+  return {};
+}
+
+Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
+  release();
+  batches_.clear();
+  records_.clear();
+  assignments_.clear();
+  bytes_ = 0;
+  fetcher_->client().poll(0);
+  if (membership_) FINPIPE_TRY(rebalance());
+  FINPIPE_TRY(read(max_bytes));
+  if (batches_.empty() && changes_.empty()) {
+    const bool waiting = behind();
+    if (waiting) {
+      fetcher_->wait();
+      FINPIPE_TRY(read(max_bytes));
+    }
+    if (waiting_ || waiting) shared_.cluster.set_waiting(this, waiting_ = waiting && batches_.empty());
+  }
+  if (membership_) tell_lag();
+  shared_.records_read += static_cast<std::int64_t>(records_.size());
+  std::swap(assignments_, changes_);
+  return Read{assignments_, batches_};
+}
+
+Result<void> Reader::read(std::size_t max_bytes) {
+  for (std::size_t i = 0; i < cursors_.size(); ++i) {
+    const std::size_t p = (first_ + i) % cursors_.size();
+    const std::size_t before = records_.size();
+    const std::int64_t first_offset = cursors_[p].next;
+    const auto complete = read_partition(static_cast<std::int32_t>(p), max_bytes);
+    const std::span<const LogRecord> read(records_.data() + before, records_.size() - before);
+    if (!read.empty()) batches_.push_back({static_cast<std::int32_t>(p), first_offset, read});
+    if (!complete) {
+      // What was read is handed out first; the next poll comes to the same place again.
+      if (batches_.empty()) return fail(complete.error());
+      first_ = p;
+      break;
+    }
+    if (!*complete) {
+      first_ = (p + 1) % cursors_.size();
+      break;
+    }
+  }
+  // The records may have moved while they were gathered.
+  const LogRecord* start = records_.data();
+  for (Batch& batch : batches_) {
+    batch.records = {start, batch.records.size()};
+    start += batch.records.size();
+  }
+  return {};
+}
+
+Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_bytes) {
+  Cursor& at = cursor(partition);
+  if (!at.assigned || at.paused || at.next < 0) return true;
+  if (at.missing_since_ns) FINPIPE_TRY(check_missing(partition));
+  if (!fetcher_->started(partition)) FINPIPE_TRY(start(partition));
+  while (true) {
+    if (at.taken.empty() && !take(partition)) return true;
+    const rd_kafka_message_t& message = *at.taken.front();
+    if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR || message.offset != at.next) {
+      FINPIPE_TRY(check(partition, message));
+      rd_kafka_message_destroy(at.taken.front());
+      at.taken.pop_front();
+      continue;
+    }
+    const LogRecord record = record_of(message);
+    const std::size_t bytes = record_bytes(record);
+    if (!records_.empty() && bytes_ + bytes > max_bytes) return false;
+    if (record.type == RecordType::kControl) FINPIPE_TRY(check_log_id(partition, record.value));
+    bytes_ += bytes;
+    records_.push_back(record);
+    handed_out_.push_back(at.taken.front());
+    at.taken.pop_front();
+    ++at.next;
+    at.missing_since_ns.reset();
+  }
+}
+
+bool Reader::take(std::int32_t partition) {
+  if (!fetcher_->has(partition)) return false;
+  std::array<rd_kafka_message_s*, kTakenAtOnce> messages{};
+  const std::size_t count = fetcher_->take(partition, messages);
+  auto& taken = cursor(partition).taken;
+  taken.insert(taken.end(), messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
+  return count > 0;
+}
+
+// Of a message that is not the next record: whether it can be passed over.
+Result<void> Reader::check(std::int32_t partition, const rd_kafka_message_s& message) {
+  Cursor& at = cursor(partition);
+  const std::string where =
+      fmt::format("{}: partition {}, offset {}", fetcher_->client().topic_name(), partition, at.next);
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (message.offset < at.next) return {};  // of a batch that holds the one that was sought
+    return fail(ErrorCode::kLogIncomplete, fmt::format("{} is followed by {}", where, message.offset));
+  }
+  Failure failure{message.err, rd_kafka_message_errstr(&message)};
+  Error error = error_of(failure, where);
+  const bool missing = error.code == ErrorCode::kTopicMissing;
+  if (missing && !at.missing_since_ns) at.missing_since_ns = shared_.cluster.now_ns();
+  if (error.code == ErrorCode::kOffsetOutOfRange) at.range.reset();
+  if (!missing && !is_passing(failure.code)) return fail(std::move(error));
+  shared_.cluster.note(std::move(failure));
+  return {};
+}
+
+Result<void> Reader::check_missing(std::int32_t partition) {
+  Cursor& at = cursor(partition);
+  if (shared_.cluster.now_ns() - *at.missing_since_ns < kMissingPatienceNs) return {};
+  FINPIPE_TRY(fetcher_->client().partitions());
+  drop(partition);  // it is there: from the place where it was, once more
+  return {};
+}
+
+Result<void> Reader::check_log_id(std::int32_t partition, std::string_view value) {
+  const auto stated = stated_log_id(value);
+  if (!stated || *stated == shared_.log_id) return {};
+  return fail(ErrorCode::kLogIdsDiffer,
+              fmt::format("{}: partition {}, offset {} is of another log", fetcher_->client().topic_name(), partition,
+                          cursor(partition).next));
+}
+
+// Whether records that are known to be there are waited for.
+bool Reader::behind() {
+  for (std::int32_t p = 0; p < partitions(); ++p) {
+    const Cursor& at = cursor(p);
+    if (!at.assigned || at.paused || at.next < 0) continue;
+    update_range(p);
+    if (at.range && at.next < at.range->end) return true;
+  }
+  return false;
+}
+
+void Reader::tell_lag() {
+  const std::int64_t now_ns = shared_.cluster.now_ns();
+  if (now_ns - lag_told_ns_ < kLagNs) return;
+  lag_told_ns_ = now_ns;
+  for (std::int32_t p = 0; p < partitions(); ++p) {
+    update_range(p);
+    const Cursor& at = cursor(p);
+    const bool known = at.assigned && at.next >= 0 && at.range;
+    shared_.lags[static_cast<std::size_t>(p)] = known ? std::max<std::int64_t>(at.range->end - at.next, 0) : -1;
+  }
+}
+
+void Reader::release() {
+  for (rd_kafka_message_s* message : handed_out_) rd_kafka_message_destroy(message);
+  handed_out_.clear();
+}
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,28 @@
+// What the writer and the readers of one KafkaLog know of each other, and what is counted over all of them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "logs/kafka/cluster.h"
+#include "market/bar.h"
+
+namespace finpipe::kafka {
+
+struct SharedState {
+  SharedState(Cluster& the_cluster, const LogId& id, std::int32_t partitions)
+      : cluster(the_cluster), log_id(id), ends(static_cast<std::size_t>(partitions)), lags(ends.size()) {
+    for (auto& lag : lags) lag = -1;
+  }
+
+  [[nodiscard]] std::int32_t partitions() const { return static_cast<std::int32_t>(ends.size()); }
+
+  Cluster& cluster;
+  const LogId log_id;
+  std::vector<std::atomic<std::int64_t>> ends;  // as acknowledged, by partition
+  std::vector<std::atomic<std::int64_t>> lags;  // of the group reader
+  std::atomic<std::int64_t> records_read = 0;
+};
+
+}  // namespace finpipe::kafka

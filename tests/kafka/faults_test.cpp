@@ -1,0 +1,211 @@
+// What a log on Kafka does when its server or its topics change under it.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kafka_server.h"
+#include "log_subject.h"
+#include "logs/kafka/kafka_topics.h"
+#include "logs/kafka/settings.h"
+
+namespace finpipe::kafka_test {
+namespace {
+
+using Append = LogWriter::Append;
+using Values = std::vector<std::string>;
+
+constexpr auto kDeadline = std::chrono::seconds(120);
+
+bool wait_until(const std::function<bool()>& done) {
+  const auto begun = std::chrono::steady_clock::now();
+  while (!done()) {
+    if (std::chrono::steady_clock::now() - begun > kDeadline) return false;
+  }
+  return true;
+}
+
+Append append(LogWriter& writer, std::int32_t partition, const std::string& value) {
+  const LogRecord record{RecordType::kTrade, "K", value};
+  return writer.append(partition, {&record, 1});
+}
+
+void write(KafkaLog& log, std::int32_t partition, const Values& values) {
+  for (const std::string& value : values) ASSERT_EQ(append(log.writer(), partition, value), Append::kAccepted);
+  while (log.writer().pending_bytes() > 0) {
+    const auto polled = log.writer().poll();
+    ASSERT_TRUE(polled) << polled.error().message();
+  }
+}
+
+Values numbers(int count) {
+  Values values;
+  for (int i = 0; i < count; ++i) values.push_back(std::to_string(i));
+  return values;
+}
+
+// The values of a partition from the first one that was appended up to its end.
+Values read_all(KafkaLog& log, std::int32_t partition) {
+  auto reader = log.reader();
+  const auto range = reader->range(partition);
+  EXPECT_TRUE(range) << range.error().message();
+  std::int64_t next = range->begin == 0 ? 1 : range->begin;
+  EXPECT_TRUE(reader->seek(partition, next));
+  Values values;
+  EXPECT_TRUE(wait_until([&] {
+    const auto read = reader->poll(1 << 20);
+    EXPECT_TRUE(read) << read.error().message();
+    if (!read) return true;
+    for (const auto& batch : read->batches) {
+      EXPECT_EQ(batch.first_offset, next);
+      for (const LogRecord& record : batch.records) values.emplace_back(record.value);
+      next += static_cast<std::int64_t>(batch.records.size());
+    }
+    return next >= range->end;
+  }));
+  return values;
+}
+
+template <typename Port>
+std::optional<Error> await_error(Port poll) {
+  std::optional<Error> error;
+  EXPECT_TRUE(wait_until([&] {
+    const auto polled = poll();
+    if (!polled) error = polled.error();
+    return error.has_value();
+  }));
+  return error;
+}
+
+TEST(KafkaTopicsOnAServer, AreMadeOnceAndCheckedAfterwards) {
+  KafkaOptions options = new_log(3);
+  const auto again = create_kafka_topics(options, {.partitions = 3});
+  ASSERT_TRUE(again) << again.error().message();
+  ASSERT_EQ(again->size(), 4U);
+  EXPECT_EQ((*again)[0], fmt::format("topic {}.ticks: 3 partitions, 1 replicas, min.insync.replicas 1, "
+                                     "retention.ms 604800000",
+                                     options.prefix));
+  EXPECT_TRUE(again->back().starts_with("log id "));
+  EXPECT_TRUE(create_kafka_topics(options, {}));
+  const auto other = create_kafka_topics(options, {.partitions = 4});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::kPartitionCountChanged);
+}
+
+TEST(KafkaTopicsOnAServer, ACompactedTopicIsRefused) {
+  KafkaOptions options = server();
+  options.prefix = new_log(1).prefix + "c";
+  create_topic(options, kafka::ticks_topic(options), 1, {{"cleanup.policy", "compact"}});
+  const auto created = create_kafka_topics(options, {});
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings);
+  EXPECT_NE(created.error().detail.find("compact"), std::string::npos);
+}
+
+TEST(KafkaTopicsOnAServer, OneThatIsNotThereIsNotOpenedAndNotMade) {
+  KafkaOptions options = server();
+  options.prefix = new_log(1).prefix + "n";
+  for (int round = 0; round < 2; ++round) {
+    const auto opened = KafkaLog::open(options);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::kTopicMissing) << opened.error().message();
+  }
+}
+
+TEST(KafkaFaults, RetentionThatOvertakesAReaderIsOutOfRange) {
+  const KafkaOptions options = new_log(1);
+  const auto log = open_log(options);
+  write(*log, 0, numbers(100));
+  auto reader = log->reader();
+  reader->pause(0);
+  ASSERT_TRUE(reader->seek(0, 1));
+  delete_records_below(options, kafka::ticks_topic(options), 0, 50);
+  reader->resume(0);
+  const auto error = await_error([&] { return reader->poll(1 << 20); });
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, ErrorCode::kOffsetOutOfRange);
+  EXPECT_EQ(reader->seek(0, 49).error().code, ErrorCode::kOffsetOutOfRange);
+  EXPECT_EQ(reader->range(0)->begin, 50);
+  ASSERT_TRUE(reader->seek(0, 50));
+  EXPECT_TRUE(wait_until([&] { return !reader->poll(1 << 20)->batches.empty(); }));
+}
+
+TEST(KafkaFaults, ATopicMadeAnewStopsWhoWritesAndWhoReads) {
+  const KafkaOptions options = new_log(1);
+  const auto log = open_log(options);
+  write(*log, 0, numbers(100));
+  auto reader = log->reader();
+  ASSERT_TRUE(reader->seek(0, 101));
+  ASSERT_TRUE(reader->poll(1));
+  delete_topic(options, kafka::ticks_topic(options));
+  ASSERT_TRUE(wait_until([&] { return create_kafka_topics(options, {.partitions = 1}).has_value(); }));
+  const auto read = await_error([&] { return reader->poll(1 << 20); });
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->code == ErrorCode::kOffsetOutOfRange || read->code == ErrorCode::kLogIdsDiffer) << read->message();
+  ASSERT_EQ(append(log->writer(), 0, "into the new one"), Append::kAccepted);
+  const auto written = await_error([&] { return log->writer().poll(); });
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->code, ErrorCode::kLogIdsDiffer) << written->message();
+}
+
+TEST(KafkaFaults, TwoWritersDoNotDisturbEachOther) {
+  const KafkaOptions options = new_log(1);
+  const auto one = open_log(options);
+  const auto two = open_log(options);
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_EQ(append(one->writer(), 0, fmt::format("1/{}", i)), Append::kAccepted);
+    ASSERT_EQ(append(two->writer(), 0, fmt::format("2/{}", i)), Append::kAccepted);
+    if (i % 50 == 0) {
+      ASSERT_TRUE(one->writer().poll() && two->writer().poll());
+    }
+  }
+  write(*one, 0, {});
+  write(*two, 0, {});
+  std::map<char, int> next;
+  const Values values = read_all(*one, 0);
+  EXPECT_EQ(values.size(), 1'000U);
+  for (const std::string& value : values) EXPECT_EQ(value.substr(2), std::to_string(next[value[0]]++));
+}
+
+// Appends for so long; a script kills and starts the server meanwhile.
+TEST(KafkaFaults, WhatIsAppendedWhileTheServerDiesIsThereOnceAndInOrder) {
+  const char* const seconds = std::getenv("FINPIPE_KAFKA_APPEND_S");
+  KafkaOptions options = new_log(2);
+  options.patience_ms = 0;
+  options.max_pending_bytes = 64 << 10;
+  const auto log = open_log(options);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto duration = std::chrono::seconds(seconds == nullptr ? 2 : std::atoi(seconds));
+  std::map<std::int32_t, int> appended;
+  std::map<std::int32_t, std::int64_t> ends;
+  bool was_trouble = false;
+  while (std::chrono::steady_clock::now() - begun < duration || log->writer().pending_bytes() > 0) {
+    if (std::chrono::steady_clock::now() - begun < duration) {
+      for (const std::int32_t partition : {0, 1}) {
+        if (append(log->writer(), partition, std::to_string(appended[partition])) == Append::kAccepted)
+          ++appended[partition];
+      }
+    }
+    const auto polled = log->writer().poll();
+    ASSERT_TRUE(polled) << polled.error().message();
+    for (const auto& one : *polled) {
+      EXPECT_GT(one.end, ends[one.partition]);
+      ends[one.partition] = one.end;
+    }
+    was_trouble = was_trouble || log->trouble();
+  }
+  EXPECT_TRUE(was_trouble || seconds == nullptr) << "the server was always there";
+  for (const std::int32_t partition : {0, 1}) {
+    EXPECT_EQ(ends[partition], appended[partition] + 1);
+    EXPECT_EQ(read_all(*log, partition), numbers(appended[partition]));
+  }
+}
+
+}  // namespace
+}  // namespace finpipe::kafka_test

@@ -1,0 +1,36 @@
+// A cluster of librdkafka's own making, in this process: it speaks the protocol, and forgets all in the end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "logs/kafka/kafka_log.h"
+
+struct rd_kafka_s;
+struct rd_kafka_mock_cluster_s;
+
+namespace finpipe::kafka {
+
+class MockCluster {
+ public:
+  explicit MockCluster(int brokers = 1);
+  ~MockCluster();
+  MockCluster(const MockCluster&) = delete;
+  MockCluster& operator=(const MockCluster&) = delete;
+
+  // Of a new log with topics of its own, begun.
+  [[nodiscard]] KafkaOptions new_log(std::int32_t partitions);
+  [[nodiscard]] KafkaOptions options() const;
+  void create_topic(const std::string& name, std::int32_t partitions);
+  void set_down(bool down);
+  // The next produce requests fail with this rd_kafka_resp_err_t.
+  void refuse_produce(int code, int times);
+
+ private:
+  rd_kafka_s* client_ = nullptr;
+  rd_kafka_mock_cluster_s* cluster_ = nullptr;
+  int logs_ = 0;
+};
+
+}  // namespace finpipe::kafka
