@@ -143,6 +143,20 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "Start again: it goes on where the store ends"},
     {kNotBuilt, "not_built", "This finpipe was built without that part",
      "Build with -DFINPIPE_CASSANDRA=ON; it needs Rust (Debian: cargo-web)"},
+    {kRegistryUnreachable, "registry_unreachable", "The schema registry does not answer, or not as a registry does",
+     "Check the registry's URL with its path, and that it is up; once it has answered, finpipe starts without it too"},
+    {kRegistryRefused, "registry_refused", "The schema registry refuses a request for good",
+     "See its message; a wrong path in the registry's URL is the usual cause"},
+    {kRegistryCredentials, "registry_credentials", "The schema registry does not accept the user and password",
+     "Check user and password of the registry, and that the user may read and register schemas"},
+    {kSchemaNotRegistered, "schema_not_registered", "The schema registry does not have a schema of finpipe",
+     "Let finpipe register it, or register the file of schemas/ under the subject that is named"},
+    {kSchemaRejected, "schema_rejected", "The schema registry does not take a schema of finpipe beside the earlier ones",
+     "See who registered the versions of the subject that is named; this finpipe may be older than the newest one"},
+    {kRegistryChanged, "registry_changed", "The schema registry gives other ids than it did when the log was written",
+     "Restore the registry's data; only for an empty log, delete the file of cached ids that is named"},
+    {kIncompatibleSchema, "incompatible_schema", "A record was written with a schema that this program cannot read",
+     "Update finpipe if a newer one wrote it; else check who else writes to the log"},
 });
 
 }  // namespace

@@ -98,6 +98,14 @@ enum class ErrorCode : std::uint16_t {
   kStoreRefused = 907,
   kInterrupted = 908,
   kNotBuilt = 909,
+  // 94x: schemas and their registry
+  kRegistryUnreachable = 940,
+  kRegistryRefused = 941,
+  kRegistryCredentials = 942,
+  kSchemaNotRegistered = 943,
+  kSchemaRejected = 944,
+  kRegistryChanged = 945,
+  kIncompatibleSchema = 946,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

@@ -6,6 +6,8 @@
 
 #include "codec/dead_letter_avro.h"
 #include "codec/feed_status_avro.h"
+#include "codec/stock_bar_avro.h"
+#include "codec/stock_quote_avro.h"
 #include "codec/stock_tick_avro.h"
 
 namespace finpipe {
@@ -60,6 +62,10 @@ TEST(SchemaIds, EachIdStandsForOneWireFormatForEver) {
   EXPECT_EQ(avro::FeedStatus::kFingerprint, 0xcbebbde4b5c5216bU);
   EXPECT_EQ(avro::DeadLetter::kSchemaId, 3U);
   EXPECT_EQ(avro::DeadLetter::kFingerprint, 0x3972a4d86c81de17U);
+  EXPECT_EQ(avro::StockQuote::kSchemaId, 4U);
+  EXPECT_EQ(avro::StockQuote::kFingerprint, 0xa8eeb044600a0b2fU);
+  EXPECT_EQ(avro::StockBar::kSchemaId, 5U);
+  EXPECT_EQ(avro::StockBar::kFingerprint, 0x4a825ab9e8ccfbaaU);
 }
 
 }  // namespace
