@@ -131,8 +131,8 @@ function(finpipe_cross_module_tests)
       continue()
     endif()
     cmake_path(GET dir FILENAME name)
-    # tests/cassandra needs a server: see its CMakeLists.txt.
-    if(name STREQUAL "cassandra" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
+    # tests/cassandra and tests/registry need servers: see their CMakeLists.txt.
+    if(name MATCHES "^(cassandra|registry)$" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
       continue()
     endif()
     finpipe_test_program(${name} "${dir}" LINK ${libraries} rocksdb)

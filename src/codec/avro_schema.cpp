@@ -126,7 +126,7 @@ class SchemaParser {
     if (const auto kind = primitive(name)) return add({.kind = *kind});
     const auto found = known_.find(full_name(name, space));
     if (found != known_.end()) return found->second;
-    return refuse(fmt::format("'{}' is not defined", name));
+    return refuse(fmt::format("'{}' is not defined", is_name(name) ? name : "?"));
   }
 
   TypeIndex union_of(const dom::array& branches, std::string_view space) {
@@ -155,7 +155,7 @@ class SchemaParser {
     const std::string full = name ? full_name(*name, text_at(object, "namespace").value_or(space)) : std::string();
     const TypeIndex place = add({.kind = kind, .name = full});
     if (is_name(full) && known_.emplace(full, place).second) return place;
-    refuse(fmt::format("a name is missing, bad or taken: '{}'", full));
+    refuse(fmt::format("a name is missing, bad or taken: '{}'", is_name(full) ? full : "?"));
     return std::nullopt;
   }
 
