@@ -1,6 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra lint lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra services-up services-down lint \
+  lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +19,11 @@ test: ## build and run all tests
 test-quick: ## build and run the hermetic tests only
 	@./test quick
 
-test-long: ## fifty rounds of faults on a real Cassandra node (FINPIPE_ROUNDS, FINPIPE_SEED)
+test-long: ## fifty rounds of faults on a real Cassandra node (FINPIPE_ROUNDS, FINPIPE_SEED), backup, a node that joins
 	@tools/packages.sh install run test cassandra services
 	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
-	@FINPIPE=build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/cassandra/test_cassandra_faults.py
+	@FINPIPE=$$PWD/build/finpipe python3 -B tests/cassandra/operations.py
+	@FINPIPE=$$PWD/build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/cassandra/test_cassandra_faults.py
 
 test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
 	@tools/test_bare.sh
@@ -41,6 +43,13 @@ bench-cassandra: ## trades into a Cassandra node that it starts, beside the Pyth
 	@tools/build.sh finpipe -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
 	@tools/build.sh cassandra_bench
 	@benchmarks/cassandra/compare.py
+
+services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the background; prints where they are
+	@tools/packages.sh install services
+	@tools/services/services up
+
+services-down: ## end them; their data stay
+	@tools/services/services down
 
 lint: ## layer check, clang-format, clang-tidy
 	@tools/lint.sh all

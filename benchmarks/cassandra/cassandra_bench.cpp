@@ -133,7 +133,8 @@ void write_at_a_pace(CassandraStore& store, const std::atomic<bool>& over) {
 }
 
 void query(std::string_view keyspace, std::int64_t run_s) {
-  constexpr std::int64_t kQueriesPerS = 40;
+  constexpr std::int64_t kQueriesPerS = 40, kBarsAsked = 500;
+  const std::string symbol = symbol_of(0);
   const auto store = open(keyspace);
   write_bars(*store);
   std::atomic<bool> over = false;
@@ -144,9 +145,9 @@ void query(std::string_view keyspace, std::int64_t run_s) {
     const auto due = begin + std::chrono::microseconds(i * 1'000'000 / kQueriesPerS);
     while (Clock::now() < due) poll(nullptr, 0, 1);
     std::int64_t bars = 0;
-    const auto done =
-        store->bars({symbol_of(0), Interval::k1m}, [&](const BarRow&) { return ++bars < 500; }, Order::kDescending);
-    if (!done || bars != 500) {
+    const auto done = store->bars({symbol, Interval::k1m, kStartMs - (kBarsAsked - 1) * kMsPerMinute, kStartMs},
+                                  [&](const BarRow&) { return ++bars > 0; });
+    if (!done || bars != kBarsAsked) {
       fmt::print(stderr, "{} bars{}\n", bars, done ? "" : ": " + done.error().message());
       std::exit(1);
     }

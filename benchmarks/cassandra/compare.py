@@ -40,9 +40,7 @@ def main():
                    env=os.environ | {"CARGO_TARGET_DIR": str(BUILD / "cassandra")})
     bare = BUILD / "cassandra/release/examples/bare"
     with tempfile.TemporaryDirectory(prefix="finpipe-bench-") as work:
-        # As in production: the commit log is synced every ten seconds.
-        settings = {"commitlog_sync": "periodic", "commitlog_sync_period": "10000ms"}
-        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=1024, settings=settings) as server:
+        with Cassandra(pathlib.Path(work) / "server", fast=True, heap_mb=2048) as server:
             address = server.contact_points()
             host, port = address.split(":")
             subprocess.run([BUILD / "finpipe", "check", "--create", "--store", f"cassandra://{address}/bench"],

@@ -104,7 +104,7 @@ void check_feed(Findings& findings, Settings settings) {
   findings.ok("feed", chosen ? feed->description : fmt::format("{} (none is set)", feed->description));
 }
 
-std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& settings) {
+std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings) {
   const auto directory = embedded_directory("log", settings.log);
   if (!directory) {
     findings.problem("log", directory.error());
@@ -136,7 +136,7 @@ std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& setti
   return *std::move(log);
 }
 
-Result<void> check_checkpoint(const CheckpointRow& row, EmbeddedLog& log) {
+Result<void> check_checkpoint(const CheckpointRow& row, LogPart& log) {
   FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(row));
   const std::string where = fmt::format("partition {}", checkpoint.partition);
   if (checkpoint.log_id != log.log_id())

@@ -9,6 +9,7 @@
 #include "app/urls.h"
 #include "codec/policy_file.h"
 #include "codec/split_file.h"
+#include "logs/embedded_log.h"
 #include "stores/embedded_store.h"
 
 namespace finpipe {
@@ -39,15 +40,19 @@ CassandraOptions cassandra_options(const Settings& settings, const CassandraUrl&
 
 #ifdef FINPIPE_CASSANDRA
 Result<StorePart> open_cassandra(CassandraOptions options, Patience patience) {
-  constexpr std::int64_t kPatienceMs = 30'000;
+  constexpr std::int64_t kPatienceMs = 30'000, kFirstConnectMs = 2'000;
   if (patience == Patience::kSome) options.patience_ms = options.query_patience_ms = kPatienceMs;
-  const auto open = [options]() -> Result<StorePart> {
-    FINPIPE_TRY_ASSIGN(store, CassandraStore::open(options));
+  const auto open = [](const CassandraOptions& how) -> Result<StorePart> {
+    FINPIPE_TRY_ASSIGN(store, CassandraStore::open(how));
     return StorePart(std::move(store));
   };
-  auto opened = open();
+  const CassandraOptions later = options;
+  // What is received waits for this one.
+  if (patience == Patience::kEndless) options.connect_timeout_ms = kFirstConnectMs;
+  auto opened = open(options);
   const bool away = !opened && opened.error().code == ErrorCode::kStoreUnreachable;
-  if (away && patience == Patience::kEndless) return StorePart(std::make_unique<LateStore>(open, opened.error()));
+  if (away && patience == Patience::kEndless)
+    return StorePart(std::make_unique<LateStore>([open, later] { return open(later); }, opened.error()));
   return opened;
 }
 #else
@@ -56,15 +61,31 @@ Result<StorePart> open_cassandra(CassandraOptions /*options*/, Patience /*patien
 }
 #endif
 
+template <typename Log>
+class OpenedLog final : public LogPart {
+ public:
+  explicit OpenedLog(std::unique_ptr<Log> log) : log_(std::move(log)) {}
+  [[nodiscard]] const LogId& log_id() const override { return log_->log_id(); }
+  [[nodiscard]] std::int32_t partitions() const override { return log_->partitions(); }
+  [[nodiscard]] LogWriter& writer() override { return log_->writer(); }
+  [[nodiscard]] std::unique_ptr<LogReader> reader() override { return log_->reader(); }
+  [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters() override { return log_->dead_letters(); }
+  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query() override { return log_->dead_letter_query(); }
+
+ private:
+  std::unique_ptr<Log> log_;
+};
+
 }  // namespace
 
-Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access) {
+Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access) {
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
   EmbeddedLogOptions options;
   options.read_only = access == Access::kRead;
   // All others take the log as it is.
   if (access == Access::kWrite) options.partitions = settings.partitions;
-  return EmbeddedLog::open(directory, options);
+  FINPIPE_TRY_ASSIGN(log, EmbeddedLog::open(directory, options));
+  return std::make_unique<OpenedLog<EmbeddedLog>>(std::move(log));
 }
 
 Result<StorePart> open_store(const Settings& settings, Access access, Patience patience) {

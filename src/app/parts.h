@@ -14,9 +14,9 @@
 #include "app/urls.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "logs/embedded_log.h"
 #include "market/market_policy.h"
 #include "market/splits.h"
+#include "pipeline/ports.h"
 #include "stores/cassandra/cassandra_store.h"
 
 namespace finpipe {
@@ -29,7 +29,19 @@ enum class Access : std::uint8_t { kWrite, kChange, kRead };
 constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
 constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
 
-[[nodiscard]] Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access);
+// A log, whichever it is. Readers and dead letters borrow it.
+class LogPart {
+ public:
+  virtual ~LogPart() = default;
+  [[nodiscard]] virtual const LogId& log_id() const = 0;
+  [[nodiscard]] virtual std::int32_t partitions() const = 0;
+  [[nodiscard]] virtual LogWriter& writer() = 0;
+  [[nodiscard]] virtual std::unique_ptr<LogReader> reader() = 0;  // of all partitions
+  [[nodiscard]] virtual std::unique_ptr<DeadLetters> dead_letters() = 0;
+  [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query() = 0;
+};
+
+[[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access);
 
 // A store, to be written and to be read.
 class StorePart {

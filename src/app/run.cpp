@@ -198,7 +198,7 @@ class Run {
     std::fflush(stdout);
     if (feed_.tape) FINPIPE_TRY(fill_demo_log(settings_, feed_, policies));
     FINPIPE_TRY_ASSIGN(log, open_log(settings_, Access::kWrite));
-    // What is received must not wait for the store; a tape that is to end can.
+    // What is received must not wait for the store, except a tape that is to end.
     const Patience patience = settings_.exit_at_end ? Patience::kOnceOpen : Patience::kEndless;
     FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite, patience));
     log_ = std::move(log);
@@ -272,7 +272,7 @@ class Run {
     std::unique_ptr<DeadLetters> plain_letters;
     std::unique_ptr<MeteredDeadLetters> letters;
 
-    void open(EmbeddedLog& log, Metrics& metrics, Metric metric) {
+    void open(LogPart& log, Metrics& metrics, Metric metric) {
       reader = log.reader();
       plain_letters = log.dead_letters();
       letters = std::make_unique<MeteredDeadLetters>(*plain_letters, metrics, metric);
@@ -314,7 +314,7 @@ class Run {
   Clock& clock_;
   Metrics metrics_;
   FeedParts feed_;
-  std::unique_ptr<EmbeddedLog> log_;
+  std::unique_ptr<LogPart> log_;
   std::optional<StorePart> store_;
   std::optional<MeteredStore> metered_store_;
   std::optional<MeteredLogWriter> writer_;

@@ -234,7 +234,8 @@ struct CheckpointRow {
 };
 
 // Everything that one commit makes durable. The order in which it becomes visible: ticks, revisions, spans, voids,
-// symbols, policies; then bars; then the checkpoint. A store that can does it all at once.
+// symbols, policies; then bars; then the checkpoint. Commits may overlap, but bars become visible after the first part
+// of every commit before, and a checkpoint when all before are whole. A store that can does it all at once.
 struct Commit {
   std::vector<Tick> ticks;
   std::vector<RevisionRow> revisions;

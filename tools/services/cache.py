@@ -16,7 +16,7 @@ import tempfile
 
 from .processes import ServiceError
 
-PYTHON_TOOLS = ("cassandra-driver==3.30.1", "cqlsh==6.2.2")
+PYTHON_TOOLS = ("cassandra-driver==3.30.1", "cqlsh==6.2.2", "confluent-kafka==2.16.1", "fastavro==1.13.1")
 
 
 def cache_directory():
@@ -47,10 +47,10 @@ def lock(name):
 
 
 def python_tools():
-    """The interpreter of an environment that has the Cassandra driver and cqlsh."""
+    """The interpreter of an environment that has the Cassandra driver, cqlsh, a Kafka client and Avro."""
 
     def make(directory):
-        say("Installing the Python tools for Cassandra (once)")
+        say("Installing the Python tools (once)")
         run([sys.executable, "-m", "venv", directory], "make a Python environment")
         pip = [directory / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         run([*pip, *PYTHON_TOOLS], "install from the Python package index")

@@ -37,8 +37,25 @@ def self_signed(directory, name, alternative):
     return certificate, key
 
 
+def server_certificate(directory, tls, hosts):
+    """(authority, one file with certificate and key) for a server at these IP addresses.
+
+    `tls` is True, or what is wrong: 'expired', 'wrong-host', 'self-signed' or 'other-authority'.
+    """
+    authority = Authority(directory, "authority")
+    names = ",".join(f"IP:{host}" for host in hosts)
+    signed = {
+        True: lambda: authority.sign("server", names),
+        "expired": lambda: authority.sign("server", names, days=-1),
+        "wrong-host": lambda: authority.sign("server", "DNS:elsewhere.example,IP:127.255.255.254"),
+        "self-signed": lambda: self_signed(directory, "server", names),
+        "other-authority": lambda: Authority(directory, "other").sign("server", names),
+    }
+    return authority, pem_with_key(directory / "server-with-key.pem", *signed[tls]())
+
+
 def pem_with_key(path, certificate, key):
-    """One file with both, as Cassandra reads them."""
+    """One file with both, as Java's servers read them."""
     path.touch(mode=0o600)
     path.write_text(key.read_text() + certificate.read_text())
     return path

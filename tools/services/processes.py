@@ -33,6 +33,7 @@ class Process:
     def start(self):
         assert not self.is_running()
         self.log_begin = self.log.stat().st_size if self.log.exists() else 0
+        self.is_paused = False
         parent = os.getpid()
 
         def die_with_parent():

@@ -44,6 +44,7 @@ struct CassandraOptions {
   std::string datacenter;                  // whose nodes alone are asked; empty: all alike
   CassandraConsistency read_consistency = CassandraConsistency::kLocalQuorum;
   CassandraConsistency write_consistency = CassandraConsistency::kLocalQuorum;
+  std::int64_t connect_timeout_ms = 10'000;
   std::int64_t request_timeout_ms = 5'000;  // of one attempt
   // Without an answer for so long it gives up, with kStoreUnreachable; 0: never.
   std::int64_t query_patience_ms = 2'000;  // a Query

@@ -5,8 +5,6 @@
 namespace finpipe::cql {
 namespace {
 
-constexpr std::uint32_t kConnectTimeoutMs = 10'000;
-constexpr std::uint32_t kSchemaTimeoutMs = 60'000;
 constexpr std::uint32_t kConnections = 2;  // to each node
 constexpr std::uint32_t kThreads = 2;
 constexpr std::uint32_t kSpeculativeMs = 500;
@@ -68,7 +66,7 @@ Result<std::unique_ptr<Session>> Session::connect(const CassandraOptions& option
                               .datacenter = text_or_null(options.datacenter),
                               .connections = kConnections,
                               .threads = kThreads,
-                              .connect_timeout_ms = kConnectTimeoutMs};
+                              .connect_timeout_ms = static_cast<std::uint32_t>(options.connect_timeout_ms)};
   fp_cql_session* connected = nullptr;
   char* message = nullptr;
   const fp_cql_status status = fp_cql_connect(&client, &connected, &message);
@@ -78,10 +76,11 @@ Result<std::unique_ptr<Session>> Session::connect(const CassandraOptions& option
   return session;
 }
 
-Result<Rows> Session::run(const std::string& text) {
+Result<Rows> Session::run(const std::string& text, std::int64_t timeout_ms) {
   fp_cql_result* result = nullptr;
   char* message = nullptr;
-  const fp_cql_status status = fp_cql_run(get(), text.c_str(), kSchemaTimeoutMs, &result, &message);
+  const fp_cql_status status =
+      fp_cql_run(get(), text.c_str(), static_cast<std::uint32_t>(timeout_ms), &result, &message);
   Rows rows = rows_of(result);
   std::string why = take_text(message);
   if (status != FP_CQL_OK) return fail(error_of(status, std::move(why)));

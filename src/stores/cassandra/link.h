@@ -63,8 +63,12 @@ class Session {
   // `with_keyspace`: it has to be there. Errors: see CassandraStore::open.
   [[nodiscard]] static Result<std::unique_ptr<Session>> connect(const CassandraOptions& options, bool with_keyspace);
 
+  static constexpr std::int64_t kSchemaTimeoutMs = 60'000;  // changes of tables take their time
+
   // A statement without values, that waits.
-  [[nodiscard]] Result<Rows> run(const std::string& text);
+  [[nodiscard]] Result<Rows> run(const std::string& text, std::int64_t timeout_ms = kSchemaTimeoutMs);
+  // The same for one that reads.
+  [[nodiscard]] Result<Rows> read(const std::string& text) { return run(text, options_.request_timeout_ms); }
   [[nodiscard]] Result<void> prepare();
 
   [[nodiscard]] fp_cql_session* get() const { return session_.get(); }

@@ -158,8 +158,8 @@ Result<void> check_overlap(const Replication& replication, const std::string& da
 
 Result<Replication> replication_of(Session& session, std::string_view keyspace) {
   FINPIPE_TRY_ASSIGN(
-      rows,
-      session.run(fmt::format("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{}'", keyspace)));
+      rows, session.read(
+                fmt::format("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '{}'", keyspace)));
   if (rows.count() == 0) return fail(ErrorCode::kNoKeyspace, std::string(keyspace));
   CellReader row(rows.cells());
   const std::string_view map = row.blob();
@@ -176,7 +176,7 @@ Result<Replication> replication_of(Session& session, std::string_view keyspace) 
 }
 
 Result<void> check_version(Session& session) {
-  FINPIPE_TRY_ASSIGN(rows, session.run("SELECT max(version) FROM schema_versions WHERE pipeline = 'finpipe'"));
+  FINPIPE_TRY_ASSIGN(rows, session.read("SELECT max(version) FROM schema_versions WHERE pipeline = 'finpipe'"));
   CellReader cells(rows.cells());
   const auto cell = cells.raw();
   CellReader again(rows.cells());

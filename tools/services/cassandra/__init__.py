@@ -2,24 +2,27 @@
 
 import json
 import pathlib
-import subprocess
 import tempfile
 
-from .. import addresses, cache
-from ..certificates import Authority, pem_with_key, self_signed
-from ..processes import Process, ServiceError, wait_until
-from ..tcp_proxy import TcpProxy
+from .. import addresses, cache, java
+from ..processes import Process
+from ..service import Service, output_of
 from . import install
 
 HERE = pathlib.Path(__file__).resolve().parent
-START_PATIENCE_S = 120
-STOP_PATIENCE_S = 30
 # The ring in equal parts.
 TOKENS = {1: [-(2**63)], 3: [-(2**63), -3074457345618258603, 3074457345618258602]}
 SUPERUSER = ("cassandra", "cassandra")
+# As Cassandra has it where nobody asks for a small and careful one.
+FAST = {
+    "commitlog_sync": "periodic", "commitlog_sync_period": "10000ms", "commitlog_segment_size": "32MiB",
+    "commitlog_total_space": "2048MiB", "memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB",
+    "memtable_allocation_type": "offheap_objects",
+    "file_cache_size": "128MiB", "key_cache_size": "50MiB", "concurrent_reads": 32, "concurrent_writes": 32,
+}
 
 
-class Cassandra:
+class Cassandra(Service):
     """A cluster in `directory`, which may have one of an earlier start; nodes are numbered from 1.
 
     `block`           the addresses: '127.x.y.', whose 1, 2 and 3 the nodes get; one that is free otherwise
@@ -28,75 +31,35 @@ class Cassandra:
                       'other-authority'; the right authority is `authority`
     `client_certificates`  only clients that `authority` signed are let in
     `proxied`         clients reach each node through `proxies[node]`, which can block the way
-    `data_directory`  data and commit log, node by node in node1, ...; where a test has mounted a small file system
-    `fast`            for benchmarks: Java's best compiler and collector; give it heap_mb=1024 or so
+    `data_directory`  where the tables are, node by node in node1, ...: a small file system that a test has mounted
+    `fast`            for benchmarks: Java's best compiler and collector, memory and commit log as in production; give
+                      it heap_mb=2048 or so
     `settings`        more of cassandra.yaml, or other values
     """
+
+    NAME = "Cassandra"
 
     def __init__(
         self, directory, nodes=1, *, block=None, auth=False, tls=False, client_certificates=False, proxied=False,
         heap_mb=256, fast=False, data_directory=None, settings=None, java_options=(), archive=True,
     ):
-        self.directory = pathlib.Path(directory).resolve()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory, nodes, block, {"port": 9042, "storage_port": 7000}, proxied)
         self.data_directory = pathlib.Path(data_directory or self.directory).resolve()
-        self.numbers = range(1, nodes + 1)
         self.tokens = TOKENS[nodes]
         self.auth = auth
         self.tls = tls
         self.client_certificates = client_certificates
-        self.proxied = proxied
-        self.settings = settings or {}
-        self.proxies = {}
-        self.find_addresses(block)
+        self.settings = (FAST if fast else {}) | (settings or {})
+        self.storage_port = self.ports["storage_port"]
+        self.jmx_ports = {number: addresses.reserve_port() for number in self.numbers}
+        self.remember(jmx=list(self.jmx_ports.values()))
         if tls:
-            self.make_certificates()
-        options = [f"-Xmx{heap_mb}m", f"-XX:MaxDirectMemorySize={heap_mb}m", *java_options]
-        options += ["-XX:+UseG1GC", f"-Xms{heap_mb}m"] if fast else ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+            self.make_certificates(tls)
+        options = [*java.server_options(heap_mb, fast), *java_options]
         if archive:
-            options.append(f"-XX:SharedArchiveFile={install.class_archive(archive_classes)}")
+            options.append(java.class_archive(install.NAME, archive_classes))
         self.nodes = {number: self.make_node(number, options) for number in self.numbers}
         self.write_cqlshrc()
-
-    def find_addresses(self, block):
-        """Those of the directory's last start, which the data names, or new ones."""
-        saved = self.directory / "cluster.json"
-        known = json.loads(saved.read_text()) if saved.exists() else {}
-        self.block = addresses.reserve_block(known.get("block", block))
-        hosts = [self.address(number) for number in self.numbers]
-        self.port = addresses.common_port(hosts, known.get("port", 9042))
-        self.storage_port = addresses.common_port(hosts, known.get("storage_port", 7000))
-        self.jmx_ports = {number: addresses.reserve_port() for number in self.numbers}
-        known = {"block": self.block, "port": self.port, "storage_port": self.storage_port}
-        known["jmx"] = list(self.jmx_ports.values())
-        saved.write_text(json.dumps(known))
-
-    def address(self, node=1):
-        return f"{self.block}{node}"
-
-    def client_address(self, node=1):
-        """The one that clients are told, also by the nodes."""
-        return f"{self.block}{100 + node}" if self.proxied else self.address(node)
-
-    def contact_points(self):
-        """'127.x.y.1:9042,127.x.y.2:9042,...'"""
-        return ",".join(f"{self.client_address(number)}:{self.port}" for number in self.numbers)
-
-    def make_certificates(self):
-        directory = self.directory / "tls"
-        directory.mkdir(exist_ok=True)
-        self.authority = Authority(directory, "authority")
-        names = ",".join(f"IP:{address(number)}" for number in self.numbers for address in
-                         ([self.address, self.client_address] if self.proxied else [self.address]))
-        signed = {
-            True: lambda: self.authority.sign("server", names),
-            "expired": lambda: self.authority.sign("server", names, days=-1),
-            "wrong-host": lambda: self.authority.sign("server", "DNS:elsewhere.example,IP:127.255.255.254"),
-            "self-signed": lambda: self_signed(directory, "server", names),
-            "other-authority": lambda: Authority(directory, "other").sign("server", names),
-        }
-        pem_with_key(directory / "server-with-key.pem", *signed[self.tls]())
-        self.client = self.authority.sign("client", "DNS:client")
 
     def make_node(self, number, options):
         directory = self.directory / f"node{number}"
@@ -115,15 +78,15 @@ class Cassandra:
         return Process(command, directory, directory / "cassandra.log")
 
     def configuration(self, number):
-        data = self.data_directory / f"node{number}"
+        own = self.directory / f"node{number}"
         seeds = [{"seeds": f"{self.address()}:{self.storage_port}"}]
         values = {
             "initial_token": str(self.tokens[number - 1]),
-            "data_file_directories": [str(data / "data")],
-            "commitlog_directory": str(data / "commitlog"),
-            "hints_directory": str(data / "hints"),
-            "saved_caches_directory": str(data / "saved_caches"),
-            "cdc_raw_directory": str(data / "cdc"),
+            "data_file_directories": [str(self.data_directory / f"node{number}" / "data")],
+            "commitlog_directory": str(own / "commitlog"),
+            "hints_directory": str(own / "hints"),
+            "saved_caches_directory": str(own / "saved_caches"),
+            "cdc_raw_directory": str(own / "cdc"),
             "listen_address": self.address(number),
             "rpc_address": self.address(number),
             "broadcast_rpc_address": self.client_address(number),
@@ -138,8 +101,7 @@ class Cassandra:
                 "role_manager": "CassandraRoleManager",
             }
         if self.tls:
-            directory = self.directory / "tls"
-            files = {"keystore": str(directory / "server-with-key.pem"), "truststore": str(self.authority.certificate)}
+            files = {"keystore": str(self.server), "truststore": str(self.authority.certificate)}
             context = "org.apache.cassandra.security.PEMBasedSslContextFactory"
             values["client_encryption_options"] = files | {
                 "enabled": True, "optional": False, "require_client_auth": self.client_certificates,
@@ -147,41 +109,9 @@ class Cassandra:
             }
         return values | self.settings
 
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def start(self):
-        """Starts all nodes and waits until they serve and know each other; a start that fails is tried once more."""
-        try:
-            self.start_nodes()
-        except ServiceError as error:
-            cache.say(f"{error}\nTrying once more")
-            self.stop()
-            self.start_nodes()
-        return self
-
-    def start_nodes(self):
-        for number in self.numbers if self.proxied else ():
-            if number not in self.proxies:
-                ends = (self.address(number), self.port), (self.client_address(number), self.port)
-                self.proxies[number] = TcpProxy(*ends)
+    def start_groups(self):
         # The first alone: nodes that find nobody to gossip with give up.
-        for group in self.numbers[:1], self.numbers[1:]:
-            for number in group:
-                self.nodes[number].start()
-            self.wait_until_ready(*group)
-
-    def wait_until_ready(self, *numbers):
-        for number in numbers:
-            node = self.nodes[number]
-            wait_until(lambda n=number: not self.nodes[n].is_running() or self.is_ready(n), START_PATIENCE_S)
-            if not self.is_ready(number):
-                why = "not ready in time" if node.is_running() else f"ended with {node.child.returncode}"
-                told = "\n".join(node.log_text(since_start=True).splitlines()[-15:])
-                raise ServiceError(f"Cassandra node {number}: {why}; the end of {node.log}:\n{told}")
+        return self.numbers[:1], self.numbers[1:]
 
     def is_ready(self, number):
         """It serves, and sees every other node that runs, and they see it."""
@@ -196,46 +126,6 @@ class Cassandra:
         told = self.nodes[number].log_text(since_start=True)
         name = f"{self.address(other)}:{self.storage_port} is now"
         return told.rfind(f"{name} UP") > told.rfind(f"{name} DOWN")
-
-    def is_running(self, number=1):
-        return self.nodes[number].is_running() and not self.nodes[number].is_paused
-
-    def stop(self):
-        """Asks every node to end, and makes those that do not."""
-        for node in self.nodes.values():
-            node.terminate()
-        for number, node in self.nodes.items():
-            if not node.reap(STOP_PATIENCE_S):
-                cache.say(f"Cassandra node {number} had to be killed")
-        for proxy in self.proxies.values():
-            proxy.close()
-        self.proxies.clear()
-
-    def kill(self, node=1):
-        """As a crash ends it: SIGKILL."""
-        self.nodes[node].kill()
-
-    def restart(self, node=1):
-        """Starts a node again that was killed, or stops and starts it."""
-        self.nodes[node].terminate()
-        self.nodes[node].reap(STOP_PATIENCE_S)
-        self.nodes[node].start()
-        self.wait_until_ready(node)
-
-    def pause(self, node=1):
-        """It does nothing any more, while its connections stay open."""
-        self.nodes[node].pause()
-
-    def resume(self, node=1):
-        self.nodes[node].resume()
-
-    def log_text(self, node=1):
-        return self.nodes[node].log_text()
-
-    def warnings(self):
-        """The lines of all logs that warn or report an error."""
-        lines = [line for number in self.numbers for line in self.log_text(number).splitlines()]
-        return [line for line in lines if line.startswith(("WARN ", "ERROR "))]
 
     def nodetool(self, *arguments, node=1):
         """What Cassandra's own tool says."""
@@ -270,7 +160,7 @@ def merged(text, values):
 def nodetool_command(directory, node=1):
     """For a cluster that runs in `directory`; what nodetool shall do follows."""
     port = json.loads((directory / "cluster.json").read_text())["jmx"][node - 1]
-    options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Duser.home={directory}", "-Dlog.level=WARN"]
+    options = [*java.SHORT, f"-Duser.home={directory}", "-Dlog.level=WARN"]
     return [*install.java_command(), *options, "org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", port]
 
 
@@ -279,13 +169,6 @@ def cqlsh_command(directory):
     return [python, python.parent / "cqlsh", "--cqlshrc", directory / "cqlshrc"]
 
 
-def output_of(command, name):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise ServiceError(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-def archive_classes(path):
+def archive_classes(option):
     with tempfile.TemporaryDirectory(prefix="finpipe-cassandra-") as directory:
-        Cassandra(directory, archive=False, java_options=[f"-XX:ArchiveClassesAtExit={path}"]).start().stop()
+        return Cassandra(directory, archive=False, java_options=[option]).start().stop()

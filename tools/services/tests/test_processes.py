@@ -70,6 +70,13 @@ class Processes(unittest.TestCase):
         process.terminate()
         self.assertTrue(process.reap(PATIENCE_S))
 
+    def test_one_that_was_killed_while_paused_starts_again_unpaused(self):
+        process = self.process("exec sleep 1000")
+        process.pause()
+        process.kill()
+        process.start()
+        self.assertFalse(process.is_paused)
+
     def test_the_log_tells_of_all_starts_or_of_the_last(self):
         process = self.process("echo said")
         process.reap()

@@ -104,7 +104,8 @@ impl Errors<'_> {
     fn of_metadata(self, error: MetadataError) -> Failure {
         match error {
             MetadataError::ConnectionPoolError(error) => self.of_pool(error),
-            error => Failure::new(Status::Failed, error),
+            // A node that starts or ends says all kinds of things about itself.
+            error => Failure::new(Status::Unreachable, error),
         }
     }
 
