@@ -17,7 +17,8 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxDepth = 64;     // of the text
+constexpr std::size_t kMaxTypes = 4'096;  // which may name each other in a chain as long
 constexpr std::array<std::string_view, 14> kKindNames = {"null",   "boolean", "int",    "long",  "float",
                                                          "double", "bytes",   "string", "fixed", "enum",
                                                          "array",  "map",     "union",  "record"};
@@ -92,6 +93,7 @@ class SchemaParser {
     return 0;
   }
   TypeIndex add(SchemaType type) {
+    if (schema_.types_.size() == kMaxTypes) return refuse("too many types");
     schema_.types_.push_back(std::move(type));
     return schema_.types_.size() - 1;
   }

@@ -1,8 +1,7 @@
 // Our side of the contract tests, for scripts to drive.
 //
-//   registry_peer values            one line in, one line out: "<schema file> <value's hex>" becomes the hex of the
-//   same
-//                                   value as our code reads and writes it again, or "error <name> <detail>"
+//   registry_peer values            "<schema file> <value's hex>" a line becomes the hex of the same value as our code
+//                                   reads and writes it again, or "error <name> <detail>"
 //   registry_peer open URL CACHE    has our schemas registered and prints "<subject's id> <fixed id>" for each, then
 //                                   "confirmed" or "unconfirmed"; --look-up: does not register. User, password and
 //                                   authority come from REGISTRY_USER, REGISTRY_PASSWORD and REGISTRY_CA (a file)

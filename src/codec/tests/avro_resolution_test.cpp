@@ -179,6 +179,22 @@ TEST(AvroResolution, WhatIsNoSchemaIsRefused) {
   EXPECT_FALSE(Schema::parse(std::string(10'000, '[')));
 }
 
+// Each type has the one before it inside: whoever walks through the last one goes that deep.
+TEST(AvroResolution, ChainsOfTypesAreBounded) {
+  const auto chain = [](int length) {
+    std::string fields = field(R"({"type":"record","name":"T0","fields":[]})", "t0");
+    for (int i = 1; i < length; ++i) {
+      const std::string inner =
+          fmt::format(R"({{"type":"record","name":"T{}","fields":[{}]}})", i, field(fmt::format("\"T{}\"", i - 1)));
+      fields += "," + field(inner, i + 1 == length ? "x" : fmt::format("t{}", i));
+    }
+    return record(fields);
+  };
+  EXPECT_EQ(refusal(converted(chain(4'000), record(field(R"("long")")), "")),
+            "incompatible_schema R.x: a.T3999, not long");
+  EXPECT_FALSE(Schema::parse(chain(100'000)));
+}
+
 TEST(AvroResolution, MeaningsAreThoseOfTheGeneratedCode) {
   // Ours has no logical types in the canonical form; leaving docs, defaults and order of attributes out changes
   // nothing.

@@ -41,7 +41,7 @@ bool write_whole(int descriptor, std::string_view bytes) {
   return ::fsync(descriptor) == 0;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -64,11 +64,11 @@ void SchemaIds::load() {
 
 // One JSON object a line: what it is; the ids; the texts; the hash of the lines before.
 std::string SchemaIds::content() const {
-  std::string out = fmt::format("{{\"format\":{},\"registry\":{}}}\n", kFormat, quoted(url_));
+  std::string out = fmt::format("{{\"format\":{},\"registry\":{}}}\n", kFormat, in_quotes(url_));
   for (const auto& [key, id] : ids_) {
-    out += fmt::format("{{\"subject\":{},\"sha256\":\"{}\",\"id\":{}}}\n", quoted(key.first), key.second, id);
+    out += fmt::format("{{\"subject\":{},\"sha256\":\"{}\",\"id\":{}}}\n", in_quotes(key.first), key.second, id);
   }
-  for (const auto& [id, text] : texts_) out += fmt::format("{{\"id\":{},\"schema\":{}}}\n", id, quoted(text));
+  for (const auto& [id, text] : texts_) out += fmt::format("{{\"id\":{},\"schema\":{}}}\n", id, in_quotes(text));
   return out + fmt::format("{{\"end\":\"{}\"}}\n", sha256_hex(out));
 }
 

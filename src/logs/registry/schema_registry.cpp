@@ -37,6 +37,9 @@ Error gone(const std::string& subject) {
   return {ErrorCode::kRegistryChanged, fmt::format("{} is not there any more", subject)};
 }
 
+// A proxy's 404 too, for one: with the ids of before, a start does not need to know better.
+bool is_away(ErrorCode code) { return code == ErrorCode::kRegistryUnreachable || code == ErrorCode::kRegistryRefused; }
+
 std::uint64_t seed() {
   const auto id = random_id();
   return std::bit_cast<std::array<std::uint64_t, 2>>(id)[0];
@@ -94,7 +97,7 @@ Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std:
   confirmed_ = true;
   for (Subject& subject : subjects_) {
     const auto id = find_or_register(subject, stop);
-    if (!id && known && id.error().code == ErrorCode::kRegistryUnreachable) {
+    if (!id && known && is_away(id.error().code)) {
       confirmed_ = false;
       break;
     }

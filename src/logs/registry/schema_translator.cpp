@@ -99,7 +99,7 @@ std::optional<std::string_view> SchemaTranslator::slow_from_wire(std::span<char>
   if (reading->resolution) {
     scratch.clear();
     frame_header(reading->fixed_id, scratch);
-    const auto payload = std::as_bytes(std::span(std::as_const(text))).subspan(kFrameHeaderBytes);
+    const auto payload = std::as_bytes(std::span(text)).subspan(kFrameHeaderBytes);
     if (const auto converted = reading->resolution->convert(payload, scratch); !converted) {
       return refuse(converted.error());
     }

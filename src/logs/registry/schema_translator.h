@@ -42,6 +42,7 @@ class SchemaTranslator {
   SchemaTranslator(std::span<const WireSchema> ours, LookUp look_up);
   // Without a registry: fixed ids on both sides; of others there are none.
   explicit SchemaTranslator(std::span<const WireSchema> ours);
+  SchemaTranslator(SchemaTranslator&&) = default;
 
   // The value with its registry's id: `value` itself where that is the fixed one, else a copy in `scratch`. Throws
   // std::logic_error for a value that is none of ours, which nothing here writes.

@@ -102,7 +102,7 @@ TEST_F(SchemaTranslatorTest, ASchemaThatDiffersInDocsOnlyNeedsNoDecoding) {
 }
 
 TEST_F(SchemaTranslatorTest, AnOlderWritersValueIsResolved) {
-  // Before `suspect` and `conditions_present` were there.
+  // Before `suspect` was there.
   std::string old = std::string(avro::StockTick::kSchema);
   old = old.substr(0, old.find(R"(,{"name":"suspect")")) + "]}";
   registry_.emplace(30, old);

@@ -43,7 +43,7 @@ void send_all(int connection, std::string_view bytes) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -160,7 +160,7 @@ std::string StandIn::answer(const Request& request) {
   if (take("schemas/ids/")) {
     for (const auto& [schema, id] : ids_) {
       if (std::to_string(id) == path)
-        return response(200, fmt::format(R"({{"schema":{},"schemaType":"AVRO"}})", quoted(schema)));
+        return response(200, fmt::format(R"({{"schema":{},"schemaType":"AVRO"}})", in_quotes(schema)));
     }
     return error(404, 40403);
   }

@@ -1,4 +1,4 @@
-// A schema registry for tests, in threads of its own: it keeps subjects as a real one does, and a test can put any
+// A schema registry for tests, in a thread of its own: it keeps subjects as a real one does, and a test can put any
 // other answer, or none, in the place of the next ones.
 #pragma once
 
