@@ -113,7 +113,7 @@ TEST_F(SchemaTranslatorTest, AnOlderWritersValueIsResolved) {
   EXPECT_EQ(asked_, 1);
   // What is damaged is refused as it came.
   const std::string damaged = read(frame(30, payload + "z"));
-  EXPECT_EQ(refusal(damaged), "avro_malformed schema id 30: StockTick refused near byte 47 of 48");
+  EXPECT_EQ(refusal(damaged), "avro_malformed schema id 30: StockTick refused near byte 44 of 45");
   EXPECT_EQ(original_value(damaged), frame(30, payload + "z"));
 }
 
