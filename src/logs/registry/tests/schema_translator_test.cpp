@@ -155,6 +155,7 @@ TEST_F(SchemaTranslatorTest, AnIncompatibleSchemaIsRefusedWithItsReason) {
   EXPECT_EQ(refusal(refused),
             "incompatible_schema schema id 50: StockTick.price: bytes decimal(19,6), not bytes decimal(19,9)");
   EXPECT_EQ(original_value(refused), frame(50, "payload"));
+  EXPECT_EQ(read(frame(50, "payload")), refused);
   registry_.emplace(51, "{");
   EXPECT_EQ(refusal(read(frame(51, ""))).substr(0, 33), "incompatible_schema schema id 51:");
 }
