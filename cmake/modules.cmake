@@ -132,7 +132,7 @@ function(finpipe_cross_module_tests)
     endif()
     cmake_path(GET dir FILENAME name)
     # These need servers: see their CMakeLists.txt.
-    if(name MATCHES "^(cassandra|kafka)$" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
+    if(name MATCHES "^(cassandra|kafka|registry)$" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
       continue()
     endif()
     finpipe_test_program(${name} "${dir}" LINK ${libraries} rocksdb)

@@ -50,6 +50,7 @@ enum class ErrorCode : std::uint16_t {
   kWrongPartition = 403,
   kKeyMismatch = 404,
   kNoSuchTrade = 405,
+  kIncompatibleSchema = 406,
   // 5xx: log, engine and checkpoint rules
   kOriginMismatch = 500,
   kTapeOlderThanLog = 501,
@@ -109,6 +110,13 @@ enum class ErrorCode : std::uint16_t {
   kLogIdsDiffer = 927,
   kGroupRefused = 928,
   kLogRefused = 929,
+  // 94x: the schema registry
+  kRegistryUnreachable = 940,
+  kRegistryRefused = 941,
+  kRegistryCredentials = 942,
+  kSchemaNotRegistered = 943,
+  kSchemaRejected = 944,
+  kRegistryChanged = 945,
 };
 
 // One row of the errors table. `name` is the stable lower-case identifier used in dead letters, metrics and docs.

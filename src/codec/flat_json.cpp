@@ -34,8 +34,8 @@ std::size_t utf8_length(std::string_view text) {
 
 }  // namespace
 
-Result<FlatJson> FlatJson::parse(std::string_view text) {
-  if (text.size() > kMaxFlatJsonBytes) return fail(ErrorCode::kFrameTooLarge, fmt::format("{} bytes", text.size()));
+Result<FlatJson> FlatJson::parse(std::string_view text, std::size_t max_bytes) {
+  if (text.size() > max_bytes) return fail(ErrorCode::kFrameTooLarge, fmt::format("{} bytes", text.size()));
   dom::parser parser;
   dom::element root;
   auto error = parser.allocate(text.size() + 1, kMaxFlatJsonDepth);

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxFlatJsonDepth = 8;
 class FlatJson {
  public:
   // Errors: kBadJson (no JSON, or no object), kFrameTooLarge, kTooDeep.
-  [[nodiscard]] static Result<FlatJson> parse(std::string_view text);
+  [[nodiscard]] static Result<FlatJson> parse(std::string_view text, std::size_t max_bytes = kMaxFlatJsonBytes);
 
   [[nodiscard]] bool has(std::string_view key) const { return find(key) != nullptr; }
   // The names of all members, in order.

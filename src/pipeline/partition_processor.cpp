@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/planted_fault.h"
 #include "base/time.h"
+#include "codec/confluent.h"
 #include "codec/policy_file.h"
 #include "pipeline/query.h"
 #include "pipeline/trust_span.h"
@@ -455,7 +456,7 @@ void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, co
        .reason = error.code,
        .detail = error.detail,
        .stage = DeadLetter::Stage::kProcess,
-       .raw = std::string(record.value),
+       .raw = std::string(original_value(record.value)),
        .writer = writer,
        .session = session,
        .partition = at_.partition,

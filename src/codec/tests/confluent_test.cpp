@@ -6,6 +6,8 @@
 
 #include "codec/dead_letter_avro.h"
 #include "codec/feed_status_avro.h"
+#include "codec/stock_bar_avro.h"
+#include "codec/stock_quote_avro.h"
 #include "codec/stock_tick_avro.h"
 
 namespace finpipe {
@@ -18,7 +20,7 @@ TEST(ConfluentFraming, HeaderIsAZeroByteAndABigEndianId) {
 }
 
 TEST(ConfluentFraming, WhatIsFramedIsUnframed) {
-  for (const std::uint32_t id : {0U, 1U, 255U, 256U, 0x80000000U, 0xffffffffU}) {
+  for (const std::uint32_t id : {0U, 1U, 255U, 256U, 0x80000000U, 0xfffffffeU}) {
     std::string bytes;
     frame_header(id, bytes);
     bytes += "payload";
@@ -52,6 +54,28 @@ TEST(ConfluentFraming, ShortOrForeignBytesAreRefused) {
   EXPECT_EQ(framed.error().detail, "frame begins with byte 123, not 0");
 }
 
+TEST(ConfluentFraming, ARefusedValueKeepsItsReasonAndItsBytes) {
+  const std::string value("\0\0\0\0\1payload", 12);  // which would be a value of ours
+  std::string out;
+  refuse_value({Error{ErrorCode::kIncompatibleSchema, "id 1: StockTick.price"}, value}, out);
+  const auto framed = unframe(std::as_bytes(std::span(out)));
+  ASSERT_FALSE(framed);
+  EXPECT_EQ(framed.error().code, ErrorCode::kIncompatibleSchema);
+  EXPECT_EQ(framed.error().detail, "id 1: StockTick.price");
+  EXPECT_EQ(original_value(out), value);
+  EXPECT_EQ(original_value(value), value);
+}
+
+TEST(ConfluentFraming, AFrameThatPretendsToBeARefusedValueIsRefused) {
+  for (const std::string_view rest : {"", "\0", "\x03\x90\xff\xff", "zzzz and more"}) {
+    const std::string bytes = std::string("\0\xff\xff\xff\xff", 5) + std::string(rest);
+    const auto framed = unframe(std::as_bytes(std::span(bytes)));
+    ASSERT_FALSE(framed);
+    EXPECT_EQ(framed.error().code, ErrorCode::kUnknownSchemaId);
+    EXPECT_EQ(original_value(bytes), bytes);
+  }
+}
+
 // Whoever wants to change one of these numbers has changed what is on the wire: the schema needs a new id instead.
 TEST(SchemaIds, EachIdStandsForOneWireFormatForEver) {
   EXPECT_EQ(avro::StockTick::kSchemaId, 1U);
@@ -60,6 +84,10 @@ TEST(SchemaIds, EachIdStandsForOneWireFormatForEver) {
   EXPECT_EQ(avro::FeedStatus::kFingerprint, 0xcbebbde4b5c5216bU);
   EXPECT_EQ(avro::DeadLetter::kSchemaId, 3U);
   EXPECT_EQ(avro::DeadLetter::kFingerprint, 0x3972a4d86c81de17U);
+  EXPECT_EQ(avro::StockQuote::kSchemaId, 4U);
+  EXPECT_EQ(avro::StockQuote::kFingerprint, 0xa8eeb044600a0b2fU);
+  EXPECT_EQ(avro::StockBar::kSchemaId, 5U);
+  EXPECT_EQ(avro::StockBar::kFingerprint, 0x4a825ab9e8ccfbaaU);
 }
 
 }  // namespace

@@ -1,0 +1,305 @@
+#include "logs/registry/schema_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <ranges>
+#include <utility>
+
+#include "base/time.h"
+
+namespace finpipe {
+namespace {
+
+using Kind = RegistryAnswer::Kind;
+
+constexpr std::int64_t kStepMs = 50;                        // how long a wait goes without looking whether to stop
+constexpr std::size_t kMaxForeign = 256;                    // ids that are being asked for, or that are absent
+constexpr std::string_view kLevel = "BACKWARD_TRANSITIVE";  // as schemas/README.md promises
+
+std::string schema_body(std::string_view schema) {
+  std::string body = "{\"schema\":";
+  append_json_string(body, schema);
+  return body += '}';
+}
+
+std::string subject_path(const std::string& name) { return "/subjects/" + net::percent_encode(name); }
+
+Result<std::uint32_t> id_in(const RegistryAnswer& answer) {
+  const std::int64_t id = answer.body.integer("id").value_or(0);
+  if (id < 1 || id > 0x7fffffff) return fail(ErrorCode::kRegistryRefused, "an answer without an id");
+  return static_cast<std::uint32_t>(id);
+}
+
+Error gone(const std::string& subject) {
+  return {ErrorCode::kRegistryChanged, fmt::format("{} is not there any more", subject)};
+}
+
+// A proxy's 404 too, for one: with the ids of before, a start does not need to know better.
+bool is_away(ErrorCode code) { return code == ErrorCode::kRegistryUnreachable || code == ErrorCode::kRegistryRefused; }
+
+std::uint64_t seed() {
+  const auto id = random_id();
+  return std::bit_cast<std::array<std::uint64_t, 2>>(id)[0];
+}
+
+}  // namespace
+
+// A foreign id that is being asked for, or of which nothing can be had.
+struct SchemaRegistry::Foreign {
+  explicit Foreign(net::EventLoop& loop) : timer(loop) {}
+
+  bool asking = true;
+  int attempts = 0;
+  bool absent = false;  // so the last answer said
+  std::int64_t valid_until_ms = 0;
+  Error why{};
+  net::Timer timer;
+};
+
+SchemaRegistry::SchemaRegistry(SchemaRegistryOptions options, net::Url url)
+    : options_(std::move(options)),
+      random_(seed()),
+      ids_(options_.cache_directory, options_.url),
+      client_(loop_, {std::move(url), options_.user, options_.password, options_.tls, options_.request_timeout_ms}),
+      confirm_timer_(loop_) {}
+
+SchemaRegistry::~SchemaRegistry() = default;
+
+Result<std::unique_ptr<SchemaRegistry>> SchemaRegistry::open(SchemaRegistryOptions options,
+                                                             std::span<const TopicSchema> ours,
+                                                             const std::stop_token& stop) {
+  auto url = net::parse_url(options.url);
+  if (!url || !url->scheme.starts_with("http") || url->target.contains('?')) {
+    return fail(ErrorCode::kBadUrl, "of the schema registry: give http(s)://host:port/path, without user");
+  }
+  if (url->tls() && !options.tls) {
+    FINPIPE_TRY_ASSIGN(context, net::TlsContext::client({}));
+    options.tls = context;
+  }
+  if (!url->tls()) options.tls = nullptr;
+  std::unique_ptr<SchemaRegistry> registry(new SchemaRegistry(std::move(options), *std::move(url)));
+  FINPIPE_TRY(registry->start(ours, stop));
+  return registry;
+}
+
+Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std::stop_token& stop) {
+  ids_.load();
+  bool known = true;
+  for (const TopicSchema& each : ours) {
+    Subject& subject = subjects_.emplace_back(Subject{fmt::format("{}-{}", each.topic, each.record), each});
+    subject.id = ids_.id_of(subject.name, each.schema).value_or(0);
+    known = known && subject.id != 0;
+  }
+  deadline_ms_ = now_ms() + (known ? 0 : options_.patience_ms);
+  confirmed_ = true;
+  for (Subject& subject : subjects_) {
+    const auto id = find_or_register(subject, stop);
+    if (!id && known && is_away(id.error().code)) {
+      confirmed_ = false;
+      break;
+    }
+    if (!id) return fail(id.error());
+    FINPIPE_TRY(check_id(subject, *id));
+    if (subject.id != *id) save_ = true;
+    subject.id = *id;
+    ids_.set_id(subject.name, subject.ours.schema, *id);
+  }
+  for (const Subject& subject : subjects_) {
+    schemas_.push_back({subject.ours.fixed_id, subject.id, subject.ours.schema});
+    const auto same = [&](const Subject& other) { return other.id == subject.id; };
+    if (std::ranges::count_if(subjects_, same) > 1) {
+      return fail(ErrorCode::kRegistryRefused, fmt::format("two schemas have the id {}", subject.id));
+    }
+  }
+  if (save_) FINPIPE_TRY(ids_.save());
+  save_ = false;
+  if (confirmed_) {
+    set_trouble(std::nullopt);
+  } else {
+    confirm_timer_.start(backoff_ms(confirm_attempts_++), [this] { confirm(0); });
+  }
+  return {};
+}
+
+Result<std::uint32_t> SchemaRegistry::find_or_register(const Subject& subject, const std::stop_token& stop) {
+  FINPIPE_TRY_ASSIGN(found, call("POST", subject_path(subject.name), schema_body(subject.ours.schema), stop));
+  if (found.kind == Kind::kDone) return id_in(found);
+  if (subject.id != 0) return fail(gone(subject.name));
+  if (!options_.register_missing) return fail(ErrorCode::kSchemaNotRegistered, subject.name);
+  return register_schema(subject, stop);
+}
+
+// A subject without a compatibility level of its own gets ours first, so that the registry judges what follows.
+Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, const std::stop_token& stop) {
+  const std::string config = "/config/" + net::percent_encode(subject.name);
+  FINPIPE_TRY_ASSIGN(level, call("GET", config, "", stop));
+  const auto set = level.body.string("compatibilityLevel");
+  if (!set || *set == "NONE") {
+    FINPIPE_TRY(call("PUT", config, fmt::format("{{\"compatibility\":\"{}\"}}", kLevel), stop));
+  }
+  const auto made = call("POST", subject_path(subject.name) + "/versions", schema_body(subject.ours.schema), stop);
+  if (!made) return fail(made.error());
+  if (made->kind == Kind::kDone) return id_in(*made);
+  return fail(made->error);
+}
+
+// Asks until there is an answer that counts.
+Result<RegistryAnswer> SchemaRegistry::call(std::string_view method, const std::string& path, const std::string& body,
+                                            const std::stop_token& stop) {
+  const auto wait_for = [&](const bool& condition) {
+    while (!condition && !stop.stop_requested()) loop_.run_some(kStepMs);
+    return condition;
+  };
+  for (int attempt = 0;; ++attempt) {
+    struct Waiting {
+      bool done = false;
+      RegistryAnswer answer;
+    };
+    const auto waiting = std::make_shared<Waiting>();
+    client_.ask(method, path, body, [waiting](RegistryAnswer answer) { *waiting = {true, std::move(answer)}; });
+    if (!wait_for(waiting->done)) return fail(ErrorCode::kInterrupted, "schema registry");
+    RegistryAnswer& answer = waiting->answer;
+    if (answer.kind == Kind::kRefused) {
+      const bool rejected = answer.status == 409;
+      return fail(rejected ? ErrorCode::kSchemaRejected : answer.error.code, std::move(answer.error.detail));
+    }
+    if (answer.kind != Kind::kTrouble) return std::move(answer);
+    on_trouble(answer);
+    if (now_ms() >= deadline_ms_) return fail(std::move(answer.error));
+    bool again = false;
+    net::Timer timer(loop_);
+    timer.start(backoff_ms(attempt), [&again] { again = true; });
+    if (!wait_for(again)) return fail(ErrorCode::kInterrupted, "schema registry");
+  }
+}
+
+Result<void> SchemaRegistry::check_id(const Subject& subject, std::uint32_t id) const {
+  if (subject.id == 0 || subject.id == id) return {};
+  return fail(ErrorCode::kRegistryChanged,
+              fmt::format("{} has the id {}, and had {} by {}", subject.name, id, subject.id, ids_.path()));
+}
+
+// Compares the ids that a start took from the file, from the subject `next` on.
+void SchemaRegistry::confirm(std::size_t next) {
+  if (next == subjects_.size()) {
+    confirmed_ = true;
+    return set_trouble(std::nullopt);
+  }
+  const Subject& subject = subjects_[next];
+  client_.ask("POST", subject_path(subject.name), schema_body(subject.ours.schema),
+              [this, next](RegistryAnswer answer) { on_confirm(next, answer); });
+}
+
+void SchemaRegistry::on_confirm(std::size_t asked, const RegistryAnswer& answer) {
+  const Subject& subject = subjects_[asked];
+  if (answer.kind == Kind::kAbsent) {
+    failed_ = gone(subject.name);
+    return;
+  }
+  const auto id = answer.kind == Kind::kDone ? id_in(answer) : Result<std::uint32_t>(fail(answer.error));
+  if (!id) {
+    on_trouble(answer);
+    confirm_timer_.start(backoff_ms(confirm_attempts_++), [this, asked] { confirm(asked); });
+  } else if (const auto same = check_id(subject, *id); !same) {
+    failed_ = same.error();
+  } else {
+    confirm(asked + 1);
+  }
+}
+
+SchemaTranslator::LookUp SchemaRegistry::look_up() {
+  return [this](std::uint32_t id) { return ask_for(id); };
+}
+
+std::optional<Result<std::string>> SchemaRegistry::ask_for(std::uint32_t id) {
+  if (const std::string* text = ids_.text_of(id)) return *text;
+  auto found = foreign_.find(id);
+  if (found != foreign_.end() && !found->second->asking) {
+    if (now_ms() < found->second->valid_until_ms) return fail(found->second->why);
+    foreign_.erase(found);
+    found = foreign_.end();
+  }
+  if (found == foreign_.end()) {
+    if (foreign_.size() == kMaxForeign) std::erase_if(foreign_, [](const auto& each) { return !each.second->asking; });
+    if (foreign_.size() == kMaxForeign) return std::nullopt;
+    found = foreign_.emplace(id, std::make_unique<Foreign>(loop_)).first;
+    fetch(id, *found->second);
+  }
+  return std::nullopt;
+}
+
+void SchemaRegistry::fetch(std::uint32_t id, Foreign& foreign) {
+  ++foreign.attempts;
+  client_.ask("GET", fmt::format("/schemas/ids/{}", id), "",
+              [this, id](RegistryAnswer answer) { on_foreign(id, std::move(answer)); });
+}
+
+void SchemaRegistry::on_foreign(std::uint32_t id, RegistryAnswer answer) {
+  Foreign& foreign = *foreign_.at(id);
+  const auto settle = [&](Error why) {
+    foreign.asking = false;
+    foreign.why = std::move(why);
+    foreign.valid_until_ms = now_ms() + options_.absent_valid_ms;
+    set_trouble(std::nullopt);
+  };
+  const auto again = [&](std::int64_t delay_ms) {
+    foreign.timer.start(delay_ms, [this, id] { fetch(id, *foreign_.at(id)); });
+  };
+  if (answer.kind == Kind::kAbsent) {
+    if (std::exchange(foreign.absent, true)) return settle({ErrorCode::kUnknownSchemaId, "the registry has none"});
+    return again(options_.absent_again_ms);
+  }
+  const auto text = answer.kind == Kind::kDone ? answer.body.string("schema") : std::nullopt;
+  if (!text) {
+    on_trouble(answer);
+    return again(backoff_ms(foreign.attempts - 1));
+  }
+  const std::string_view type = answer.body.string("schemaType").value_or("AVRO");
+  if (type != "AVRO") return settle({ErrorCode::kIncompatibleSchema, fmt::format("of type {}", type.substr(0, 20))});
+  ids_.set_text(id, std::string(*text));
+  save_ = true;
+  foreign_.erase(id);
+  set_trouble(std::nullopt);
+}
+
+// Of everything but an answer that was asked for.
+void SchemaRegistry::on_trouble(const RegistryAnswer& answer) {
+  const bool told = !answer.error.detail.empty();
+  const Error& error = answer.error;
+  set_trouble(told ? error.message() : "The schema registry's answer is not what was asked for");
+  if (answer.kind == Kind::kRefused && error.code != ErrorCode::kRegistryRefused) failed_ = error;
+}
+
+Result<void> SchemaRegistry::poll() {
+  if (failed_) return fail(*failed_);
+  const bool asking = std::ranges::any_of(foreign_, [](const auto& each) { return each.second->asking; });
+  if (!confirmed_ || asking) loop_.run_some(0);
+  if (std::exchange(save_, false)) {
+    if (const auto saved = ids_.save(); !saved) set_trouble(saved.error().message());
+  }
+  if (failed_) return fail(*failed_);
+  return {};
+}
+
+std::optional<std::string> SchemaRegistry::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void SchemaRegistry::set_trouble(std::optional<std::string> text) {
+  const std::lock_guard lock(mutex_);
+  trouble_ = std::move(text);
+}
+
+// Between half of it and all of it, so that many that lost the registry do not come back together.
+std::int64_t SchemaRegistry::backoff_ms(int attempt) {
+  const std::int64_t whole = std::min(options_.backoff_cap_ms, options_.backoff_base_ms << std::min(attempt, 16));
+  return random_.between(whole / 2, whole);
+}
+
+std::int64_t SchemaRegistry::now_ms() { return clock_.boot_ns() / kNsPerMs; }
+
+}  // namespace finpipe

@@ -1,0 +1,127 @@
+// A log's schemas in a schema registry: has ours registered (or finds them), and finds out what foreign ids stand for.
+//
+// open() waits for the registry, unless it has said all that is needed before and that is still in the directory of
+// cached ids: then a start goes on without it, and poll() compares as soon as it answers. Ids that have changed are an
+// error: the records in the log were written with the old ones.
+// Poll-driven, without threads; one thread at a time, trouble() any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "logs/registry/registry_client.h"
+#include "logs/registry/schema_ids.h"
+#include "logs/registry/schema_translator.h"
+#include "net/event_loop.h"
+
+namespace finpipe {
+
+struct SchemaRegistryOptions {
+  std::string url;                          // with its path, such as https://host:8081/apis/ccompat/v7
+  std::string user;                         // empty: no authentication
+  std::string password{};                   // secret
+  std::shared_ptr<net::TlsContext> tls{};   // for https; null: the system's authorities
+  bool register_missing = true;             // false: what is not there is an error
+  std::string cache_directory{};            // of cached ids; empty: none
+  std::int64_t request_timeout_ms = 5'000;  // of one attempt
+  std::int64_t patience_ms = 60'000;        // how long open() goes on asking
+  std::int64_t backoff_base_ms = 200;       // before the second attempt; twice as long before each further one
+  std::int64_t backoff_cap_ms = 10'000;     //
+  std::int64_t absent_again_ms = 1'000;     // an id that is absent is asked for once more then: copies may lag
+  std::int64_t absent_valid_ms = 60'000;    // and after that again, when it turns up again
+};
+
+// One of our contracts and the topic whose records have it. Its subject is named <topic>-<record>, "TopicRecordName".
+struct TopicSchema {
+  std::string topic;
+  std::string_view record;  // with its namespace
+  std::uint32_t fixed_id = 0;
+  std::string_view schema;  // static text: kSchema of the generated struct
+};
+
+class SchemaRegistry {
+ public:
+  // Blocks until all of ours have ids, patience ends or a stop is requested.
+  // Errors: kBadUrl; kRegistryUnreachable saying what the last attempt met, kRegistryRefused, kRegistryCredentials,
+  // kSchemaNotRegistered, kSchemaRejected, kRegistryChanged; kTlsUnknownCa, kTlsSelfSigned, kTlsExpired, kTlsWrongHost,
+  // kBadCertificate; kInterrupted; kIo, kReadOnly and kDiskFull for the directory of cached ids.
+  [[nodiscard]] static Result<std::unique_ptr<SchemaRegistry>> open(SchemaRegistryOptions options,
+                                                                    std::span<const TopicSchema> ours,
+                                                                    const std::stop_token& stop);
+  ~SchemaRegistry();
+  SchemaRegistry(const SchemaRegistry&) = delete;
+  SchemaRegistry& operator=(const SchemaRegistry&) = delete;
+
+  // Ours, with their ids.
+  [[nodiscard]] const std::vector<WireSchema>& schemas() const { return schemas_; }
+  // For SchemaTranslator; must not be used after this object. A foreign id is asked for until the registry has
+  // answered.
+  [[nodiscard]] SchemaTranslator::LookUp look_up();
+
+  // Sends and receives what is under way; never blocks. An error is permanent: kRegistryChanged, kRegistryCredentials
+  // and those of TLS. Everything else that is wrong is trouble, and tried again.
+  [[nodiscard]] Result<void> poll();
+  // Why a foreign schema is not known yet, or the ids are not compared yet.
+  [[nodiscard]] std::optional<std::string> trouble() const;
+  // False after a start without the registry, until it has confirmed the ids.
+  [[nodiscard]] bool confirmed() const { return confirmed_; }
+
+ private:
+  struct Subject {
+    std::string name;
+    TopicSchema ours;
+    std::uint32_t id = 0;
+  };
+  struct Foreign;
+
+  SchemaRegistry(SchemaRegistryOptions options, net::Url url);
+
+  [[nodiscard]] Result<void> start(std::span<const TopicSchema> ours, const std::stop_token& stop);
+  [[nodiscard]] Result<std::uint32_t> find_or_register(const Subject& subject, const std::stop_token& stop);
+  [[nodiscard]] Result<std::uint32_t> register_schema(const Subject& subject, const std::stop_token& stop);
+  [[nodiscard]] Result<RegistryAnswer> call(std::string_view method, const std::string& path, const std::string& body,
+                                            const std::stop_token& stop);
+  [[nodiscard]] Result<void> check_id(const Subject& subject, std::uint32_t id) const;
+  void confirm(std::size_t next);
+  void on_confirm(std::size_t asked, const RegistryAnswer& answer);
+  [[nodiscard]] std::optional<Result<std::string>> ask_for(std::uint32_t id);
+  void fetch(std::uint32_t id, Foreign& foreign);
+  void on_foreign(std::uint32_t id, RegistryAnswer answer);
+  void on_trouble(const RegistryAnswer& answer);
+  void set_trouble(std::optional<std::string> text);
+  [[nodiscard]] std::int64_t backoff_ms(int attempt);
+  [[nodiscard]] std::int64_t now_ms();
+
+  SchemaRegistryOptions options_;
+  SystemClock clock_;
+  Random random_;
+  SchemaIds ids_;
+  std::vector<Subject> subjects_;
+  std::vector<WireSchema> schemas_;
+  std::int64_t deadline_ms_ = 0;  // of open()
+  bool confirmed_ = false;
+  int confirm_attempts_ = 0;
+  bool save_ = false;  // a foreign schema is new in ids_
+  std::optional<Error> failed_;
+  mutable std::mutex mutex_;
+  std::optional<std::string> trouble_;
+  // Whatever is under way in the loop ends before the rest.
+  net::EventLoop loop_;
+  RegistryClient client_;
+  net::Timer confirm_timer_;
+  std::unordered_map<std::uint32_t, std::unique_ptr<Foreign>> foreign_;
+};
+
+}  // namespace finpipe
