@@ -104,30 +104,35 @@ void check_feed(Findings& findings, Settings settings) {
   findings.ok("feed", chosen ? feed->description : fmt::format("{} (none is set)", feed->description));
 }
 
-std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& settings) {
-  const auto directory = embedded_directory("log", settings.log);
-  if (!directory) {
-    findings.problem("log", directory.error());
+// Topics are made and checked by --create; of a log with a problem nullptr.
+bool check_topics(Findings& findings, const Settings& settings, const KafkaUrl& url) {
+  const auto done = create_log(settings, url);
+  if (!done) return findings.problem("topics", done.error()), false;
+  for (const std::string& line : *done) findings.ok("topics", line);
+  return true;
+}
+
+std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings, bool create) {
+  const auto problem = [&findings](const Error& error) {
+    findings.problem("log", error);
     return nullptr;
-  }
-  if (!check_directory(findings, "log", *directory)) return nullptr;
+  };
+  const auto url = parse_log_url(settings.log);
+  if (!url) return problem(url.error());
+  const auto* const place = std::get_if<DirectoryUrl>(&*url);
+  if (place != nullptr && !check_directory(findings, "log", place->directory)) return nullptr;
+  if (place == nullptr && create && !check_topics(findings, settings, std::get<KafkaUrl>(*url))) return nullptr;
   auto log = open_log(settings, Access::kRead);
-  if (!log) {
-    findings.problem("log", log.error());
-    return nullptr;
-  }
+  if (!log) return problem(log.error());
   std::int64_t records = 0;
   const auto reader = (*log)->reader();
   for (std::int32_t partition = 0; partition < (*log)->partitions(); ++partition) {
     const auto range = reader->range(partition);
-    if (!range) {
-      findings.problem("log", range.error());
-      return nullptr;
-    }
+    if (!range) return problem(range.error());
     records += range->end - range->begin;
   }
-  findings.ok("log", fmt::format("{}: partitions: {}; records: {}", *directory, (*log)->partitions(),
-                                 with_separators(records)));
+  findings.ok("log", fmt::format("{}: partitions: {}; records: {}", place != nullptr ? place->directory : settings.log,
+                                 (*log)->partitions(), with_separators(records)));
   if (settings.partitions != 0 && settings.partitions != (*log)->partitions()) {
     findings.problem("partitions",
                      Error{ErrorCode::kPartitionCountChanged,
@@ -136,7 +141,7 @@ std::unique_ptr<EmbeddedLog> check_log(Findings& findings, const Settings& setti
   return *std::move(log);
 }
 
-Result<void> check_checkpoint(const CheckpointRow& row, EmbeddedLog& log) {
+Result<void> check_checkpoint(const CheckpointRow& row, LogPart& log) {
   FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(row));
   const std::string where = fmt::format("partition {}", checkpoint.partition);
   if (checkpoint.log_id != log.log_id())
@@ -198,7 +203,7 @@ std::vector<CheckpointRow> check_cassandra(Findings& findings, const Settings& s
   return read_store(findings, settings.store, std::move(store));
 }
 
-void check_store(Findings& findings, const Settings& settings, bool create) {
+void check_parts(Findings& findings, const Settings& settings, bool create) {
   const auto url = parse_store_url(settings.store);
   std::vector<CheckpointRow> checkpoints;
   if (!url) {
@@ -210,7 +215,7 @@ void check_store(Findings& findings, const Settings& settings, bool create) {
     checkpoints = check_cassandra(findings, settings, std::get<CassandraUrl>(*url), create);
   }
   // The store first: then the log holds at least what the checkpoints say.
-  const auto log = check_log(findings, settings);
+  const auto log = check_log(findings, settings, create);
   if (log == nullptr) return;
   for (const CheckpointRow& row : checkpoints) {
     if (const auto good = check_checkpoint(row, *log); !good) {
@@ -224,15 +229,18 @@ void check_store(Findings& findings, const Settings& settings, bool create) {
 
 Result<int> check(const Settings& settings, bool create) {
   if (create) {
-    FINPIPE_TRY_ASSIGN(url, parse_store_url(settings.store));
-    if (!std::holds_alternative<CassandraUrl>(url))
-      return fail(ErrorCode::kUsage, "--create is for a Cassandra store: give --store cassandra://HOST/KEYSPACE");
+    FINPIPE_TRY_ASSIGN(store, parse_store_url(settings.store));
+    FINPIPE_TRY_ASSIGN(log, parse_log_url(settings.log));
+    if (std::holds_alternative<DirectoryUrl>(store) && std::holds_alternative<DirectoryUrl>(log)) {
+      return fail(ErrorCode::kUsage,
+                  "--create is for servers: give --log kafka://HOST, --store cassandra://HOST/KEYSPACE, or both");
+    }
   }
   Findings findings;
   findings.ok("settings", "all can be read; `finpipe config` prints them");
   check_policies(findings, settings);
   check_feed(findings, settings);
-  check_store(findings, settings, create);
+  check_parts(findings, settings, create);
   return findings.problems() == 0 ? 0 : 1;
 }
 
@@ -242,14 +250,17 @@ void add_check(CLI::App& program, CommandLine& line) {
   CLI::App* command =
       program.add_subcommand("check", "Look at settings, directories, policies and feed; say what to mend");
   const auto create = std::make_shared<bool>(false);
-  command->add_flag("--create", *create,
-                    "create keyspace and tables of a Cassandra store first, or bring them up to date; nothing is lost");
-  add_settings(*command, line,
-               {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies,
-                Setting::kCassandraReplication, Setting::kCassandraKeepTicks, Setting::kCassandraKeepBars1s,
-                Setting::kCassandraKeepBars});
+  command->add_flag(
+      "--create", *create,
+      "first create topics of Kafka, keyspace and tables of Cassandra, or bring them up to date; nothing is "
+      "lost");
+  add_settings(
+      *command, line,
+      {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies,
+       Setting::kKafkaReplication, Setting::kKafkaKeepTicks, Setting::kKafkaKeepLetters, Setting::kCassandraReplication,
+       Setting::kCassandraKeepTicks, Setting::kCassandraKeepBars1s, Setting::kCassandraKeepBars});
   add_examples(*command, {"finpipe check", "finpipe check --feed tape:my.tape --policies ./policies",
-                          "finpipe check --create --store cassandra://127.0.0.1/finpipe",
+                          "finpipe check --create --log kafka://127.0.0.1 --store cassandra://127.0.0.1/finpipe",
                           "finpipe check --create --store cassandra://10.0.0.1,10.0.0.2/finpipe \\\n"
                           "      --cassandra-replication dc1:3 --cassandra-keep-bars-1s 90"});
   command->callback([&line, create] {

@@ -21,12 +21,16 @@ struct CommandLine {
   std::function<Result<int>(const SettingValues& values, const Settings& settings)> command;
 };
 
-// Declares the flag of each of these settings, those of Cassandra with the store's, and those that all commands have.
+// Declares the flag of each of these settings, those of Kafka with the log's, those of Cassandra with the store's, and
+// those that all commands have.
 void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Setting> settings);
 // The last part of a command's help.
 void add_examples(CLI::App& command, std::initializer_list<std::string> examples);
 
 void add_run(CLI::App& program, CommandLine& line);
+void add_ingest(CLI::App& program, CommandLine& line);
+void add_process(CLI::App& program, CommandLine& line);
+void add_serve(CLI::App& program, CommandLine& line);
 void add_simulate(CLI::App& program, CommandLine& line);
 void add_export(CLI::App& program, CommandLine& line);
 void add_verify(CLI::App& program, CommandLine& line);

@@ -44,12 +44,33 @@ void print_config(const SettingValues& values) {
 
 void add_config(CLI::App& program, CommandLine& line) {
   CLI::App* command = program.add_subcommand("config", "Print the settings in force, secrets redacted");
-  add_settings(
-      *command, line,
-      {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kSymbols, Setting::kPartitions, Setting::kExitAtEnd,
-       Setting::kListen, Setting::kInsecure, Setting::kCaFile, Setting::kClientCertificate, Setting::kClientKey,
-       Setting::kFeedTimeScale, Setting::kPolicies, Setting::kCassandraReplication, Setting::kCassandraKeepTicks,
-       Setting::kCassandraKeepBars1s, Setting::kCassandraKeepBars});
+  add_settings(*command, line,
+               {Setting::kFeed,
+                Setting::kLog,
+                Setting::kStore,
+                Setting::kSymbols,
+                Setting::kPartitions,
+                Setting::kExitAtEnd,
+                Setting::kListen,
+                Setting::kInsecure,
+                Setting::kCaFile,
+                Setting::kClientCertificate,
+                Setting::kClientKey,
+                Setting::kFeedTimeScale,
+                Setting::kPolicies,
+                Setting::kKafkaProfile,
+                Setting::kKafkaBuffer,
+                Setting::kKafkaGroup,
+                Setting::kKafkaInstanceId,
+                Setting::kKafkaSessionTimeout,
+                Setting::kKafkaMaxPoll,
+                Setting::kKafkaReplication,
+                Setting::kKafkaKeepTicks,
+                Setting::kKafkaKeepLetters,
+                Setting::kCassandraReplication,
+                Setting::kCassandraKeepTicks,
+                Setting::kCassandraKeepBars1s,
+                Setting::kCassandraKeepBars});
   add_examples(*command, {"finpipe config", "FINPIPE_LOG=embedded:/data/log finpipe config --partitions 4"});
   command->callback([&line] {
     line.command = [](const SettingValues& values, const Settings&) -> Result<int> {

@@ -3,6 +3,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "base/time.h"
@@ -14,7 +16,7 @@ class EndSignals {
  public:
   EndSignals() {
     sigemptyset(&set_);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set_, number);
+    for (const int number : kNumbers) sigaddset(&set_, number);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     // A reader that went away must not end a run.
     signal(SIGPIPE, SIG_IGN);
@@ -24,8 +26,15 @@ class EndSignals {
     const timespec timeout{timeout_ms / kMsPerSecond, timeout_ms % kMsPerSecond * kNsPerMs};
     return sigtimedwait(&set_, nullptr, &timeout) > 0;
   }
+  // Whether one has come and was not waited for yet. Any thread may ask.
+  [[nodiscard]] bool pending() const {
+    sigset_t come;
+    sigpending(&come);
+    return std::ranges::any_of(kNumbers, [&](int number) { return sigismember(&come, number) == 1; });
+  }
 
  private:
+  static constexpr std::array kNumbers = {SIGINT, SIGTERM, SIGHUP};
   sigset_t set_;
 };
 

@@ -159,7 +159,9 @@ Result<FeedParts> open_feed(const Settings& settings, Clock& clock) {
 
 Result<void> fill_demo_log(const Settings& settings, const FeedParts& parts,
                            const std::vector<MarketPolicy>& policies) {
-  FINPIPE_TRY_ASSIGN(directory, embedded_directory("log", settings.log));
+  FINPIPE_TRY_ASSIGN(url, parse_log_url(settings.log));
+  if (!std::holds_alternative<DirectoryUrl>(url)) return {};
+  const std::string& directory = std::get<DirectoryUrl>(url).directory;
   std::error_code error;
   if (fs::exists(directory, error) && !fs::is_empty(directory, error)) return {};
   const std::string filling = directory + ".filling";

@@ -36,8 +36,9 @@ void choose_feed(Settings& settings);
 // Errors: kBadUrl, kMissingKey, kInsecureListen (a key in the clear), kBadCertificate, kNotFound, those of tapes.
 [[nodiscard]] Result<FeedParts> open_feed(const Settings& settings, Clock& clock);
 
-// Puts the hours before the start of the demo into its log when there is none yet: played from the same tape, so that
-// the longer intervals are not empty and the live play joins without a jump. A log appears whole or not at all.
+// Puts the hours before the start of the demo into its directory's log when there is none yet: played from the same
+// tape, so that the longer intervals are not empty and the live play joins without a jump. A log appears whole or not
+// at all.
 [[nodiscard]] Result<void> fill_demo_log(const Settings& settings, const FeedParts& parts,
                                          const std::vector<MarketPolicy>& policies);
 

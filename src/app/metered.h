@@ -39,19 +39,21 @@ class MeteredLogWriter final : public LogWriter {
   [[nodiscard]] std::int32_t partitions() const override { return to_.partitions(); }
   [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override {
     const Append answer = to_.append(partition, records);
-    if (answer == Append::kAccepted) pending_ += static_cast<std::int64_t>(records.size());
+    if (answer == Append::kAccepted) metrics_.add(Metric::kLogAppended, static_cast<double>(records.size()));
     return answer;
   }
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override {
-    if (pending_ == 0) return to_.poll();
-    metrics_.set(Metric::kLogPendingBytes, static_cast<double>(to_.pending_bytes()));
+    const std::size_t pending = to_.pending_bytes();
+    metrics_.set(Metric::kLogPendingBytes, static_cast<double>(pending));
+    if (pending == 0) return to_.poll();
     const std::int64_t begin_ns = clock_.boot_ns();
     auto acknowledged = to_.poll();
-    if (acknowledged && to_.pending_bytes() == 0) {
+    const bool durable = acknowledged && to_.pending_bytes() == 0;
+    if (durable && !under_way_) {
       metrics_.observe(Metric::kLogFlushSeconds,
                        static_cast<double>(clock_.boot_ns() - begin_ns) / static_cast<double>(kNsPerSecond));
-      metrics_.add(Metric::kLogAppended, static_cast<double>(std::exchange(pending_, 0)));
     }
+    under_way_ = !durable;
     return acknowledged;
   }
   [[nodiscard]] std::size_t pending_bytes() const override { return to_.pending_bytes(); }
@@ -60,7 +62,7 @@ class MeteredLogWriter final : public LogWriter {
   LogWriter& to_;
   Metrics& metrics_;
   Clock& clock_;
-  std::int64_t pending_ = 0;  // records
+  bool under_way_ = false;  // an earlier poll left something to be acknowledged
 };
 
 // Its counts may be read by other threads.

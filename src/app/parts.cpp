@@ -9,7 +9,11 @@
 #include "app/urls.h"
 #include "codec/policy_file.h"
 #include "codec/split_file.h"
+#include "logs/embedded_log.h"
+#include "logs/kafka/kafka_log.h"
+#include "logs/kafka/kafka_topics.h"
 #include "stores/embedded_store.h"
+#include "telemetry/log.h"
 
 namespace finpipe {
 namespace {
@@ -30,6 +34,69 @@ Result<std::string> directory_of(std::string_view setting, const std::string& ur
   return directory;
 }
 
+constexpr std::int64_t kPatienceMs = 30'000;  // of Patience::kSome
+
+Result<KafkaOptions> kafka_options(const Settings& settings, const KafkaUrl& url) {
+  KafkaOptions options = settings.kafka;
+  options.brokers = url.brokers;
+  options.prefix = url.prefix;
+  const bool in_the_clear = options.protocol == KafkaOptions::Protocol::kSaslPlaintext && options.mechanism == "PLAIN";
+  if (in_the_clear && !settings.insecure && !url.is_loopback()) {
+    return fail(ErrorCode::kBadSetting,
+                fmt::format("kafka-mechanism PLAIN shows the password to whoever can listen on the way to {}: set "
+                            "kafka-tls, or insecure",
+                            url.brokers));
+  }
+  return options;
+}
+
+Result<std::unique_ptr<KafkaLog>> open_kafka(KafkaOptions options, Patience patience,
+                                             const std::function<bool()>& stop) {
+  constexpr std::int64_t kFirstPatienceMs = 5'000;
+  options.patience_ms = patience == Patience::kEndless ? kFirstPatienceMs : kPatienceMs;
+  auto log = KafkaLog::open(options, stop);
+  if (patience == Patience::kSome) return log;
+  if (!log && (patience != Patience::kEndless || log.error().code != ErrorCode::kBrokerUnreachable)) return log;
+  if (!log) log_warn("waiting for Kafka", {{"reason", log.error().detail}});
+  options.patience_ms = 0;
+  return KafkaLog::open(options, stop);
+}
+
+template <typename Log>
+class OpenedLog final : public LogPart {
+ public:
+  explicit OpenedLog(std::unique_ptr<Log> log) : log_(std::move(log)) {}
+  [[nodiscard]] const LogId& log_id() const override { return log_->log_id(); }
+  [[nodiscard]] std::int32_t partitions() const override { return log_->partitions(); }
+  [[nodiscard]] LogWriter& writer() override { return log_->writer(); }
+  [[nodiscard]] std::unique_ptr<LogReader> reader(std::function<void()> wake) override {
+    if constexpr (kIsServer) return log_->reader(std::move(wake));
+    return log_->reader();
+  }
+  [[nodiscard]] std::unique_ptr<LogReader> group_reader(const std::string& group, const std::string& instance_id,
+                                                        std::function<void()> wake) override {
+    if constexpr (kIsServer) return log_->group_reader(group, instance_id, std::move(wake));
+    return nullptr;
+  }
+  [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters() override { return log_->dead_letters(); }
+  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query() override { return log_->dead_letter_query(); }
+  [[nodiscard]] std::optional<std::string> trouble() const override {
+    if constexpr (kIsServer) return log_->trouble();
+    return std::nullopt;
+  }
+  [[nodiscard]] std::optional<KafkaStatistics> statistics() const override {
+    if constexpr (kIsServer) return log_->statistics();
+    return std::nullopt;
+  }
+  void interrupt() override {
+    if constexpr (kIsServer) log_->interrupt();
+  }
+
+ private:
+  static constexpr bool kIsServer = std::is_same_v<Log, KafkaLog>;
+  std::unique_ptr<Log> log_;
+};
+
 CassandraOptions cassandra_options(const Settings& settings, const CassandraUrl& url) {
   CassandraOptions options = settings.cassandra;
   options.contact_points = url.contact_points;
@@ -44,7 +111,7 @@ Result<StorePart> open_now(const CassandraOptions& options) {
 }
 
 Result<StorePart> open_cassandra(CassandraOptions options, Patience patience) {
-  constexpr std::int64_t kPatienceMs = 30'000, kFirstConnectMs = 5'000;
+  constexpr std::int64_t kFirstConnectMs = 5'000;
   options.check_bar_columns = patience == Patience::kSome;  // who verifies and exports
   if (patience == Patience::kSome) options.patience_ms = options.query_patience_ms = kPatienceMs;
   if (patience != Patience::kEndless) return open_now(options);
@@ -63,13 +130,31 @@ Result<StorePart> open_cassandra(CassandraOptions /*options*/, Patience /*patien
 
 }  // namespace
 
-Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access) {
+Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access, Patience patience,
+                                          std::function<bool()> stop) {
+  FINPIPE_TRY_ASSIGN(url, parse_log_url(settings.log));
+  if (const auto* kafka = std::get_if<KafkaUrl>(&url)) {
+    FINPIPE_TRY_ASSIGN(options, kafka_options(settings, *kafka));
+    FINPIPE_TRY_ASSIGN(log, open_kafka(options, patience, stop));
+    if (access == Access::kWrite && settings.partitions != 0 && settings.partitions != log->partitions()) {
+      return fail(ErrorCode::kPartitionCountChanged,
+                  fmt::format("{} are asked for, the topic has {}", settings.partitions, log->partitions()));
+    }
+    return std::make_unique<OpenedLog<KafkaLog>>(std::move(log));
+  }
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
   EmbeddedLogOptions options;
   options.read_only = access == Access::kRead;
   // All others take the log as it is.
   if (access == Access::kWrite) options.partitions = settings.partitions;
-  return EmbeddedLog::open(directory, options);
+  FINPIPE_TRY_ASSIGN(log, EmbeddedLog::open(directory, options));
+  return std::make_unique<OpenedLog<EmbeddedLog>>(std::move(log));
+}
+
+Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url) {
+  FINPIPE_TRY_ASSIGN(options, kafka_options(settings, url));
+  options.patience_ms = kPatienceMs;
+  return create_kafka_topics(options, settings.kafka_topics);
 }
 
 Result<StorePart> open_store(const Settings& settings, Access access, Patience patience) {

@@ -14,9 +14,9 @@
 #include "app/urls.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "logs/embedded_log.h"
 #include "market/market_policy.h"
 #include "market/splits.h"
+#include "pipeline/ports.h"
 #include "stores/cassandra/cassandra_store.h"
 
 namespace finpipe {
@@ -29,7 +29,40 @@ enum class Access : std::uint8_t { kWrite, kChange, kRead };
 constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
 constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
 
-[[nodiscard]] Result<std::unique_ptr<EmbeddedLog>> open_log(const Settings& settings, Access access);
+// With servers that may be away. kSome: everything gives up after half a minute, with kStoreUnreachable or
+// kBrokerUnreachable. Otherwise what writes waits as long as it takes, and who reads a store some seconds; kEndless:
+// from the start, kOnceOpen: they must be there then.
+enum class Patience : std::uint8_t { kSome, kOnceOpen, kEndless };
+
+// A log, whichever it is. Readers and dead letters borrow it.
+class LogPart {
+ public:
+  virtual ~LogPart() = default;
+  [[nodiscard]] virtual const LogId& log_id() const = 0;
+  [[nodiscard]] virtual std::int32_t partitions() const = 0;
+  [[nodiscard]] virtual LogWriter& writer() = 0;
+  // Of all partitions. `wake`: called by any thread when a poll may find something that the writer did not tell.
+  [[nodiscard]] virtual std::unique_ptr<LogReader> reader(std::function<void()> wake = {}) = 0;
+  // Of the partitions that it gets as one of a group; only of Kafka.
+  [[nodiscard]] virtual std::unique_ptr<LogReader> group_reader(const std::string& group,
+                                                                const std::string& instance_id,
+                                                                std::function<void()> wake) = 0;
+  [[nodiscard]] virtual std::unique_ptr<DeadLetters> dead_letters() = 0;
+  [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query() = 0;
+  // Of servers, by any thread: why nothing is written or read at the moment; nullopt: all is well.
+  [[nodiscard]] virtual std::optional<std::string> trouble() const { return std::nullopt; }
+  [[nodiscard]] virtual std::optional<KafkaStatistics> statistics() const { return std::nullopt; }
+  // What waits for a server gives up, now and later, with kInterrupted.
+  virtual void interrupt() {}
+};
+
+// Access concerns directories only, patience servers; `stop` ends the waiting for one, with kInterrupted.
+// Errors: kBadUrl, kBadSetting (a password in the clear), kPartitionCountChanged, those of the log.
+[[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
+                                                        Patience patience = Patience::kSome,
+                                                        std::function<bool()> stop = {});
+// Creates topics, and checks those that are there; returns what was done, a line each.
+[[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url);
 
 // A store, to be written and to be read.
 class StorePart {
@@ -55,11 +88,6 @@ class StorePart {
   std::function<CassandraStatistics()> statistics_;
   std::unique_ptr<Store> store_;
 };
-
-// With servers that may be away. kSome: everything gives up after half a minute, with kStoreUnreachable. Otherwise what
-// stores waits as long as it takes, and readers some seconds; kEndless: from the start, kOnceOpen: they must be there
-// then.
-enum class Patience : std::uint8_t { kSome, kOnceOpen, kEndless };
 
 // Access concerns directories only, patience servers. Errors: kBadUrl, kNotBuilt, those of the store.
 [[nodiscard]] Result<StorePart> open_store(const Settings& settings, Access access,

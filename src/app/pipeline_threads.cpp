@@ -12,11 +12,14 @@ constexpr auto kBusyWait = std::chrono::milliseconds(1);
 
 }  // namespace
 
-PipelineThreads::PipelineThreads(Feed& feed, Ingest& ingest, Processor& processor, LogReader& log, Clock& clock,
-                                 Options options)
-    : feed_(feed), ingest_(ingest), processor_(processor), log_(log), clock_(clock), options_(options) {
-  ingest_thread_ = std::thread([this] { ended(ingest_all(), ingest_ended_); });
-  process_thread_ = std::thread([this] { ended(process_all(), process_ended_); });
+PipelineThreads::PipelineThreads(const Parts& parts, Clock& clock, Options options)
+    : parts_(parts),
+      clock_(clock),
+      options_(options),
+      ingest_ended_(parts.ingest == nullptr),
+      process_ended_(parts.processor == nullptr) {
+  if (parts_.ingest != nullptr) ingest_thread_ = std::thread([this] { ended(ingest_all(), ingest_ended_); });
+  if (parts_.processor != nullptr) process_thread_ = std::thread([this] { ended(process_all(), process_ended_); });
 }
 
 PipelineThreads::~PipelineThreads() {
@@ -35,6 +38,12 @@ void PipelineThreads::request_stop() {
 void PipelineThreads::give_up() {
   const std::lock_guard lock(mutex_);
   given_up_ = true;
+  changed_.notify_all();
+}
+
+void PipelineThreads::notify_log() {
+  const std::lock_guard lock(mutex_);
+  log_has_news_ = true;
   changed_.notify_all();
 }
 
@@ -66,32 +75,32 @@ Result<void> PipelineThreads::ingest_all() {
   for (bool more = true; more;) {
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stop_ || feed_.live() || status_.backlog <= options_.max_backlog; });
-      if (stop_ && !feed_.live()) break;
-      if (stop_) feed_.close();
+      changed_.wait(lock, [this] { return stop_ || parts_.feed->live() || status_.backlog <= options_.max_backlog; });
+      if (stop_ && !parts_.feed->live()) break;
+      if (stop_) parts_.feed->close();
     }
-    FINPIPE_TRY_ASSIGN(stepped, ingest_.step());
+    FINPIPE_TRY_ASSIGN(stepped, parts_.ingest->step());
     more = stepped;
     const std::lock_guard lock(mutex_);
     // Until the processor counts again, which may be waiting for the store.
-    status_.backlog += ingest_.counts().appended - status_.ingest.appended;
-    status_.ingest = ingest_.counts();
-    status_.feed_progress = feed_.progress();
+    if (parts_.processor != nullptr) status_.backlog += parts_.ingest->counts().appended - status_.ingest.appended;
+    status_.ingest = parts_.ingest->counts();
+    status_.feed_progress = parts_.feed->progress();
     ++ingest_rounds_;
     changed_.notify_all();
   }
-  return ingest_.stop();
+  return parts_.ingest->stop();
 }
 
 Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caught_up) {
-  FINPIPE_TRY_ASSIGN(all_applied, processor_.caught_up());
+  FINPIPE_TRY_ASSIGN(all_applied, parts_.processor->caught_up());
   caught_up = all_applied;
   std::int64_t backlog = 0;
   std::int64_t uncommitted = 0;
   std::int64_t windows = 0;
   std::int64_t dead_lettered = 0;
-  for (const auto& [partition, processor] : processor_.partitions()) {
-    FINPIPE_TRY_ASSIGN(range, log_.range(partition));
+  for (const auto& [partition, processor] : parts_.processor->partitions()) {
+    FINPIPE_TRY_ASSIGN(range, parts_.log->range(partition));
     backlog += range.end - processor.next_offset();
     uncommitted += processor.uncommitted();
     windows += static_cast<std::int64_t>(processor.engine().windows_in_memory());
@@ -99,7 +108,7 @@ Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caugh
   }
   const std::lock_guard lock(mutex_);
   status_.backlog = backlog;
-  status_.records_applied = processor_.records_applied();
+  status_.records_applied = parts_.processor->records_applied();
   status_.windows = windows;
   status_.all_submitted = nothing_follows && caught_up && uncommitted == 0;
   status_.dead_lettered_after = dead_lettered;
@@ -118,24 +127,27 @@ Result<void> PipelineThreads::process_all() {
       nothing_follows = ingest_ended_;
       leaving = stop_;
       rounds = ingest_rounds_;
+      log_has_news_ = false;
     }
-    FINPIPE_TRY_ASSIGN(applied, processor_.step());
+    FINPIPE_TRY_ASSIGN(applied, parts_.processor->step());
     bool caught_up = false;
     FINPIPE_TRY(report_processed(nothing_follows, caught_up));
     if (nothing_follows && caught_up && (leaving || options_.exit_at_end)) break;
     std::unique_lock lock(mutex_);
     if (stop_ && clock_.boot_ns() - *status_.stop_requested_ns > options_.stop_deadline_ms * kNsPerMs) break;
     if (applied > 0) continue;
-    const bool idle = caught_up && !processor_.committing() && !stop_ && ingest_ended_ == nothing_follows;
+    const bool idle = caught_up && !parts_.processor->committing() && !stop_ && ingest_ended_ == nothing_follows;
     // What was appended since the log was read must not wait for the next frame to be noticed.
-    const auto something_new = [&] { return stop_ || ingest_ended_ != nothing_follows || ingest_rounds_ != rounds; };
+    const auto something_new = [&] {
+      return stop_ || log_has_news_ || ingest_ended_ != nothing_follows || ingest_rounds_ != rounds;
+    };
     if (idle)
       changed_.wait_for(lock, kIdleWait, something_new);
     else
       changed_.wait_for(lock, kBusyWait);
   }
   for (;;) {
-    FINPIPE_TRY_ASSIGN(durable, processor_.finish());
+    FINPIPE_TRY_ASSIGN(durable, parts_.processor->finish());
     if (durable) return {};
     std::unique_lock lock(mutex_);
     if (given_up_) return fail(ErrorCode::kInterrupted);

@@ -1,5 +1,5 @@
 // Gives an ingest and a processor a thread each, and ends both in order: what was received is in the log, what is in
-// the log is stored. A failure of either ends both.
+// the log is stored. A failure of either ends both. One of them may be in another process.
 #pragma once
 
 #include <condition_variable>
@@ -38,8 +38,15 @@ class PipelineThreads {
     bool gave_up = false;                           // the store was not waited for: the next start stores the rest
   };
 
-  // The ingest must have been started. Everything is used by the two threads until join has returned.
-  PipelineThreads(Feed& feed, Ingest& ingest, Processor& processor, LogReader& log, Clock& clock, Options options);
+  struct Parts {
+    Feed* feed = nullptr;
+    Ingest* ingest = nullptr;  // it must have been started
+    Processor* processor = nullptr;
+    LogReader* log = nullptr;  // the processor's
+  };
+
+  // Everything is used by the two threads until join has returned.
+  PipelineThreads(const Parts& parts, Clock& clock, Options options);
   ~PipelineThreads();
   PipelineThreads(const PipelineThreads&) = delete;
   PipelineThreads& operator=(const PipelineThreads&) = delete;
@@ -48,6 +55,8 @@ class PipelineThreads {
   // After request_stop: the store is waited for no longer. It must be interrupted too. What it does not have is in the
   // log, and this is no failure.
   void give_up();
+  // The log may have something that the ingest's rounds do not tell of. Called from any thread.
+  void notify_log();
   [[nodiscard]] Status status();
   // Waits for both threads; the first failure, when there was one.
   [[nodiscard]] Result<void> join();
@@ -58,10 +67,7 @@ class PipelineThreads {
   [[nodiscard]] Result<void> report_processed(bool nothing_follows, bool& caught_up);
   void ended(const Result<void>& result, bool& flag);
 
-  Feed& feed_;
-  Ingest& ingest_;
-  Processor& processor_;
-  LogReader& log_;
+  const Parts parts_;
   Clock& clock_;
   const Options options_;
 
@@ -71,6 +77,7 @@ class PipelineThreads {
   bool stop_ = false;
   bool given_up_ = false;
   std::int64_t ingest_rounds_ = 0;  // each may have appended
+  bool log_has_news_ = false;
   bool ingest_ended_ = false;
   bool process_ended_ = false;
   std::optional<Error> error_;

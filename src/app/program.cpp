@@ -35,6 +35,9 @@ Result<int> execute(const CommandLine& line) {
   return line.command(values, settings);
 }
 
+// Of every command that opens a log.
+constexpr std::array kOfKafka = {Setting::kKafkaUser,   Setting::kKafkaMechanism,   Setting::kKafkaTls,
+                                 Setting::kKafkaCaFile, Setting::kKafkaCertificate, Setting::kKafkaKey};
 // Of every command that opens a store.
 constexpr std::array kOfCassandra = {Setting::kCassandraUser,
                                      Setting::kCassandraTls,
@@ -70,10 +73,12 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
       const std::string kind = info.choices.empty() ? std::string(to_string(info.type)) : std::string(info.choices);
       option = command.add_option(flag, value, help)->type_name(kind);
     }
+    if (info.name.starts_with("kafka-")) option->group("Kafka");
     if (info.name.starts_with("cassandra-")) option->group("Cassandra");
   };
   for (const Setting setting : settings) {
     add(setting);
+    if (setting == Setting::kLog) std::ranges::for_each(kOfKafka, add);
     if (setting == Setting::kStore) std::ranges::for_each(kOfCassandra, add);
   }
   for (const Setting setting : {Setting::kLogLevel, Setting::kLogFormat, Setting::kConfig}) add(setting);
@@ -103,8 +108,8 @@ int run_program(int argc, char** argv) {
   add_examples(program, {"finpipe run --feed tape:data/binance.tape --exit-at-end",
                          "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
   CommandLine line;
-  for (const auto add : {add_run, add_simulate, add_export, add_verify, add_void, add_checkpoint, add_config, add_check,
-                         add_version, add_docs}) {
+  for (const auto add : {add_run, add_ingest, add_process, add_serve, add_simulate, add_export, add_verify, add_void,
+                         add_checkpoint, add_config, add_check, add_version, add_docs}) {
     add(program, line);
   }
   try {

@@ -34,7 +34,7 @@ std::int64_t resident_bytes() {
 }
 
 void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed,
-                    const std::optional<std::string>& store_trouble, std::int64_t now_ns) {
+                    const std::optional<std::string>& trouble, std::int64_t now_ns) {
   const std::int64_t passed_ns = now_ns - last_ns_;
   if (passed_ns < (terminal_ ? kTerminalIntervalNs : live_ ? kLiveIntervalNs : kPlainIntervalNs)) return;
   const IngestCounts& ingest = status.ingest;
@@ -55,7 +55,7 @@ void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, 
                        with_separators(ingest.suspects), resident_bytes() >> 20);
   }
   if (dead_letters > 0) line += fmt::format("  {} dead letters", with_separators(dead_letters));
-  if (store_trouble) line += fmt::format("  store: {}", *store_trouble);
+  if (trouble) line += fmt::format("  {}", *trouble);
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line, terminal_ ? "" : "\n");
   std::fflush(stderr);
   shown_ = terminal_;

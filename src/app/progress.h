@@ -14,10 +14,10 @@ class Progress {
  public:
   Progress(bool terminal, bool live, std::int64_t now_ns) : terminal_(terminal), live_(live), last_ns_(now_ns) {}
 
-  // Prints to standard error when it is time to. `feed`: what a live feed does just now; `store_trouble`: why the
-  // store does nothing.
+  // Prints to standard error when it is time to. `feed`: what a live feed does just now; `trouble`: which
+  // server does nothing, and why.
   void tick(const PipelineThreads::Status& status, std::int64_t stored, const std::string& feed,
-            const std::optional<std::string>& store_trouble, std::int64_t now_ns);
+            const std::optional<std::string>& trouble, std::int64_t now_ns);
   // Takes the line away, for other output.
   void clear();
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/config_files.h"
+#include "base/time.h"
 #include "market/trade.h"
 
 namespace finpipe {
@@ -21,6 +22,9 @@ constexpr auto kConsistencies = std::to_array<CassandraConsistency>(  // in this
     {CassandraConsistency::kOne, CassandraConsistency::kTwo, CassandraConsistency::kThree,
      CassandraConsistency::kQuorum, CassandraConsistency::kAll, CassandraConsistency::kLocalQuorum,
      CassandraConsistency::kEachQuorum, CassandraConsistency::kLocalOne});
+constexpr std::int32_t kMinSessionTimeoutS = 6, kMaxSessionTimeoutS = 1'800;  // what brokers allow by default
+constexpr std::int32_t kMaxPollS = 86'400;
+constexpr std::int32_t kMaxKafkaBufferMib = 4'096, kMaxReplicas = 100;
 constexpr std::int32_t kMaxKeepDays = 3'650;  // Cassandra takes no row that would expire after January 2038
 
 constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
@@ -30,7 +34,10 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "empty: finnhub: with an API key, else sim:",
      false},
     {Setting::kLog, "log", "FINPIPE_LOG", SettingType::kUrl, "embedded:./finpipe-data/log", "",
-     "the durable log of all that was received: embedded:DIR; the demo's is in finpipe-data/demo unless set", false},
+     "the durable log of all that was received: embedded:DIR, or kafka://HOST[:PORT][,HOST...][/PREFIX] with the "
+     "prefix "
+     "of the topics' names, finnhub unless given; the demo's is in finpipe-data/demo unless set",
+     false},
     {Setting::kStore, "store", "FINPIPE_STORE", SettingType::kUrl, "embedded:./finpipe-data/store", "",
      "where trades and bars are stored: embedded:DIR, or cassandra://HOST[:PORT][,HOST...]/KEYSPACE; the demo's is in "
      "finpipe-data/demo unless set",
@@ -38,7 +45,7 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kSymbols, "symbols", "FINPIPE_SYMBOLS", SettingType::kList, "", "",
      "symbols to take from the feed, separated by commas; empty: all that a tape has, a handful of a live feed", false},
     {Setting::kPartitions, "partitions", "FINPIPE_PARTITIONS", SettingType::kInteger, "0", "",
-     "partitions of the log; 0: those it has, 1 for a new one", false},
+     "partitions of the log; 0: those it has, for a new one 1, of Kafka 6", false},
     {Setting::kExitAtEnd, "exit-at-end", "FINPIPE_EXIT_AT_END", SettingType::kFlag, "false", "",
      "end when the feed has ended and everything is stored", false},
     {Setting::kListen, "listen", "FINPIPE_LISTEN", SettingType::kAddress, "127.0.0.1:8080", "",
@@ -57,6 +64,43 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "multiplies every timer of the feed's connection: for drills against `finpipe simulate`", false},
     {Setting::kPolicies, "policies", "FINPIPE_POLICIES", SettingType::kPath, "", "",
      "directory of sale-condition policies and trading calendars; empty: the bundled ones", false},
+    {Setting::kKafkaProfile, "kafka-profile", "FINPIPE_KAFKA_PROFILE", SettingType::kChoice, "latency",
+     "latency|throughput", "records go to Kafka within a millisecond, or in larger and better compressed batches",
+     false},
+    {Setting::kKafkaUser, "kafka-user", "FINPIPE_KAFKA_USER", SettingType::kText, "", "",
+     "who to log in to Kafka as, by SASL; empty: nobody", false},
+    {Setting::kKafkaPassword, "kafka-password", "FINPIPE_KAFKA_PASSWORD", SettingType::kText, "", "",
+     "the password of that user; there is no flag for it, since other users of a machine can see flags", true},
+    {Setting::kKafkaMechanism, "kafka-mechanism", "FINPIPE_KAFKA_MECHANISM", SettingType::kChoice, "SCRAM-SHA-512",
+     "SCRAM-SHA-512|SCRAM-SHA-256|PLAIN", "how to log in", false},
+    {Setting::kKafkaTls, "kafka-tls", "FINPIPE_KAFKA_TLS", SettingType::kFlag, "false", "", "talk to Kafka by TLS",
+     false},
+    {Setting::kKafkaCaFile, "kafka-ca-file", "FINPIPE_KAFKA_CA_FILE", SettingType::kPath, "", "",
+     "PEM file of the authorities that Kafka's brokers may be certified by; empty: the system's", false},
+    {Setting::kKafkaCertificate, "kafka-certificate", "FINPIPE_KAFKA_CERTIFICATE", SettingType::kPath, "", "",
+     "PEM file of the certificate to show to Kafka's brokers", false},
+    {Setting::kKafkaKey, "kafka-key", "FINPIPE_KAFKA_KEY", SettingType::kPath, "", "",
+     "PEM file of the key of that certificate", false},
+    {Setting::kKafkaBuffer, "kafka-buffer", "FINPIPE_KAFKA_BUFFER", SettingType::kInteger, "64", "",
+     "MiB of records that may wait for Kafka; beyond that the feed waits", false},
+    {Setting::kKafkaGroup, "kafka-group", "FINPIPE_KAFKA_GROUP", SettingType::kText, "finpipe", "",
+     "the consumer group of the processes that share the partitions", false},
+    {Setting::kKafkaInstanceId, "kafka-instance-id", "FINPIPE_KAFKA_INSTANCE_ID", SettingType::kText, "", "",
+     "a lasting name in that group: who comes back under it within kafka-session-timeout gets its partitions back "
+     "without "
+     "a pause of the others; empty: none",
+     false},
+    {Setting::kKafkaSessionTimeout, "kafka-session-timeout", "FINPIPE_KAFKA_SESSION_TIMEOUT", SettingType::kInteger,
+     "45", "", "seconds of silence after which a process of the group counts as dead, from 6 to 1800", false},
+    {Setting::kKafkaMaxPoll, "kafka-max-poll", "FINPIPE_KAFKA_MAX_POLL", SettingType::kInteger, "300", "",
+     "seconds after which one that is alive but does nothing loses its partitions; at least kafka-session-timeout",
+     false},
+    {Setting::kKafkaReplication, "kafka-replication", "FINPIPE_KAFKA_REPLICATION", SettingType::kInteger, "0", "",
+     "replicas of topics that `check --create` makes; 0: 3, or as many as there are brokers", false},
+    {Setting::kKafkaKeepTicks, "kafka-keep-ticks", "FINPIPE_KAFKA_KEEP_TICKS", SettingType::kInteger, "7", "",
+     "days for which topics that `check --create` makes keep trades; 0: for ever", false},
+    {Setting::kKafkaKeepLetters, "kafka-keep-letters", "FINPIPE_KAFKA_KEEP_LETTERS", SettingType::kInteger, "90", "",
+     "likewise for dead letters", false},
     {Setting::kCassandraUser, "cassandra-user", "FINPIPE_CASSANDRA_USER", SettingType::kText, "", "",
      "who to log in to Cassandra as; empty: nobody", false},
     {Setting::kCassandraPassword, "cassandra-password", "FINPIPE_CASSANDRA_PASSWORD", SettingType::kText, "", "",
@@ -159,6 +203,61 @@ Result<void> check_goes_with(const SettingValues& values, Setting setting, Setti
   return bad(values, setting, fmt::format("it needs {}", setting_info(other).name));
 }
 
+// Files of TLS need `tls`; a certificate and its key, and a user and a password, each other.
+Result<void> check_access(const SettingValues& values, Setting tls, bool tls_is_set, Setting ca_file,
+                          std::span<const std::pair<Setting, Setting>> together) {
+  FINPIPE_TRY(check_goes_with(values, ca_file, tls, tls_is_set));
+  FINPIPE_TRY(check_goes_with(values, together[0].first, tls, tls_is_set));
+  FINPIPE_TRY(check_goes_with(values, together[0].second, tls, tls_is_set));
+  for (const auto& [one, other] : together) {
+    FINPIPE_TRY(check_goes_with(values, one, other, !values[index_of(other)].text.empty()));
+    FINPIPE_TRY(check_goes_with(values, other, one, !values[index_of(one)].text.empty()));
+  }
+  return {};
+}
+
+Result<void> parse_kafka_settings(const SettingValues& values, Settings& settings) {
+  const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
+  KafkaOptions& options = settings.kafka;
+  FINPIPE_TRY_ASSIGN(profile, parse_choice(values, Setting::kKafkaProfile));
+  options.profile = static_cast<KafkaOptions::Profile>(profile);
+  FINPIPE_TRY(parse_choice(values, Setting::kKafkaMechanism));
+  options.mechanism = text(Setting::kKafkaMechanism);
+  options.user = text(Setting::kKafkaUser);
+  options.password = text(Setting::kKafkaPassword);
+  options.ca_file = text(Setting::kKafkaCaFile);
+  options.certificate_file = text(Setting::kKafkaCertificate);
+  options.key_file = text(Setting::kKafkaKey);
+  FINPIPE_TRY_ASSIGN(tls, parse_flag(values, Setting::kKafkaTls));
+  FINPIPE_TRY(check_access(values, Setting::kKafkaTls, tls, Setting::kKafkaCaFile,
+                           std::array{std::pair(Setting::kKafkaCertificate, Setting::kKafkaKey),
+                                      std::pair(Setting::kKafkaUser, Setting::kKafkaPassword)}));
+  using Protocol = KafkaOptions::Protocol;
+  options.protocol = options.user.empty() ? (tls ? Protocol::kTls : Protocol::kPlaintext)
+                                          : (tls ? Protocol::kSaslTls : Protocol::kSaslPlaintext);
+  FINPIPE_TRY_ASSIGN(buffer, parse_integer(values, Setting::kKafkaBuffer, kMaxKafkaBufferMib));
+  options.max_pending_bytes = static_cast<std::size_t>(std::max(buffer, 1)) << 20;
+  settings.kafka_group = text(Setting::kKafkaGroup);
+  settings.kafka_instance_id = text(Setting::kKafkaInstanceId);
+  if (settings.kafka_group.empty()) return bad(values, Setting::kKafkaGroup, "must not be empty");
+  FINPIPE_TRY_ASSIGN(session_s, parse_integer(values, Setting::kKafkaSessionTimeout, kMaxSessionTimeoutS));
+  FINPIPE_TRY_ASSIGN(max_poll_s, parse_integer(values, Setting::kKafkaMaxPoll, kMaxPollS));
+  if (session_s < kMinSessionTimeoutS) {
+    return bad(values, Setting::kKafkaSessionTimeout, fmt::format("must be at least {}", kMinSessionTimeoutS));
+  }
+  if (max_poll_s < session_s) return bad(values, Setting::kKafkaMaxPoll, "must be at least kafka-session-timeout");
+  options.session_timeout_ms = std::int64_t{session_s} * kMsPerSecond;
+  options.max_poll_interval_ms = std::int64_t{max_poll_s} * kMsPerSecond;
+  FINPIPE_TRY_ASSIGN(replicas, parse_integer(values, Setting::kKafkaReplication, kMaxReplicas));
+  FINPIPE_TRY_ASSIGN(ticks_days, parse_integer(values, Setting::kKafkaKeepTicks, kMaxKeepDays));
+  FINPIPE_TRY_ASSIGN(letters_days, parse_integer(values, Setting::kKafkaKeepLetters, kMaxKeepDays));
+  settings.kafka_topics.partitions = settings.partitions;
+  settings.kafka_topics.replicas = replicas;
+  settings.kafka_topics.ticks_days = ticks_days;
+  settings.kafka_topics.letters_days = letters_days;
+  return {};
+}
+
 Result<void> parse_cassandra_settings(const SettingValues& values, Settings& settings) {
   const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
   CassandraOptions& options = settings.cassandra;
@@ -170,14 +269,9 @@ Result<void> parse_cassandra_settings(const SettingValues& values, Settings& set
   options.datacenter = text(Setting::kCassandraDatacenter);
   FINPIPE_TRY_ASSIGN(tls, parse_flag(values, Setting::kCassandraTls));
   options.tls = tls;
-  for (const Setting file : {Setting::kCassandraCaFile, Setting::kCassandraCertificate, Setting::kCassandraKey}) {
-    FINPIPE_TRY(check_goes_with(values, file, Setting::kCassandraTls, tls));
-  }
-  for (const auto& [one, other] : {std::pair(Setting::kCassandraCertificate, Setting::kCassandraKey),
-                                   std::pair(Setting::kCassandraUser, Setting::kCassandraPassword)}) {
-    FINPIPE_TRY(check_goes_with(values, one, other, !text(other).empty()));
-    FINPIPE_TRY(check_goes_with(values, other, one, !text(one).empty()));
-  }
+  FINPIPE_TRY(check_access(values, Setting::kCassandraTls, tls, Setting::kCassandraCaFile,
+                           std::array{std::pair(Setting::kCassandraCertificate, Setting::kCassandraKey),
+                                      std::pair(Setting::kCassandraUser, Setting::kCassandraPassword)}));
   FINPIPE_TRY_ASSIGN(read, parse_choice(values, Setting::kCassandraReadConsistency));
   FINPIPE_TRY_ASSIGN(write, parse_choice(values, Setting::kCassandraWriteConsistency));
   options.read_consistency = kConsistencies.at(read);
@@ -301,6 +395,7 @@ Result<Settings> parse_settings(const SettingValues& values) {
   FINPIPE_TRY(parse_listen_setting(values, settings));
   FINPIPE_TRY_ASSIGN(scale, parse_scale(values, Setting::kFeedTimeScale));
   settings.feed_time_scale = scale;
+  FINPIPE_TRY(parse_kafka_settings(values, settings));
   FINPIPE_TRY(parse_cassandra_settings(values, settings));
   FINPIPE_TRY_ASSIGN(level, parse_choice(values, Setting::kLogLevel));
   settings.log_level = static_cast<LogLevel>(level);
@@ -311,10 +406,11 @@ Result<Settings> parse_settings(const SettingValues& values) {
 
 std::string displayed(const SettingInfo& info, std::string_view value) {
   if (info.secret && !value.empty()) return std::string(kRedacted);
-  if (info.type == SettingType::kUrl && value.starts_with("cassandra:")) {
+  for (const std::string_view scheme : {"cassandra", "kafka"}) {
+    if (info.type != SettingType::kUrl || !value.starts_with(fmt::format("{}:", scheme))) continue;
     // It has no place for an @ but behind credentials, in whatever form those are.
     const std::size_t at = value.rfind('@');
-    if (at != std::string_view::npos) return fmt::format("cassandra://{}{}", kRedacted, value.substr(at));
+    if (at != std::string_view::npos) return fmt::format("{}://{}{}", scheme, kRedacted, value.substr(at));
   }
   const std::size_t scheme = value.find("://");
   if (info.type != SettingType::kUrl || scheme == std::string_view::npos) return std::string(value);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "logs/kafka/kafka_topics.h"
 #include "stores/cassandra/cassandra_store.h"
 #include "telemetry/log.h"
 
@@ -34,6 +35,22 @@ enum class Setting : std::uint8_t {
   kClientKey,
   kFeedTimeScale,
   kPolicies,
+  kKafkaProfile,
+  kKafkaUser,
+  kKafkaPassword,
+  kKafkaMechanism,
+  kKafkaTls,
+  kKafkaCaFile,
+  kKafkaCertificate,
+  kKafkaKey,
+  kKafkaBuffer,
+  kKafkaGroup,
+  kKafkaInstanceId,
+  kKafkaSessionTimeout,
+  kKafkaMaxPoll,
+  kKafkaReplication,
+  kKafkaKeepTicks,
+  kKafkaKeepLetters,
   kCassandraUser,
   kCassandraPassword,
   kCassandraTls,
@@ -51,7 +68,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 30;
+constexpr std::size_t kSettingCount = 46;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);
@@ -103,7 +120,10 @@ struct Settings {
   std::string api_key;  // secret
   std::string ca_file, client_certificate, client_key;
   double feed_time_scale = 1.0;
-  std::string policies;        // directory; empty: the bundled ones
+  std::string policies;  // directory; empty: the bundled ones
+  KafkaOptions kafka;    // without brokers and prefix, which the log's URL has
+  KafkaTopics kafka_topics;
+  std::string kafka_group, kafka_instance_id;
   CassandraOptions cassandra;  // without contact points and keyspace, which the store's URL has
   std::string cassandra_replication;
   CassandraRetention cassandra_retention;

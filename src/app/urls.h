@@ -33,6 +33,16 @@ struct CassandraUrl {
   std::string keyspace;
 };
 using StoreUrl = std::variant<DirectoryUrl, CassandraUrl>;
+struct KafkaUrl {
+  std::string brokers;  // "host:port,host:port", IPv6 addresses in brackets
+  std::string prefix;   // of the topics' names
+
+  [[nodiscard]] bool is_loopback() const;  // all of them
+};
+using LogUrl = std::variant<DirectoryUrl, KafkaUrl>;
+
+// embedded:DIR, or kafka://HOST[:PORT][,HOST[:PORT]...][/PREFIX] with port 9092 and prefix finnhub where none is given.
+[[nodiscard]] Result<LogUrl> parse_log_url(std::string_view url);
 
 // embedded:DIR, or cassandra://HOST[:PORT][,HOST[:PORT]...]/KEYSPACE with port 9042 where none is given.
 [[nodiscard]] Result<StoreUrl> parse_store_url(std::string_view url);

@@ -70,7 +70,7 @@ class Desk {
   [[nodiscard]] std::int64_t now_ns() { return clock_.wall_ns(); }
 
  private:
-  Desk(std::unique_ptr<EmbeddedLog> log, StorePart store)
+  Desk(std::unique_ptr<LogPart> log, StorePart store)
       : log_(std::move(log)),
         store_(std::move(store)),
         reader_(log_->reader()),
@@ -78,7 +78,7 @@ class Desk {
         processor_(*reader_, store_.store(), *letters_, clock_) {}
 
   SystemClock clock_;
-  std::unique_ptr<EmbeddedLog> log_;
+  std::unique_ptr<LogPart> log_;
   StorePart store_;
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<DeadLetters> letters_;

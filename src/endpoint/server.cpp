@@ -220,7 +220,8 @@ net::HttpResponse Endpoint::Implementation::readyz(const net::HttpRequest&) {
   std::vector<std::string> reasons;
   if (options_.not_ready) reasons = options_.not_ready();
   if (reasons.empty()) {
-    if (const auto read = query_.checkpoints(); !read)
+    // A process that is not asked for data does without.
+    if (const auto read = query_.checkpoints(); !read && read.error().code != ErrorCode::kNoSuchRoute)
       reasons.push_back("the store cannot be read: " + read.error().message());
   }
   std::string body = fmt::format("{{\"ready\":{},\"reasons\":[", reasons.empty());

@@ -115,7 +115,11 @@ Result<bool> Ingest::step() {
     if (started_) FINPIPE_TRY(write_end());
     ended_ = true;
   }
-  if (batch.end || batch.frames.empty() || log_.pending_bytes() >= options_.flush_bytes) FINPIPE_TRY(flush());
+  if (batch.end) {
+    FINPIPE_TRY(flush());
+  } else if (batch.frames.empty() || log_.pending_bytes() >= options_.send_bytes) {
+    FINPIPE_TRY(send());
+  }
   return !ended_;
 }
 

@@ -36,7 +36,7 @@ struct IngestOptions {
   std::vector<std::string> symbols;  // empty: all that the feed has
   std::vector<MarketPolicy> policies;
   std::size_t frames_per_step = 256;
-  std::size_t flush_bytes = std::size_t{1024} * 1024;  // appended records become durable when so many wait
+  std::size_t send_bytes = std::size_t{1024} * 1024;  // of a tape: so many are gathered before the log writes them
   SessionClock* clock = nullptr;  // of a live feed: the one that it stamps its frames with. A live feed has `symbols`
 };
 
@@ -165,7 +165,9 @@ class Ingest {
   [[nodiscard]] Result<void> append(std::int32_t partition, const LogRecord& record);
   [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns,
                                             decltype(avro::FeedStatus::body) body);
-  [[nodiscard]] Result<void> flush();
+  // Lets the log write what was appended, and takes what it has acknowledged.
+  [[nodiscard]] Result<void> send();
+  [[nodiscard]] Result<void> flush();  // until all is durable
   [[nodiscard]] std::size_t market_of(std::string_view name);
   // nullptr: it was not asked for.
   Symbol* symbol_of(std::string_view name);

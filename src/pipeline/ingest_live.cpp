@@ -143,8 +143,8 @@ Result<bool> Ingest::step_live() {
     ended_ = true;
     FINPIPE_TRY(write_heartbeats(stamp_now(now_ns)));  // closes the account of the session
   }
-  // At once: nobody sees a trade before it is durable.
-  FINPIPE_TRY(flush());
+  // At once: nobody sees a trade before it is durable. A feed that goes on does not wait for it.
+  FINPIPE_TRY(batch.end ? flush() : send());
   return !ended_;
 }
 

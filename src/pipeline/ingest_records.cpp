@@ -43,6 +43,8 @@ Result<void> Ingest::write_subscribed(std::int32_t partition, std::int64_t stamp
 }
 
 Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
+  // A dead letter is durable before the heartbeat that counts it: a log may write what is appended at once.
+  FINPIPE_TRY(dead_letters_.flush());
   last_heartbeat_ns_ = stamp_ns;
   const std::int64_t ordinal = ++heartbeat_ordinal_;
   const bool repeat = stamp_ns - last_repeat_ns_ >= kRepeatNs;
@@ -130,15 +132,19 @@ Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_n
 }
 
 Result<void> Ingest::append(std::int32_t partition, const LogRecord& record) {
-  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(flush());
+  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(log_.poll());
+  return {};
+}
+
+Result<void> Ingest::send() {
+  FINPIPE_TRY(dead_letters_.flush());
+  FINPIPE_TRY(log_.poll());
   return {};
 }
 
 Result<void> Ingest::flush() {
-  // A dead letter is durable before the heartbeat that counts it.
-  FINPIPE_TRY(dead_letters_.flush());
   do {
-    FINPIPE_TRY(log_.poll());
+    FINPIPE_TRY(send());
   } while (log_.pending_bytes() > 0);
   return {};
 }

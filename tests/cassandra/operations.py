@@ -26,7 +26,7 @@ class Operations(program.CliTest):
         super().setUp()
         self.tape = self.dir / "long.tape"
         subprocess.run([sys.executable, "-B", ROOT / "tools/tapes/repeat_tape.py", ROOT / "data/binance.tape", self.tape,
-                        "--copies", "20", "--shift-minutes", "12"], check=True, stdout=subprocess.DEVNULL)
+                        "--copies", "40", "--shift-minutes", "12"], check=True, stdout=subprocess.DEVNULL)
         self.run_tape(f"tape:{self.tape}", *EMBEDDED)
 
     def cluster(self, name, **options):

@@ -126,6 +126,8 @@ class Faults(unittest.TestCase):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         watch = Watch(process.pid)
+        # A run that is to end with its tape needs the store at its start.
+        self.assertTrue(wait_until(lambda: " started " in (self.work / f"{name}.txt").read_text(), 60))
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moments.uniform(0.5, 3))
         self.assertIsNone(process.poll(), "the run was over before the fault")

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "app/store_trouble.h"
+#include "app/server_trouble.h"
 #include "app/tests/away_store.h"
 #include "app/tests/temp_directory.h"
 #include "codec/policy_file.h"
@@ -57,7 +57,7 @@ class StoreAwayTest : public testing::Test {
   }
   PipelineThreads::Status run(const std::function<void(PipelineThreads&)>& meanwhile, bool exit_at_end = false) {
     Parts made = parts();
-    PipelineThreads threads(*made.feed, *made.ingest, *made.processor, *made.reader, clock,
+    PipelineThreads threads({made.feed.get(), made.ingest.get(), made.processor.get(), made.reader.get()}, clock,
                             {.exit_at_end = exit_at_end, .stop_deadline_ms = 0});
     meanwhile(threads);
     const auto joined = threads.join();
@@ -111,7 +111,7 @@ TEST_F(StoreAwayTest, AStopThatGivesUpOnALoadIsNoFailureAndTheNextStartStoresThe
   AwayStore back;
   const Parts made = parts();
   Processor processor(*made.reader, back, *made.later_letters, clock);
-  PipelineThreads threads(*made.feed, *made.ingest, processor, *made.reader, clock, {.exit_at_end = true});
+  PipelineThreads threads({made.feed.get(), made.ingest.get(), &processor, made.reader.get()}, clock, {.exit_at_end = true});
   ASSERT_TRUE(threads.join());
   std::int64_t trades = 0;
   const std::vector<SymbolRow> known = *back.symbols();
@@ -146,11 +146,11 @@ TEST_F(StoreAwayTest, AStopWaitsForAStoreThatComesBack) {
 }
 
 TEST(StoreTrouble, ARunIsNotReadyAndSaysWhy) {
-  EXPECT_TRUE(reasons_not_ready({}, {}).empty());
+  EXPECT_TRUE(reasons_not_ready({}, {}, {}).empty());
   PipelineThreads::Status behind;
   behind.backlog = 30'001;
-  const auto reasons = reasons_not_ready(behind, "0 of 3 nodes answer");
-  EXPECT_EQ(reasons, (std::vector<std::string>{"the store is in trouble: 0 of 3 nodes answer",
+  const auto reasons = reasons_not_ready(behind, "no broker answers", "0 of 3 nodes answer");
+  EXPECT_EQ(reasons, (std::vector<std::string>{"the log is in trouble: no broker answers", "the store is in trouble: 0 of 3 nodes answer",
                                                "30001 records of the log are not processed yet"}));
 }
 

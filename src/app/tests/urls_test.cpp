@@ -42,14 +42,40 @@ TEST(Urls, MalformedOnesSayWhatIsWrong) {
   EXPECT_EQ(refusal(parse_feed_url("wss:host")), "feed 'wss:host': it must have the form wss://HOST[:PORT][/PATH]");
   EXPECT_EQ(refusal(parse_feed_url("sim://x")), "feed 'sim://x': it must have the form sim: or sim:PATH");
   EXPECT_EQ(refusal(embedded_directory("log", "rocksdb:a")),
-            "log 'rocksdb:a': there is no 'rocksdb:'; it must have the form embedded:DIR");
+            "log 'rocksdb:a': there is no 'rocksdb:'; it must have the form embedded:DIR or "
+            "kafka://HOST[:PORT][,HOST...][/PREFIX]");
   EXPECT_EQ(refusal(embedded_directory("store", "tape:a")),
             "store 'tape:a': there is no 'tape:'; it must have the form embedded:DIR or "
             "cassandra://HOST[:PORT][,HOST...]/KEYSPACE");
 }
 
-TEST(Urls, WhatLaterVersionsHaveIsNamedAsSuch) {
-  EXPECT_NE(refusal(embedded_directory("log", "kafka://host:9092")).find("is not in this version"), std::string::npos);
+TEST(Urls, ALogIsADirectoryOrTopicsOfKafka) {
+  EXPECT_EQ(std::get<DirectoryUrl>(parse_log_url("embedded:./log").value()).directory, "./log");
+  const auto kafka = [](std::string_view url) {
+    const auto parsed = std::get<KafkaUrl>(parse_log_url(url).value());
+    return parsed.brokers + " " + parsed.prefix;
+  };
+  EXPECT_EQ(kafka("kafka://127.0.0.1"), "127.0.0.1:9092 finnhub");
+  EXPECT_EQ(kafka("kafka://b1:9192,b2,[::1]:9093/"), "b1:9192,b2:9092,[::1]:9093 finnhub");
+  EXPECT_EQ(kafka("kafka://b/team-a.Ticks_2"), "b:9092 team-a.Ticks_2");
+  EXPECT_EQ(kafka("kafka://b/" + std::string(200, 'p')), "b:9092 " + std::string(200, 'p'));
+}
+
+TEST(Urls, AKafkaLogThatCannotBeMeantSaysWhy) {
+  const auto said = [](std::string_view url) { return refusal(parse_log_url(url)); };
+  EXPECT_EQ(said("kafka:b1"),
+            "log 'kafka:b1': it must have the form embedded:DIR or kafka://HOST[:PORT][,HOST...][/PREFIX]");
+  for (const std::string& url : {std::string("kafka://b/a/b"), std::string("kafka://b/.a"),
+                                 std::string("kafka://b/a b"), "kafka://b/" + std::string(201, 'p')}) {
+    EXPECT_NE(said(url).find("cannot begin names of topics"), std::string::npos) << url;
+  }
+  for (const std::string_view url : {"kafka://", "kafka:///p", "kafka://a,", "kafka://a:0", "kafka://::1/p"})
+    EXPECT_NE(said(url).find("is not HOST or HOST:PORT"), std::string::npos) << url;
+  EXPECT_NE(said("kafka://b?acks=1").find("see the settings kafka-*"), std::string::npos);
+  for (const std::string_view url : {"kafka://me:secret@b", "kafka:me:secret@b", "kafka://b/secret@p"}) {
+    EXPECT_NE(said(url).find("FINPIPE_KAFKA_PASSWORD"), std::string::npos) << url;
+    EXPECT_EQ(said(url).find("sec"), std::string::npos) << said(url);
+  }
 }
 
 TEST(Urls, AStoreIsADirectoryOrAKeyspaceOfCassandra) {

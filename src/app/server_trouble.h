@@ -1,4 +1,4 @@
-// What a run tells of a store that takes and gives nothing for now.
+// What a run tells of a server (of its log or store) that takes and gives nothing for now.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace finpipe {
 
-// Sees a store's trouble begin and end.
+// Sees a trouble begin and end.
 class TroubleWatch {
  public:
   struct News {
@@ -32,6 +32,7 @@ class TroubleWatch {
 
 // Why the API's answers are not to be relied on yet.
 [[nodiscard]] std::vector<std::string> reasons_not_ready(const PipelineThreads::Status& status,
+                                                         const std::optional<std::string>& log_trouble,
                                                          const std::optional<std::string>& store_trouble);
 
 }  // namespace finpipe
