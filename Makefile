@@ -19,11 +19,12 @@ test: ## build and run all tests
 test-quick: ## build and run the hermetic tests only
 	@./test quick
 
-test-long: ## fifty rounds of faults on a real Cassandra node (FINPIPE_ROUNDS, FINPIPE_SEED), backup, a node that joins
+test-long: ## fifty rounds of faults on real Cassandra and Kafka (FINPIPE_ROUNDS, FINPIPE_SEED), backup, a node that joins
 	@tools/packages.sh install run test cassandra services
 	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
 	@FINPIPE=$$PWD/build/finpipe python3 -B tests/cassandra/operations.py
 	@FINPIPE=$$PWD/build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/cassandra/test_cassandra_faults.py
+	@FINPIPE=$$PWD/build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/kafka/test_kafka_faults.py
 
 test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
 	@tools/test_bare.sh

@@ -23,6 +23,7 @@
 #include "app/pipeline_threads.h"
 #include "app/progress.h"
 #include "app/server_trouble.h"
+#include "app/urls.h"
 #include "base/clock.h"
 #include "base/time.h"
 #include "endpoint/live_hub.h"
@@ -350,7 +351,7 @@ class Service {
 
   void open_processor() {
     auto reader = role_ == Role::kProcess
-                      ? log_->group_reader(settings_.kafka_group, settings_.kafka_instance_id, [this] { wake(); })
+                      ? log_->group_reader(group(), settings_.kafka_instance_id, [this] { wake(); })
                       : log_->reader([this] { wake(); });
     ProcessorOptions options;
     Store* store = nullptr;
@@ -368,6 +369,11 @@ class Service {
     }
     processor_.emplace(*process_side_.reader, *store, *process_side_.letters, clock_, options,
                        queries() ? hub_.get() : nullptr);
+  }
+
+  [[nodiscard]] std::string group() const {
+    if (!settings_.kafka_group.empty()) return settings_.kafka_group;
+    return std::get<KafkaUrl>(parse_log_url(settings_.log).value()).prefix + ".process";
   }
 
   void log_started() {

@@ -83,8 +83,8 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "PEM file of the key of that certificate", false},
     {Setting::kKafkaBuffer, "kafka-buffer", "FINPIPE_KAFKA_BUFFER", SettingType::kInteger, "64", "",
      "MiB of records that may wait for Kafka; beyond that the feed waits", false},
-    {Setting::kKafkaGroup, "kafka-group", "FINPIPE_KAFKA_GROUP", SettingType::kText, "finpipe", "",
-     "the consumer group of the processes that share the partitions", false},
+    {Setting::kKafkaGroup, "kafka-group", "FINPIPE_KAFKA_GROUP", SettingType::kText, "", "",
+     "the consumer group of the processes that share the partitions; empty: PREFIX.process", false},
     {Setting::kKafkaInstanceId, "kafka-instance-id", "FINPIPE_KAFKA_INSTANCE_ID", SettingType::kText, "", "",
      "a lasting name in that group: who comes back under it within kafka-session-timeout gets its partitions back "
      "without "
@@ -239,7 +239,6 @@ Result<void> parse_kafka_settings(const SettingValues& values, Settings& setting
   options.max_pending_bytes = static_cast<std::size_t>(std::max(buffer, 1)) << 20;
   settings.kafka_group = text(Setting::kKafkaGroup);
   settings.kafka_instance_id = text(Setting::kKafkaInstanceId);
-  if (settings.kafka_group.empty()) return bad(values, Setting::kKafkaGroup, "must not be empty");
   FINPIPE_TRY_ASSIGN(session_s, parse_integer(values, Setting::kKafkaSessionTimeout, kMaxSessionTimeoutS));
   FINPIPE_TRY_ASSIGN(max_poll_s, parse_integer(values, Setting::kKafkaMaxPoll, kMaxPollS));
   if (session_s < kMinSessionTimeoutS) {

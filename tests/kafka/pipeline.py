@@ -1,0 +1,131 @@
+"""The sides of a pipeline on real servers, as the tests here start them."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools")]
+
+from services.cassandra import Cassandra  # noqa: E402
+from services.kafka import Kafka  # noqa: E402
+from services.processes import wait_until  # noqa: E402
+
+PROGRAM = os.environ["FINPIPE"]
+TAPE = ROOT / "data/binance.tape"
+EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
+PATIENCE_S = 180
+
+
+def output_of(*command):
+    done = subprocess.run([str(word) for word in command], capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}\n{done.stdout.decode()}\n{done.stderr.decode()}")
+    return done.stdout
+
+
+def long_tape(path, copies, symbols=12):
+    """The recorded tape several times, its two symbols spread over so many: every partition has some."""
+    output_of(sys.executable, "-B", ROOT / "tools/tapes/repeat_tape.py", TAPE, path, "--copies", copies, "--shift-minutes", 12)
+    names = {symbol: [f"BINANCE:{symbol[8]}{number}USDT" for number in range(symbols // 2)]
+             for symbol in ("BINANCE:BTCUSDT", "BINANCE:ETHUSDT")}
+    lines = path.read_text().splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        for symbol, others in names.items():
+            line = line.replace(symbol, others[number % len(others)])
+        lines[number] = line
+    path.write_text("".join(lines))
+    return path
+
+
+class Servers:
+    """One Kafka and one Cassandra node, and a directory. For a class of tests: they end with it."""
+
+    def __init__(self, test_class, **kafka):
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="finpipe-kafka-"))
+        test_class.addClassCleanup(subprocess.run, ["rm", "-rf", self.work], check=False)
+        self.kafka = Kafka(self.work / "kafka", **kafka).start()
+        test_class.addClassCleanup(self.kafka.stop)
+        self.cassandra = Cassandra(self.work / "cassandra", fast=True).start()
+        test_class.addClassCleanup(self.cassandra.stop)
+
+    def parts(self, name):
+        return ["--log", f"kafka://{self.kafka.contact_points()}/{name}",
+                "--store", f"cassandra://{self.cassandra.contact_points()}/{name}"]
+
+    def create(self, name, partitions):
+        output_of(PROGRAM, "check", "--create", *self.parts(name), "--partitions", partitions, "--feed", f"tape:{TAPE}")
+
+    def embedded(self, tape, partitions):
+        """Where an undisturbed run with embedded parts left its results."""
+        parts = ["--log", f"embedded:{self.work}/e{partitions}/log", "--store", f"embedded:{self.work}/e{partitions}/store"]
+        output_of(PROGRAM, "run", "--feed", f"tape:{tape}", "--exit-at-end", "--partitions", partitions, *parts)
+        return parts
+
+
+def exports(parts):
+    return {what: output_of(PROGRAM, "export", what, *parts) for what in EXPORTS}
+
+
+class Side:
+    """`finpipe SIDE` in a process of its own, without an endpoint unless `listen` says otherwise."""
+
+    def __init__(self, test, side, *words, listen="none"):
+        log = tempfile.NamedTemporaryFile(prefix=f"finpipe-{side}-", suffix=".txt", delete=False)  # noqa: SIM115
+        self.log = pathlib.Path(log.name)
+        with log:
+            self.process = subprocess.Popen([PROGRAM, side, *[str(word) for word in words], "--listen", listen],
+                                            stdout=log, stderr=subprocess.STDOUT)
+        test.addCleanup(self.log.unlink, missing_ok=True)
+        test.addCleanup(self.process.wait)
+        test.addCleanup(self.process.kill)
+
+    def text(self):
+        return self.log.read_text()
+
+    def started(self):
+        """Waits until it works."""
+        if not wait_until(lambda: " started " in self.text() or self.process.poll() is not None, 60):
+            raise AssertionError(self.text())
+        return self
+
+    def address(self):
+        return re.search(r"http://\S+", self.text())[0]
+
+    def ended(self, codes=(0,)):
+        code = self.process.wait(PATIENCE_S)
+        if code not in codes:
+            raise AssertionError(f"exit code {code}\n{self.text()}")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.ended()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+def to_go(parts):
+    """Records of each partition that are not stored yet; of one without a checkpoint None."""
+    shown = output_of(PROGRAM, "checkpoint", "show", *parts).decode()
+    return [int(count) for count in re.findall(r"offset .*, (\d+) to go", shown)]
+
+
+def wait_until_stored(parts, partitions):
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := to_go(parts)) != [0] * partitions:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"records that are not stored: {left}")
+        time.sleep(0.5)

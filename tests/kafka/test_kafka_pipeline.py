@@ -1,0 +1,94 @@
+"""A pipeline on Kafka: in one process, and as processes of its own on Kafka and Cassandra. What it makes of a tape is what
+embedded parts make of it."""
+
+import json
+import subprocess
+import unittest
+import urllib.error
+import urllib.request
+
+import pipeline
+from pipeline import PROGRAM, TAPE, Side, output_of
+
+PARTITIONS = 6
+
+
+class Pipeline(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = pipeline.Servers(cls)
+        cls.tape = pipeline.long_tape(cls.servers.work / "long.tape", 1)
+        cls.expected = pipeline.exports(cls.servers.embedded(cls.tape, PARTITIONS))
+
+    def assert_as_expected(self, parts):
+        for what, content in pipeline.exports(parts).items():
+            self.assertTrue(content == self.expected[what], f"{what} differ")
+        output_of(PROGRAM, "verify", *parts)
+
+    def parts(self, name):
+        self.servers.create(name, PARTITIONS)
+        return self.servers.parts(name)
+
+    def test_one_process_with_an_embedded_store(self):
+        parts = [*self.parts("embedded")[:2], "--store", f"embedded:{self.servers.work}/store"]
+        output_of(PROGRAM, "run", "--feed", f"tape:{self.tape}", "--exit-at-end", *parts)
+        self.assert_as_expected(parts)
+        # What is in the log already is recognised.
+        again = output_of(PROGRAM, "run", "--feed", f"tape:{self.tape}", "--exit-at-end", *parts).decode()
+        self.assertIn("0 appended", again)
+        self.assert_as_expected(parts)
+
+    def test_one_process_with_cassandra(self):
+        parts = self.parts("whole")
+        output_of(PROGRAM, "run", "--feed", f"tape:{self.tape}", "--exit-at-end", *parts)
+        self.assert_as_expected(parts)
+
+    def test_sides_of_their_own(self):
+        parts = self.parts("sides")
+        processors = [Side(self, "process", *parts).started() for _ in range(2)]
+        Side(self, "ingest", "--feed", f"tape:{self.tape}", *parts[:2]).ended()
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        for processor in processors:
+            processor.stop()
+        self.assert_as_expected(parts)
+
+    def test_a_server_follows_what_others_process(self):
+        parts = self.parts("served")
+        server = Side(self, "serve", *parts, listen="127.0.0.1:0").started()
+        processor = Side(self, "process", *parts, listen="127.0.0.1:0").started()
+        Side(self, "ingest", "--feed", f"tape:{self.tape}", *parts[:2]).ended()
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        base = server.address()
+        self.assertTrue(pipeline.wait_until(lambda: json.load(urllib.request.urlopen(base + "readyz"))["ready"], 30))
+        status = json.load(urllib.request.urlopen(base + "api/v1/status"))
+        self.assertEqual(status["trades"]["stored"], 34_419)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(processor.address() + "api/v1/bars?symbol=A&interval=1m")
+        self.assertIn("finpipe serve", refused.exception.read().decode())
+        metrics = urllib.request.urlopen(processor.address() + "metrics").read().decode()
+        self.assertIn("finpipe_processor_records_total", metrics)
+
+    def test_one_two_and_four_processors_share_the_partitions(self):
+        parts = self.parts("shared")
+        processors = []
+        for count in (1, 2, 4):
+            processors += [Side(self, "process", *parts) for _ in range(count - len(processors))]
+            for processor in processors:
+                processor.started()
+            self.assertTrue(pipeline.wait_until(lambda count=count: self.shares("shared.process") == count, 60))
+
+    def shares(self, group):
+        """How many members have partitions."""
+        shown = self.servers.kafka.tool("groups", "--describe", "--group", group, "--members")
+        return sum(int(line.split()[-1]) > 0 for line in shown.splitlines() if line.startswith(group))
+
+    def test_sides_refuse_parts_that_belong_to_one_process(self):
+        for side, parts in (("ingest", ["--log", "embedded:a"]), ("process", ["--log", "embedded:a"]),
+                            ("serve", [*self.servers.parts("x")[:2], "--store", "embedded:b"])):
+            done = subprocess.run([PROGRAM, side, *parts], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("use `finpipe run`", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
