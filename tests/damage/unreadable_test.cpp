@@ -8,10 +8,12 @@ namespace {
 
 class Unreadable : public HandMadeLog {
  protected:
-  // The same log, with what its refused records were all along.
-  void read_refused_as(const Trade& made) {
+  // The same log, with what its refused record was all along, and one trade more.
+  void read_refused_as(const Trade& made, const Trade& next) {
     std::string value;
+    std::string last;
     encode_trade(made, value);
+    encode_trade(next, last);
     const auto reader = run_.reader();
     ASSERT_TRUE(reader->poll(0));
     ASSERT_TRUE(reader->seek(0, 0));
@@ -23,6 +25,8 @@ class Unreadable : public HandMadeLog {
         ASSERT_EQ(writer_->append(0, {&record, 1}), LogWriter::Append::kAccepted);
       }
     }
+    const LogRecord record{RecordType::kTrade, kSymbol, last};
+    ASSERT_EQ(writer_->append(0, {&record, 1}), LogWriter::Append::kAccepted);
     ASSERT_TRUE(writer_->poll());
   }
 
@@ -35,12 +39,13 @@ TEST_F(Unreadable, ARecordThatIsReadableLaterStaysRefused) {
   put(trade(100, 10));
   run_.append(0, {RecordType::kTrade, kSymbol, kForeign});
   run_.process();
-  read_refused_as(trade(200, 11));
+  const Trade refused = trade(200, 11);
+  read_refused_as(refused, trade(300, 12));
   process_all(*later_.reader({0}), run_.store, *later_.dead_letters());
   const VerifyReport report = verified(run_.store, *later_.reader({0}), *run_.log.dead_letter_query());
   EXPECT_EQ(report.differences, 0) << text_of(report);
   ASSERT_EQ(report.symbols.size(), 1U);
-  EXPECT_EQ(report.symbols[0].stored, 1);
+  EXPECT_EQ(report.symbols[0].stored, 2);
 }
 
 }  // namespace
