@@ -28,6 +28,7 @@ sources_of() {
       echo src/codec/avro_runtime.h src/codec/records.cpp src/codec/store_codec.cpp src/codec/confluent.cpp
       echo src/logs/dead_letter_codec.cpp src/pipeline/checkpoint.cpp
       ;;
+    resolution) echo src/codec/avro_resolution.cpp src/codec/avro_schema.cpp ;;
     tape) echo src/feeds/tape.cpp src/codec/tape_line.cpp ;;
     engine) echo src/bars/*.cpp src/pipeline/partition_processor.cpp ;;
     config)

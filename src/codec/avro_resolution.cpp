@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace finpipe::avro {
@@ -12,8 +13,14 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;                  // of values of a recursive type
-constexpr std::size_t kMaxItems = 4 * kMaxArrayItems;  // of all arrays and maps of a value, each time they are read
+constexpr std::size_t kMaxDepth = 64;  // of values of a recursive type
+// Values of some types take no bytes, and types that name each other can have any number of them.
+constexpr std::size_t kMinWork = 10'000;  // looks at a value, whatever its size
+constexpr std::size_t kWorkPerByte = 100;
+constexpr std::size_t kMaxSteps = 10'000;  // comparisons of a type of the writer's with one of the reader's
+constexpr std::string_view kDecimal = "decimal(";
+constexpr int kNarrowPrecision = 19;       // what the generated code has in 64 bits
+constexpr std::size_t kMaxWhyBytes = 500;  // names in a foreign schema may be long
 
 void put_long(std::int64_t value, std::string& out) {
   char buffer[10];
@@ -79,6 +86,16 @@ std::string shown(const SchemaType& type) {
   return type.logical.empty() ? name : fmt::format("{} {}", name, type.logical);
 }
 
+// One of ours: as its decoder reads it.
+bool skip_decimal(const SchemaType& type, Reader& in) {
+  int precision = 0;
+  std::from_chars(type.logical.data() + kDecimal.size(), type.logical.data() + type.logical.size(), precision);
+  std::int64_t narrow = 0;
+  int128 wide = 0;
+  return precision <= kNarrowPrecision ? DecimalCodec<std::int64_t>::get(in, narrow)
+                                       : DecimalCodec<int128>::get(in, wide);
+}
+
 // Whether the reader takes the bytes of the writer's plain type as they are.
 bool same_encoding(TypeKind writer, TypeKind reader) {
   if (writer == reader) return writer <= TypeKind::kString;
@@ -94,8 +111,10 @@ class ResolutionBuilder {
 
   Result<Resolution> build() {
     const std::string place(short_name(reader_.name()));
-    FINPIPE_TRY_ASSIGN(root, step(result_.writer_.root(), reader_.root(), place));
-    result_.root_ = root;
+    const auto root = step(result_.writer_.root(), reader_.root(), place);
+    if (steps_ > kMaxSteps) return fail(ErrorCode::kIncompatibleSchema, "a schema with too many alternatives");
+    if (!root) return fail(root.error());
+    result_.root_ = *root;
     return std::move(result_);
   }
 
@@ -109,10 +128,23 @@ class ResolutionBuilder {
     return result_.steps_.size() - 1;
   }
 
-  Made step(TypeIndex writer_index, TypeIndex reader_index, const std::string& place) {
+  // Whether both have one meaning (Schema::meaning).
+  bool same(TypeIndex writer_index, TypeIndex reader_index) const {
     const SchemaType& writer = result_.writer_.at(writer_index);
     const SchemaType& reader = reader_.at(reader_index);
-    if (result_.writer_.meaning(writer_index) == reader_.meaning(reader_index)) return add({.writer = writer_index});
+    return writer.kind == reader.kind && writer.name == reader.name && writer.logical == reader.logical &&
+           writer.size == reader.size && writer.symbols == reader.symbols &&
+           std::ranges::equal(writer.parts, reader.parts, [&](auto a, auto b) { return same(a, b); }) &&
+           std::ranges::equal(writer.fields, reader.fields, [&](const SchemaField& a, const SchemaField& b) {
+             return a.name == b.name && same(a.type, b.type);
+           });
+  }
+
+  Made step(TypeIndex writer_index, TypeIndex reader_index, const std::string& place) {
+    if (++steps_ > kMaxSteps) return fail(ErrorCode::kIncompatibleSchema);  // build() says so
+    const SchemaType& writer = result_.writer_.at(writer_index);
+    const SchemaType& reader = reader_.at(reader_index);
+    if (same(writer_index, reader_index)) return add({.writer = writer_index});
     if (writer.kind == TypeKind::kUnion) return choose(writer_index, reader_index, place);
     if (reader.kind == TypeKind::kUnion) return enter(writer_index, reader_index, place);
     const bool named_alike = short_name(writer.name) == short_name(reader.name);
@@ -146,7 +178,8 @@ class ResolutionBuilder {
       auto part = step(branch, reader_index, place);
       possible = possible || part;
       if (!part) why = part.error();
-      result.parts.push_back(part ? *part : add({.action = Action::kRefuse, .why = part.error().detail}));
+      result.parts.push_back(
+          part ? *part : add({.action = Action::kRefuse, .why = part.error().detail.substr(0, kMaxWhyBytes)}));
     }
     if (!possible) return fail(*std::move(why));
     return add(std::move(result));
@@ -212,6 +245,7 @@ class ResolutionBuilder {
 
   Resolution result_;
   const Schema& reader_;
+  std::size_t steps_ = 0;
 };
 
 Result<Resolution> Resolution::make(Schema writer, const Schema& reader) {
@@ -219,8 +253,9 @@ Result<Resolution> Resolution::make(Schema writer, const Schema& reader) {
 }
 
 Result<void> Resolution::convert(std::span<const std::byte> bytes, std::string& out) {
-  items_ = 0;
+  work_left_ = kMinWork + kWorkPerByte * bytes.size();
   depth_ = 0;
+  copying_ = false;
   places_.clear();
   no_place_.clear();
   Reader in(bytes);
@@ -235,12 +270,18 @@ bool Resolution::no_place(std::string why) {
   return false;
 }
 
+bool Resolution::work() { return work_left_ > 0 && work_left_-- > 0; }
+
 bool Resolution::run(StepIndex index, Reader& in, std::string& out) {
+  if (!work()) return false;
   const Step& step = steps_[index];
   switch (step.action) {
     case Step::Action::kCopy: {
       Reader begin = in;
-      if (!skip(step.writer, in)) return false;
+      copying_ = true;
+      const bool good = skip(step.writer, in);
+      copying_ = false;
+      if (!good) return false;
       const char* bytes = nullptr;
       const std::size_t size = begin.remaining() - in.remaining();
       const bool taken = begin.take(size, bytes);
@@ -291,42 +332,46 @@ bool Resolution::run_record(const Step& step, Reader& in, std::string& out) {
 }
 
 bool Resolution::run_array(const Step& step, Reader& in, std::string& out) {
-  for (;;) {
-    std::int64_t count = 0;
-    if (!take_count(in, count)) return false;
+  return each_block(in, [&](std::int64_t count) {
     put_long(count, out);
-    if (count == 0) return true;
-    for (std::int64_t i = 0; i < count; ++i) {
+    for (; count > 0; --count) {
       if (!run(step.parts[0], in, out)) return false;
     }
+    return true;
+  });
+}
+
+// Calls `take` for each block of an array or map, and for its end, with the number of items.
+template <typename Take>
+bool Resolution::each_block(Reader& in, Take take) {
+  for (std::size_t items = 0;;) {
+    std::int64_t count = 0;
+    std::size_t block_bytes = 0;
+    if (!in.take_long(count)) return false;
+    const bool sized = count < 0;
+    const std::uint64_t size = sized ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
+    if (size > kMaxArrayItems - items || (sized && !in.take_length(block_bytes))) return false;
+    items += size;
+    const std::size_t before = in.remaining();
+    if (!take(static_cast<std::int64_t>(size))) return false;
+    if (sized && before - in.remaining() != block_bytes) return false;
+    if (size == 0) return true;
   }
 }
 
-bool Resolution::take_count(Reader& in, std::int64_t& count) {
-  if (!in.take_long(count)) return false;
-  std::size_t block_bytes = 0;
-  if (count < 0 && (count < -static_cast<std::int64_t>(kMaxItems) || !in.take_length(block_bytes))) return false;
-  count = count < 0 ? -count : count;
-  // Items may take no bytes, so that those that are left say nothing about their number.
-  if (static_cast<std::uint64_t>(count) > kMaxItems - items_) return false;
-  items_ += static_cast<std::size_t>(count);
-  return true;
-}
-
 bool Resolution::skip_items(const SchemaType& type, Reader& in) {
-  for (;;) {
-    std::int64_t count = 0;
-    if (!take_count(in, count)) return false;
-    if (count == 0) return true;
-    for (std::int64_t i = 0; i < count; ++i) {
+  return each_block(in, [&](std::int64_t count) {
+    for (; count > 0; --count) {
       std::string_view key;
       if (type.kind == TypeKind::kMap && !TextCodec::get(in, key)) return false;
       if (!skip(type.parts[0], in)) return false;
     }
-  }
+    return true;
+  });
 }
 
 bool Resolution::skip(TypeIndex index, Reader& in) {
+  if (!work()) return false;
   const SchemaType& type = writer_.at(index);
   const char* bytes = nullptr;
   switch (type.kind) {
@@ -347,6 +392,7 @@ bool Resolution::skip(TypeIndex index, Reader& in) {
     case TypeKind::kDouble: return in.take(sizeof(double), bytes);
     case TypeKind::kBytes:
     case TypeKind::kString: {
+      if (copying_ && type.logical.starts_with(kDecimal)) return skip_decimal(type, in);
       std::string_view value;
       return TextCodec::get(in, value);
     }

@@ -57,15 +57,18 @@ class Resolution {
   // Steps over a value of the writer's type.
   [[nodiscard]] bool skip(TypeIndex index, Reader& in);
   [[nodiscard]] bool skip_items(const SchemaType& type, Reader& in);
-  [[nodiscard]] bool take_count(Reader& in, std::int64_t& count);
+  template <typename Take>
+  [[nodiscard]] bool each_block(Reader& in, Take take);
+  [[nodiscard]] bool work();  // false when it is too much for the bytes that there are
   [[nodiscard]] bool no_place(std::string why);
 
   Schema writer_;
   std::vector<Step> steps_;
   StepIndex root_ = 0;
   std::vector<Reader> places_;  // where the fields of the records under way begin
-  std::size_t items_ = 0;       // read of this value
+  std::size_t work_left_ = 0;   // for this value
   std::size_t depth_ = 0;
+  bool copying_ = false;  // what is stepped over goes to the reader as it is
   std::string no_place_;
 };
 

@@ -71,6 +71,9 @@ std::string_view short_name(std::string_view full_name) { return full_name.subst
 class SchemaParser {
  public:
   Result<Schema> parse(std::string_view json) {
+    if (json.size() > kMaxSchemaBytes) {
+      return fail(ErrorCode::kIncompatibleSchema, fmt::format("a schema of {} bytes", json.size()));
+    }
     dom::parser parser;
     dom::element root;
     auto error = parser.allocate(json.size() + 1, kMaxDepth);

@@ -51,12 +51,14 @@ struct SchemaType {
   std::vector<TypeIndex> parts{};     // the branches of a union, the item of an array or map
 };
 
+constexpr std::size_t kMaxSchemaBytes = std::size_t{128} << 10;  // of its text: ours have some thousands
+
 // Without the namespace.
 [[nodiscard]] std::string_view short_name(std::string_view full_name);
 
 class Schema {
  public:
-  // Error: kIncompatibleSchema saying why it is no Avro schema.
+  // Error: kIncompatibleSchema saying why it is no Avro schema, or that it is too long.
   [[nodiscard]] static Result<Schema> parse(std::string_view json);
 
   [[nodiscard]] const SchemaType& at(TypeIndex index) const { return types_[index]; }

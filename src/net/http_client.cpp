@@ -139,6 +139,9 @@ void Exchange::parse() {
     if (interim) new_parser();
   }
   if (error && error != http::error::need_more) {
+    if (error == http::error::body_limit) {
+      return end(fail(ErrorCode::kFrameTooLarge, fmt::format("{}: over {} bytes", where(), request_.max_body_bytes)));
+    }
     return end(fail(ErrorCode::kProtocolError, fmt::format("{}: {}", where(), error.message())));
   }
   if (parser_->is_done()) return on_whole();

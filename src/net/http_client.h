@@ -33,7 +33,8 @@ struct HttpClientResponse {
   std::string body{};
 };
 
-// `done` is called once, from the loop. Errors: as ConnectionEnd has them, and kProtocolError.
+// `done` is called once, from the loop. Errors: as ConnectionEnd has them, kProtocolError, and kFrameTooLarge for a
+// body that is larger than max_body_bytes.
 void http_request(EventLoop& loop, HttpClientRequest request,
                   std::move_only_function<void(Result<HttpClientResponse>)> done);
 

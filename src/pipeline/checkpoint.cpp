@@ -4,6 +4,7 @@
 
 #include "codec/calendar.h"
 #include "codec/checkpoint_avro.h"
+#include "codec/confluent.h"
 #include "codec/policy_file.h"
 #include "codec/records.h"
 
@@ -110,6 +111,14 @@ std::int64_t record_mark(const LogRecord& record) {
   }
   const auto control = decode_control(record.value);
   return control ? control->stamp : kUnreadableMark;
+}
+
+std::string value_in_log(const LogRecord& record) {
+  if (!record.original.empty()) return std::string(record.original);
+  std::string value(original_value(record.value));
+  std::string header;
+  if (record.wire_id != 0) frame_header(record.wire_id, header);
+  return value.replace(0, header.size(), header);
 }
 
 }  // namespace finpipe

@@ -45,5 +45,7 @@ struct Checkpoint {
 // What identifies a record at its offset: the seq of a trade, the stamp of a control record, or that it is unreadable.
 constexpr std::int64_t kUnreadableMark = 1;
 [[nodiscard]] std::int64_t record_mark(const LogRecord& record);
+// The bytes as the log holds them.
+[[nodiscard]] std::string value_in_log(const LogRecord& record);
 
 }  // namespace finpipe

@@ -75,11 +75,14 @@ class Feed {
 
 enum class RecordType : std::uint8_t { kTrade = 0, kControl = 1 };
 
-// One record. `key` is the symbol of a trade and nullopt for a control record; `value` is Avro in Confluent framing.
+// One record. `key` is the symbol of a trade and nullopt for a control record; `value` is Avro in Confluent framing. A
+// log with a schema registry may give out another value than it holds: then the last two tell which.
 struct LogRecord {
   RecordType type = RecordType::kTrade;
   std::optional<std::string_view> key;
   std::string_view value;
+  std::uint32_t wire_id = 0;    // the schema id that `value` has there; 0: the same
+  std::string_view original{};  // what `value` was resolved from; empty: it was not
 };
 
 struct OffsetRange {

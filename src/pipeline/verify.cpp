@@ -18,6 +18,11 @@
 namespace finpipe {
 namespace {
 
+bool is_unreadable(ErrorCode reason) {
+  return reason == ErrorCode::kUnknownSchemaId || reason == ErrorCode::kIncompatibleSchema ||
+         reason == ErrorCode::kAvroMalformed;
+}
+
 constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
 
 class Verification {
@@ -94,7 +99,11 @@ Result<void> Verification::load() {
     findings_.add("checkpoint extra", "partition {}: the log has only {}", row.partition, log_.partitions());
   }
   FINPIPE_TRY(dead_letters_.dead_letters([&](const DeadLetter& letter) {
-    if (letter.stage == DeadLetter::Stage::kProcess) dead_letter_places_.emplace(letter.partition, letter.offset);
+    if (letter.stage != DeadLetter::Stage::kProcess) return true;
+    // It may be of an earlier generation, which the letter does not say.
+    const auto work = work_.find(letter.partition);
+    const bool of_this = work != work_.end() && work->second.row.generation == 0;
+    dead_letter_places_.emplace(std::pair(letter.partition, letter.offset), of_this && is_unreadable(letter.reason));
     return true;
   }));
   FINPIPE_TRY_ASSIGN(spans, store_.spans());

@@ -92,6 +92,8 @@ void PartitionScan::tell_unreadable() {
 
 void PartitionScan::take(std::int64_t offset, const LogRecord& record) {
   result_.last_mark = 1;  // of what cannot be read
+  const auto letter = dead_letters_.find({result_.partition, offset});
+  if (letter != dead_letters_.end() && letter->second) return refuse(offset, record, {}, nullptr);
   if (record.type == RecordType::kTrade) {
     take_trade(offset, record);
   } else {

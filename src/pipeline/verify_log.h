@@ -82,8 +82,9 @@ struct LoggedPartition {
 
 class PartitionScan {
  public:
-  // (partition, offset) of the records that have a dead letter.
-  using DeadLetterPlaces = std::set<std::pair<std::int32_t, std::int64_t>>;
+  // (partition, offset) of the records that have a dead letter, and whether it says that the record was unreadable when
+  // this generation came to it. Today it may be readable: a registry or this finpipe may know more.
+  using DeadLetterPlaces = std::map<std::pair<std::int32_t, std::int64_t>, bool>;
 
   // Of the symbols in `left_out` nothing is kept.
   PartitionScan(std::int32_t partition, std::int32_t partitions, const avro::StoredCheckpoint& checkpoint,

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "base/random.h"
+#include "codec/confluent.h"
 #include "codec/records.h"
+#include "codec/stock_bar_avro.h"
 #include "codec/store_codec.h"
 #include "logs/dead_letter_codec.h"
 #include "pipeline/checkpoint.h"
@@ -96,6 +98,24 @@ void records(Seeds& seeds) {
   seeds.put("avro", '\5' + encode_checkpoint(checkpoint).body);
 }
 
+// Values of our records as a writer with a field more has them.
+void foreign_values(Seeds& seeds) {
+  const auto put = [&](char kind, std::string schema, std::string_view value) {
+    schema.insert(schema.find(R"("fields":[)") + 10, R"({"name":"more","type":"boolean"},)");
+    seeds.put("resolution", kind + schema + std::string("\0\1", 2) + std::string(value));
+  };
+  const simulation::History history = simulation::make_history(1);
+  for (std::size_t i = 0; i < 40 && i < history.records.size(); ++i) {
+    const auto& record = history.records[i];
+    const std::string_view payload = std::string_view(record.value).substr(kFrameHeaderBytes);
+    if (record.type == RecordType::kTrade) put('\0', std::string(avro::StockTick::kSchema), payload);
+    if (record.type == RecordType::kControl) put('\1', std::string(avro::FeedStatus::kSchema), payload);
+  }
+  std::string bar;
+  avro::encode(avro::StockBar{.symbol = "AAPL", .interval = "1m"}, bar);
+  put('\2', std::string(avro::StockBar::kSchema), bar);
+}
+
 void policies(Seeds& seeds) {
   for (const auto& entry : fs::directory_iterator(fs::path(FINPIPE_SOURCE_DIR) / "policies")) {
     if (entry.path().extension() != ".toml") continue;
@@ -137,6 +157,7 @@ int main(int count, char** arguments) {
   finpipe::Seeds seeds(arguments[1]);
   finpipe::tapes(seeds);
   finpipe::records(seeds);
+  finpipe::foreign_values(seeds);
   finpipe::policies(seeds);
   finpipe::texts(seeds);
   finpipe::scripts(seeds);

@@ -27,7 +27,7 @@
 #include "codec/stock_quote_avro.h"
 #include "codec/stock_tick_avro.h"
 #include "logs/registry/schema_registry.h"
-#include "logs/registry/schema_translator.h"
+#include "logs/schema_translator.h"
 
 namespace finpipe {
 namespace {
@@ -85,7 +85,7 @@ std::string through_us(SchemaTranslator& translator, std::string value) {
   std::string scratch;
   const auto ours = translator.from_wire(value, scratch);
   if (!ours) return "error waits";
-  const auto framed = unframe(std::as_bytes(std::span(*ours)));
+  const auto framed = unframe(std::as_bytes(std::span(ours->value)));
   if (!framed) return error_line(framed.error());
   for (const Contract& contract : kContracts) {
     if (contract.wire.fixed_id != framed->id) continue;

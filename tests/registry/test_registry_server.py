@@ -36,9 +36,14 @@ class RegistryTest(unittest.TestCase):
 
     def setUp(self):
         self.environment = dict(os.environ)
+        self.caches = self.work / self.id()
+
+    def delete(self, subject):
+        self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}")
+        self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}?permanent=true")
 
     def peer(self, command, *args, expect=0, cache="cache"):
-        words = [PEER, command, self.server.url(), self.work / cache, *args]
+        words = [PEER, command, self.server.url(), self.caches / cache, *args]
         done = subprocess.run(words, env=self.environment, text=True, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
         self.assertNotIn(PASSWORD, done.stdout + done.stderr)
@@ -46,12 +51,17 @@ class RegistryTest(unittest.TestCase):
 
 
 class Plain(RegistryTest):
-    def test_1_what_is_not_registered_is_missed(self):
+    def setUp(self):
+        super().setUp()
+        for subject in self.server.call("GET", "/subjects"):
+            self.delete(subject)
+
+    def test_what_is_not_registered_is_missed(self):
         said = self.peer("open", "--look-up", expect=1)
         self.assertIn("E943 schema_not_registered", said)
         self.assertIn(TICKS, said)
 
-    def test_2_ours_are_registered_once(self):
+    def test_ours_are_registered_once(self):
         first = self.peer("open")
         self.assertTrue(first.endswith("confirmed"), first)
         self.assertEqual(set(self.server.call("GET", "/subjects")), SUBJECTS)
@@ -62,7 +72,7 @@ class Plain(RegistryTest):
         for subject in SUBJECTS:
             self.assertEqual(self.server.call("GET", f"/subjects/{subject}/versions"), [1])
 
-    def test_3_the_registry_holds_changes_to_the_policy(self):
+    def test_the_registry_holds_changes_to_the_policy(self):
         self.peer("open")
         ours = json.loads((ROOT / "schemas/stock_tick.avsc").read_text())
 
@@ -83,12 +93,11 @@ class Plain(RegistryTest):
                 said = self.server.call("POST", f"/compatibility/subjects/{subject}/versions/latest", body)
                 self.assertTrue(said["is_compatible"], path.stem)
 
-    def test_4_a_subject_of_something_incompatible_is_an_error(self):
+    def test_a_subject_of_something_incompatible_is_an_error(self):
         self.peer("open")
         ours = json.loads((ROOT / "schemas/stock_quote.avsc").read_text())
         subject = "finnhub.quotes-io.finpipe.StockQuote"
-        self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}")
-        self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}?permanent=true")
+        self.delete(subject)
         other = ours | {"fields": [{"name": field["name"], "type": "boolean"} for field in ours["fields"]]}
         self.server.call("POST", f"/subjects/{subject}/versions", {"schema": json.dumps(other)})
         self.server.call("PUT", f"/config/{subject}", {"compatibility": "BACKWARD"})
@@ -96,19 +105,13 @@ class Plain(RegistryTest):
         # The ids of before say that something is gone.
         self.assertIn("E945 registry_changed", self.peer("open", expect=1))
 
-    def test_5_foreign_ids(self):
+    def test_foreign_ids(self):
         self.server.call("POST", "/subjects/zz/versions", {"schema": '{"type":"record","name":"Z","fields":[]}'})
         number = self.server.call("POST", "/subjects/zz", {"schema": '{"type":"record","name":"Z","fields":[]}'})["id"]
-        for subject in SUBJECTS:
-            try:
-                self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}")
-                self.server.request("DELETE", f"/apis/ccompat/v7/subjects/{subject}?permanent=true")
-            except OSError:
-                pass
         self.assertIn('"name":"Z"', self.peer("fetch", str(number), cache="foreign"))
         self.assertIn("E401 unknown_schema_id", self.peer("fetch", "987654", expect=1, cache="foreign"))
 
-    def test_6_a_start_while_the_registry_is_away(self):
+    def test_a_start_while_the_registry_is_away(self):
         before = self.peer("open", cache="warm")
         self.server.stop()
         try:
@@ -116,6 +119,14 @@ class Plain(RegistryTest):
             self.assertIn("E940 registry_unreachable", self.peer("open", expect=1, cache="cold"))
         finally:
             self.server.start()
+
+
+    def test_other_words_have_another_id(self):
+        """So a new text with the id of an earlier one means another registry."""
+        ours = json.loads((ROOT / "schemas/stock_tick.avsc").read_text())
+        texts = [{"schema": json.dumps(ours | {"doc": doc})} for doc in ("These.", "Others.")]
+        first, second = (self.server.call("POST", f"/subjects/{TICKS}/versions", text)["id"] for text in texts)
+        self.assertNotEqual(first, second)
 
 
 class Secured(RegistryTest):

@@ -4,12 +4,6 @@
 
 #include <string>
 
-#include "codec/dead_letter_avro.h"
-#include "codec/feed_status_avro.h"
-#include "codec/stock_bar_avro.h"
-#include "codec/stock_quote_avro.h"
-#include "codec/stock_tick_avro.h"
-
 namespace finpipe {
 namespace {
 
@@ -74,20 +68,6 @@ TEST(ConfluentFraming, AFrameThatPretendsToBeARefusedValueIsRefused) {
     EXPECT_EQ(framed.error().code, ErrorCode::kUnknownSchemaId);
     EXPECT_EQ(original_value(bytes), bytes);
   }
-}
-
-// Whoever wants to change one of these numbers has changed what is on the wire: the schema needs a new id instead.
-TEST(SchemaIds, EachIdStandsForOneWireFormatForEver) {
-  EXPECT_EQ(avro::StockTick::kSchemaId, 1U);
-  EXPECT_EQ(avro::StockTick::kFingerprint, 0x644620a2b12f5b60U);
-  EXPECT_EQ(avro::FeedStatus::kSchemaId, 2U);
-  EXPECT_EQ(avro::FeedStatus::kFingerprint, 0xcbebbde4b5c5216bU);
-  EXPECT_EQ(avro::DeadLetter::kSchemaId, 3U);
-  EXPECT_EQ(avro::DeadLetter::kFingerprint, 0x3972a4d86c81de17U);
-  EXPECT_EQ(avro::StockQuote::kSchemaId, 4U);
-  EXPECT_EQ(avro::StockQuote::kFingerprint, 0xa8eeb044600a0b2fU);
-  EXPECT_EQ(avro::StockBar::kSchemaId, 5U);
-  EXPECT_EQ(avro::StockBar::kFingerprint, 0x4a825ab9e8ccfbaaU);
 }
 
 }  // namespace

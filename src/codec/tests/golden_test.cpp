@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "codec/avro_resolution.h"
 #include "codec/avro_schema.h"
 #include "codec/dead_letter_avro.h"
@@ -173,11 +174,18 @@ TEST(GoldenBytes, StockBar) {
 struct Current {
   std::string file;  // in the archive
   std::string_view schema;
+  bool (*is_value)(std::string_view bytes);
 };
 
 template <typename Record>
+bool is_value(std::string_view bytes) {
+  Record record;
+  return decode(as_bytes(bytes), record).has_value();
+}
+
+template <typename Record>
 Current current(std::string_view name) {
-  return {fmt::format("{}-{}", name, Record::kSchemaId), Record::kSchema};
+  return {fmt::format("{}-{}", name, Record::kSchemaId), Record::kSchema, is_value<Record>};
 }
 
 // By the record's name.
@@ -186,6 +194,25 @@ const std::map<std::string, Current> kCurrent = {{"io.finpipe.StockTick", curren
                                                  {"io.finpipe.DeadLetter", current<DeadLetter>("dead_letter")},
                                                  {"io.finpipe.StockQuote", current<StockQuote>("stock_quote")},
                                                  {"io.finpipe.StockBar", current<StockBar>("stock_bar")}};
+
+// What each id stands for, logical types included. Whoever wants to change one of these has changed what is on the
+// wire: the schema needs a new id instead.
+const std::map<std::string, std::string> kMeanings = {{"dead_letter-3", "caa8f22205eda7df"},
+                                                      {"feed_status-2", "a0dcf355de9cbd29"},
+                                                      {"stock_bar-5", "d9bfd03914d1239a"},
+                                                      {"stock_quote-4", "9035434a273d9ceb"},
+                                                      {"stock_tick-1", "017eb9c725f4ac92"}};
+
+TEST(ReleasedSchemas, EachIdStandsForOneMeaningForEver) {
+  std::map<std::string, std::string> meanings;
+  for (const auto& entry : fs::directory_iterator(kReleased)) {
+    if (entry.path().extension() != ".avsc") continue;
+    const auto archived = Schema::parse(content(entry.path()));
+    ASSERT_TRUE(archived) << entry.path();
+    meanings.emplace(entry.path().stem(), sha256_hex(archived->meaning()).substr(0, 16));
+  }
+  EXPECT_EQ(meanings, kMeanings);
+}
 
 TEST(ReleasedSchemas, EachCanBeReadByTheCurrentOne) {
   int archived = 0;
@@ -200,9 +227,20 @@ TEST(ReleasedSchemas, EachCanBeReadByTheCurrentOne) {
     ASSERT_TRUE(reader);
     auto resolution = Resolution::make(*writer, *reader);
     ASSERT_TRUE(resolution) << entry.path() << ": " << resolution.error().detail;
+    // The same with a field more, so that nothing is taken over as a whole.
+    std::string more = content(entry.path());
+    more.insert(more.find('[', more.find(R"("fields")")) + 1, R"({"name":"more","type":"boolean"},)");
+    auto longer = Schema::parse(more);
+    ASSERT_TRUE(longer) << entry.path();
+    auto other = Resolution::make(*std::move(longer), *reader);
+    ASSERT_TRUE(other) << entry.path() << ": " << other.error().detail;
     for (const std::string& bytes : golden(entry.path().stem().string())) {
       std::string out;
       EXPECT_TRUE(resolution->convert(as_bytes(bytes), out)) << entry.path();
+      EXPECT_TRUE(found->second.is_value(out)) << entry.path();
+      std::string again;
+      EXPECT_TRUE(other->convert(as_bytes("\1" + bytes), again)) << entry.path();
+      EXPECT_EQ(again, out) << entry.path();
     }
   }
   EXPECT_GE(archived, 5);

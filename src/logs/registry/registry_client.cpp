@@ -68,7 +68,8 @@ RegistryAnswer RegistryClient::judge(std::string_view what, Result<net::HttpClie
   if (!response) {
     const Error& error = response.error();
     if (is_final(error.code)) return {.kind = Kind::kRefused, .error = error};
-    return {.error = {ErrorCode::kRegistryUnreachable,
+    return {.own = error.code == ErrorCode::kFrameTooLarge,
+            .error = {ErrorCode::kRegistryUnreachable,
                       fmt::format("{}: {}: {}", what, error_info(error.code).name, error.detail)}};
   }
   const int status = response->status;
@@ -85,17 +86,22 @@ RegistryAnswer RegistryClient::judge(std::string_view what, Result<net::HttpClie
     return {.kind = Kind::kAbsent, .status = status, .error = {ErrorCode::kRegistryRefused, detail}};
   }
   const bool passes = status / 100 != 4 || status == 408 || status == 429;
+  const bool too_deep = status / 100 == 2 && body.error().code == ErrorCode::kTooDeep;
   return {.kind = passes ? Kind::kTrouble : Kind::kRefused,
           .status = status,
+          .own = too_deep || (code != 0 && (status == 400 || status == 422)),
           .error = {passes ? ErrorCode::kRegistryUnreachable : ErrorCode::kRegistryRefused, detail}};
 }
 
 std::string RegistryClient::message_of(const FlatJson& body) const {
-  std::string text(body.string("message").value_or("").substr(0, kMaxMessageBytes));
-  if (text.empty()) return {};
+  const std::string_view whole = body.string("message").value_or("");
   // A server may say what it was sent.
-  const auto tells = [&](std::string_view secret) { return !secret.empty() && text.contains(secret); };
-  if (tells(options_.password) || tells(authorization_.substr(authorization_.find(' ') + 1))) return {};
+  const auto tells = [&](std::string_view secret) { return !secret.empty() && whole.contains(secret); };
+  if (whole.empty() || tells(options_.user) || tells(options_.password) ||
+      tells(authorization_.substr(authorization_.find(' ') + 1))) {
+    return {};
+  }
+  std::string text(whole.substr(0, kMaxMessageBytes));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }

@@ -28,6 +28,7 @@ struct RegistryAnswer {
   };
   Kind kind = Kind::kTrouble;
   int status = 0;
+  bool own = false;  // kTrouble or kRefused, and the registry itself says so: it would again
   FlatJson body{};
   Error error{};  // of kTrouble and kRefused; never a secret
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -12,15 +13,16 @@
 #include <iterator>
 
 #include "base/hash.h"
+#include "base/random.h"
+#include "codec/avro_schema.h"
 #include "codec/flat_json.h"
-#include "logs/registry/registry_client.h"
 
 namespace finpipe {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr std::size_t kMaxTexts = 256;  // of foreign schemas
-constexpr std::size_t kMaxLineBytes = 2 * kMaxAnswerBytes;
+constexpr std::size_t kMaxTexts = 64;                             // of foreign schemas
+constexpr std::size_t kMaxLineBytes = 8 * avro::kMaxSchemaBytes;  // a character may take six
 
 Error io_error(const std::string& path) {
   const int error = errno;
@@ -103,8 +105,8 @@ Result<void> SchemaIds::save() const {
   std::error_code error;
   std::filesystem::create_directories(directory_, error);
   // Processes may share the directory: each renames a file of its own.
-  const std::string temporary = fmt::format("{}.{}", path_, ::getpid());
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const std::string temporary = fmt::format("{}.{:02x}", path_, fmt::join(random_id(), ""));
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor < 0) return fail(io_error(temporary));
   const bool written = write_whole(descriptor, content());
   Error why = io_error(temporary);
@@ -124,12 +126,27 @@ void SchemaIds::set_id(std::string_view subject, std::string_view schema, std::u
   ids_.insert_or_assign({std::string(subject), sha256_hex(schema)}, id);
 }
 
+std::optional<std::uint32_t> SchemaIds::other_id_of(std::string_view subject, std::string_view schema) const {
+  const std::string hash = sha256_hex(schema);
+  std::optional<std::uint32_t> newest;
+  for (const auto& [key, id] : ids_) {
+    if (key.first == subject && key.second != hash) newest = std::max(newest.value_or(0), id);
+  }
+  return newest;
+}
+
+bool SchemaIds::is_of_another(std::uint32_t id, std::string_view schema) const {
+  const std::string hash = sha256_hex(schema);
+  return std::ranges::any_of(ids_, [&](const auto& each) { return each.second == id && each.first.second != hash; });
+}
+
 const std::string* SchemaIds::text_of(std::uint32_t id) const {
   const auto found = texts_.find(id);
   return found == texts_.end() ? nullptr : &found->second;
 }
 
 void SchemaIds::set_text(std::uint32_t id, std::string text) {
+  if (text.size() > avro::kMaxSchemaBytes) return;
   if (texts_.size() == kMaxTexts) texts_.clear();
   texts_.insert_or_assign(id, std::move(text));
 }

@@ -27,7 +27,11 @@ class SchemaIds {
   // The id of a schema under a subject.
   [[nodiscard]] std::optional<std::uint32_t> id_of(std::string_view subject, std::string_view schema) const;
   void set_id(std::string_view subject, std::string_view schema, std::uint32_t id);
-  // The text of a foreign schema.
+  // The newest id of another schema under the subject.
+  [[nodiscard]] std::optional<std::uint32_t> other_id_of(std::string_view subject, std::string_view schema) const;
+  // Whether the id is that of another schema.
+  [[nodiscard]] bool is_of_another(std::uint32_t id, std::string_view schema) const;
+  // The text of a foreign schema, of at most kMaxSchemaBytes: a longer one is not kept.
   [[nodiscard]] const std::string* text_of(std::uint32_t id) const;
   void set_text(std::uint32_t id, std::string text);
 

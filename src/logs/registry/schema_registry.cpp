@@ -17,6 +17,9 @@ using Kind = RegistryAnswer::Kind;
 
 constexpr std::int64_t kStepMs = 50;                        // how long a wait goes without looking whether to stop
 constexpr std::size_t kMaxForeign = 256;                    // ids that are being asked for, or that are absent
+constexpr std::size_t kMaxAskedAgain = 16;                  // absent ids that are asked for once more, in a minute
+constexpr std::int64_t kMinuteMs = 60'000;                  //
+constexpr std::string_view kForbidden = ": HTTP 403";       // ends what RegistryClient says then
 constexpr std::string_view kLevel = "BACKWARD_TRANSITIVE";  // as schemas/README.md promises
 
 std::string schema_body(std::string_view schema) {
@@ -25,6 +28,7 @@ std::string schema_body(std::string_view schema) {
   return body += '}';
 }
 
+std::string schema_path(std::uint32_t id) { return fmt::format("/schemas/ids/{}", id); }
 std::string subject_path(const std::string& name) { return "/subjects/" + net::percent_encode(name); }
 
 Result<std::uint32_t> id_in(const RegistryAnswer& answer) {
@@ -53,7 +57,7 @@ struct SchemaRegistry::Foreign {
 
   bool asking = true;
   int attempts = 0;
-  bool absent = false;  // so the last answer said
+  bool absent = false;  // so an answer said
   std::int64_t valid_until_ms = 0;
   Error why{};
   net::Timer timer;
@@ -66,7 +70,9 @@ SchemaRegistry::SchemaRegistry(SchemaRegistryOptions options, net::Url url)
       client_(loop_, {std::move(url), options_.user, options_.password, options_.tls, options_.request_timeout_ms}),
       confirm_timer_(loop_) {}
 
-SchemaRegistry::~SchemaRegistry() = default;
+SchemaRegistry::~SchemaRegistry() {
+  if (save_ && confirmed_ && !failed_) (void)ids_.save();
+}
 
 Result<std::unique_ptr<SchemaRegistry>> SchemaRegistry::open(SchemaRegistryOptions options,
                                                              std::span<const TopicSchema> ours,
@@ -80,7 +86,9 @@ Result<std::unique_ptr<SchemaRegistry>> SchemaRegistry::open(SchemaRegistryOptio
     options.tls = context;
   }
   if (!url->tls()) options.tls = nullptr;
+  const bool in_clear = !url->tls() && !options.user.empty();
   std::unique_ptr<SchemaRegistry> registry(new SchemaRegistry(std::move(options), *std::move(url)));
+  if (in_clear) registry->tell("The schema registry's user and password go over the network unencrypted: use https");
   FINPIPE_TRY(registry->start(ours, stop));
   return registry;
 }
@@ -93,7 +101,7 @@ Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std:
     subject.id = ids_.id_of(subject.name, each.schema).value_or(0);
     known = known && subject.id != 0;
   }
-  deadline_ms_ = now_ms() + (known ? 0 : options_.patience_ms);
+  if (known || options_.patience_ms > 0) deadline_ms_ = now_ms() + (known ? 0 : options_.patience_ms);
   confirmed_ = true;
   for (Subject& subject : subjects_) {
     const auto id = find_or_register(subject, stop);
@@ -103,21 +111,23 @@ Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std:
     }
     if (!id) return fail(id.error());
     FINPIPE_TRY(check_id(subject, *id));
-    if (subject.id != *id) save_ = true;
     subject.id = *id;
-    ids_.set_id(subject.name, subject.ours.schema, *id);
   }
   for (const Subject& subject : subjects_) {
-    schemas_.push_back({subject.ours.fixed_id, subject.id, subject.ours.schema});
     const auto same = [&](const Subject& other) { return other.id == subject.id; };
     if (std::ranges::count_if(subjects_, same) > 1) {
       return fail(ErrorCode::kRegistryRefused, fmt::format("two schemas have the id {}", subject.id));
     }
+    if (ids_.is_of_another(subject.id, subject.ours.schema)) {
+      return fail(ErrorCode::kRegistryChanged, fmt::format("{} has the id {}, which another schema had by {}",
+                                                           subject.name, subject.id, ids_.path()));
+    }
+    schemas_.push_back({subject.ours.fixed_id, subject.id, subject.ours.schema});
   }
-  if (save_) FINPIPE_TRY(ids_.save());
-  save_ = false;
+  for (const Subject& subject : subjects_) ids_.set_id(subject.name, subject.ours.schema, subject.id);
+  if (!known) FINPIPE_TRY(ids_.save());
   if (confirmed_) {
-    set_trouble(std::nullopt);
+    set_trouble(Cause::kOurs, std::nullopt);
   } else {
     confirm_timer_.start(backoff_ms(confirm_attempts_++), [this] { confirm(0); });
   }
@@ -125,20 +135,37 @@ Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std:
 }
 
 Result<std::uint32_t> SchemaRegistry::find_or_register(const Subject& subject, const std::stop_token& stop) {
-  FINPIPE_TRY_ASSIGN(found, call("POST", subject_path(subject.name), schema_body(subject.ours.schema), stop));
+  const auto ask = subject.id == 0 ? &SchemaRegistry::call : &SchemaRegistry::call_twice;
+  FINPIPE_TRY_ASSIGN(found, (this->*ask)("POST", subject_path(subject.name), schema_body(subject.ours.schema), stop));
   if (found.kind == Kind::kDone) return id_in(found);
   if (subject.id != 0) return fail(gone(subject.name));
   if (!options_.register_missing) return fail(ErrorCode::kSchemaNotRegistered, subject.name);
+  FINPIPE_TRY(check_registry(subject, stop));
   return register_schema(subject, stop);
 }
 
-// A subject without a compatibility level of its own gets ours first, so that the registry judges what follows.
+// A schema that is new has no id to compare; that of an earlier version tells whether it is the registry of before.
+Result<void> SchemaRegistry::check_registry(const Subject& subject, const std::stop_token& stop) {
+  const auto earlier = ids_.other_id_of(subject.name, subject.ours.schema);
+  if (!earlier) return {};
+  FINPIPE_TRY_ASSIGN(answer, call_twice("GET", schema_path(*earlier), "", stop));
+  if (answer.kind == Kind::kDone) return {};
+  return fail(ErrorCode::kRegistryChanged,
+              fmt::format("the id {}, which {} had by {}, is not there any more", *earlier, subject.name, ids_.path()));
+}
+
+// A subject without a compatibility level of its own gets ours first, so that the registry judges what follows. Who may
+// not see or set levels may still register.
 Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, const std::stop_token& stop) {
   const std::string config = "/config/" + net::percent_encode(subject.name);
-  FINPIPE_TRY_ASSIGN(level, call("GET", config, "", stop));
-  const auto set = level.body.string("compatibilityLevel");
-  if (!set || *set == "NONE") {
-    FINPIPE_TRY(call("PUT", config, fmt::format("{{\"compatibility\":\"{}\"}}", kLevel), stop));
+  auto level = call("GET", config, "", stop);
+  const auto set = level ? level->body.string("compatibilityLevel") : std::nullopt;
+  if (level && (!set || *set == "NONE")) {
+    level = call("PUT", config, fmt::format("{{\"compatibility\":\"{}\"}}", kLevel), stop);
+  }
+  if (!level) {
+    if (!level.error().detail.ends_with(kForbidden)) return fail(level.error());
+    tell(fmt::format("The compatibility level of {} is not ours to set: {}", subject.name, level.error().detail));
   }
   const auto made = call("POST", subject_path(subject.name) + "/versions", schema_body(subject.ours.schema), stop);
   if (!made) return fail(made.error());
@@ -146,13 +173,22 @@ Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, co
   return fail(made->error);
 }
 
+Result<void> SchemaRegistry::wait_until(const bool& condition, const std::stop_token& stop) {
+  while (!condition && !stop.stop_requested()) loop_.run_some(kStepMs);
+  if (!condition) return fail(ErrorCode::kInterrupted, "schema registry");
+  return {};
+}
+
+Result<void> SchemaRegistry::wait_for(std::int64_t ms, const std::stop_token& stop) {
+  bool over = false;
+  net::Timer timer(loop_);
+  timer.start(ms, [&over] { over = true; });
+  return wait_until(over, stop);
+}
+
 // Asks until there is an answer that counts.
 Result<RegistryAnswer> SchemaRegistry::call(std::string_view method, const std::string& path, const std::string& body,
                                             const std::stop_token& stop) {
-  const auto wait_for = [&](const bool& condition) {
-    while (!condition && !stop.stop_requested()) loop_.run_some(kStepMs);
-    return condition;
-  };
   for (int attempt = 0;; ++attempt) {
     struct Waiting {
       bool done = false;
@@ -160,20 +196,27 @@ Result<RegistryAnswer> SchemaRegistry::call(std::string_view method, const std::
     };
     const auto waiting = std::make_shared<Waiting>();
     client_.ask(method, path, body, [waiting](RegistryAnswer answer) { *waiting = {true, std::move(answer)}; });
-    if (!wait_for(waiting->done)) return fail(ErrorCode::kInterrupted, "schema registry");
+    FINPIPE_TRY(wait_until(waiting->done, stop));
     RegistryAnswer& answer = waiting->answer;
     if (answer.kind == Kind::kRefused) {
       const bool rejected = answer.status == 409;
       return fail(rejected ? ErrorCode::kSchemaRejected : answer.error.code, std::move(answer.error.detail));
     }
     if (answer.kind != Kind::kTrouble) return std::move(answer);
-    on_trouble(answer);
-    if (now_ms() >= deadline_ms_) return fail(std::move(answer.error));
-    bool again = false;
-    net::Timer timer(loop_);
-    timer.start(backoff_ms(attempt), [&again] { again = true; });
-    if (!wait_for(again)) return fail(ErrorCode::kInterrupted, "schema registry");
+    on_trouble(Cause::kOurs, answer);
+    tell(answer.error.message());
+    if (deadline_ms_ && now_ms() >= *deadline_ms_) return fail(std::move(answer.error));
+    FINPIPE_TRY(wait_for(backoff_ms(attempt), stop));
   }
+}
+
+// What is absent is asked for once more: copies of a registry may lag.
+Result<RegistryAnswer> SchemaRegistry::call_twice(std::string_view method, const std::string& path,
+                                                  const std::string& body, const std::stop_token& stop) {
+  FINPIPE_TRY_ASSIGN(answer, call(method, path, body, stop));
+  if (answer.kind != Kind::kAbsent) return std::move(answer);
+  FINPIPE_TRY(wait_for(options_.absent_again_ms, stop));
+  return call(method, path, body, stop);
 }
 
 Result<void> SchemaRegistry::check_id(const Subject& subject, std::uint32_t id) const {
@@ -186,7 +229,7 @@ Result<void> SchemaRegistry::check_id(const Subject& subject, std::uint32_t id) 
 void SchemaRegistry::confirm(std::size_t next) {
   if (next == subjects_.size()) {
     confirmed_ = true;
-    return set_trouble(std::nullopt);
+    return set_trouble(Cause::kOurs, std::nullopt);
   }
   const Subject& subject = subjects_[next];
   client_.ask("POST", subject_path(subject.name), schema_body(subject.ours.schema),
@@ -195,13 +238,15 @@ void SchemaRegistry::confirm(std::size_t next) {
 
 void SchemaRegistry::on_confirm(std::size_t asked, const RegistryAnswer& answer) {
   const Subject& subject = subjects_[asked];
-  if (answer.kind == Kind::kAbsent) {
+  const bool absent = answer.kind == Kind::kAbsent;
+  if (std::exchange(confirm_absent_, absent) && absent) {
     failed_ = gone(subject.name);
     return;
   }
+  if (absent) return confirm_timer_.start(options_.absent_again_ms, [this, asked] { confirm(asked); });
   const auto id = answer.kind == Kind::kDone ? id_in(answer) : Result<std::uint32_t>(fail(answer.error));
   if (!id) {
-    on_trouble(answer);
+    on_trouble(Cause::kOurs, answer);
     confirm_timer_.start(backoff_ms(confirm_attempts_++), [this, asked] { confirm(asked); });
   } else if (const auto same = check_id(subject, *id); !same) {
     failed_ = same.error();
@@ -210,8 +255,15 @@ void SchemaRegistry::on_confirm(std::size_t asked, const RegistryAnswer& answer)
   }
 }
 
+WireSchemas SchemaRegistry::wire_schemas() {
+  return {schemas_, look_up(), [this] { return poll(); }, [this] { return trouble(); }};
+}
+
 SchemaTranslator::LookUp SchemaRegistry::look_up() {
-  return [this](std::uint32_t id) { return ask_for(id); };
+  return [this](std::uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    return ask_for(id);
+  };
 }
 
 std::optional<Result<std::string>> SchemaRegistry::ask_for(std::uint32_t id) {
@@ -223,7 +275,7 @@ std::optional<Result<std::string>> SchemaRegistry::ask_for(std::uint32_t id) {
     found = foreign_.end();
   }
   if (found == foreign_.end()) {
-    if (foreign_.size() == kMaxForeign) std::erase_if(foreign_, [](const auto& each) { return !each.second->asking; });
+    if (foreign_.size() == kMaxForeign) forget_oldest();
     if (foreign_.size() == kMaxForeign) return std::nullopt;
     found = foreign_.emplace(id, std::make_unique<Foreign>(loop_)).first;
     fetch(id, *found->second);
@@ -231,10 +283,20 @@ std::optional<Result<std::string>> SchemaRegistry::ask_for(std::uint32_t id) {
   return std::nullopt;
 }
 
+// Of those of which nothing can be had.
+void SchemaRegistry::forget_oldest() {
+  auto oldest = foreign_.end();
+  for (auto each = foreign_.begin(); each != foreign_.end(); ++each) {
+    if (each->second->asking) continue;
+    if (oldest == foreign_.end() || each->second->valid_until_ms < oldest->second->valid_until_ms) oldest = each;
+  }
+  if (oldest != foreign_.end()) foreign_.erase(oldest);
+}
+
 void SchemaRegistry::fetch(std::uint32_t id, Foreign& foreign) {
   ++foreign.attempts;
-  client_.ask("GET", fmt::format("/schemas/ids/{}", id), "",
-              [this, id](RegistryAnswer answer) { on_foreign(id, std::move(answer)); });
+  idle_ = false;
+  client_.ask("GET", schema_path(id), "", [this, id](RegistryAnswer answer) { on_foreign(id, std::move(answer)); });
 }
 
 void SchemaRegistry::on_foreign(std::uint32_t id, RegistryAnswer answer) {
@@ -243,55 +305,88 @@ void SchemaRegistry::on_foreign(std::uint32_t id, RegistryAnswer answer) {
     foreign.asking = false;
     foreign.why = std::move(why);
     foreign.valid_until_ms = now_ms() + options_.absent_valid_ms;
-    set_trouble(std::nullopt);
+    set_trouble(Cause::kForeign, std::nullopt);
   };
   const auto again = [&](std::int64_t delay_ms) {
     foreign.timer.start(delay_ms, [this, id] { fetch(id, *foreign_.at(id)); });
   };
-  if (answer.kind == Kind::kAbsent) {
-    if (std::exchange(foreign.absent, true)) return settle({ErrorCode::kUnknownSchemaId, "the registry has none"});
-    return again(options_.absent_again_ms);
-  }
+  // That nothing can be had is to be said twice, as long as there are few such ids.
+  const auto conclude = [&](Error why) {
+    if (std::exchange(foreign.absent, true) || !may_ask_again()) return settle(std::move(why));
+    again(options_.absent_again_ms);
+  };
+  if (answer.kind == Kind::kAbsent) return conclude({ErrorCode::kUnknownSchemaId, "the registry has none"});
+  // Such as the schema of another team, whose records do not concern us.
+  if (answer.status == 403) return conclude({ErrorCode::kUnknownSchemaId, "HTTP 403"});
+  if (answer.own) return conclude({ErrorCode::kIncompatibleSchema, std::move(answer.error.detail)});
   const auto text = answer.kind == Kind::kDone ? answer.body.string("schema") : std::nullopt;
   if (!text) {
-    on_trouble(answer);
+    on_trouble(Cause::kForeign, answer);
     return again(backoff_ms(foreign.attempts - 1));
   }
   const std::string_view type = answer.body.string("schemaType").value_or("AVRO");
   if (type != "AVRO") return settle({ErrorCode::kIncompatibleSchema, fmt::format("of type {}", type.substr(0, 20))});
+  if (text->size() > avro::kMaxSchemaBytes) {
+    return settle({ErrorCode::kIncompatibleSchema, fmt::format("a schema of {} bytes", text->size())});
+  }
   ids_.set_text(id, std::string(*text));
   save_ = true;
   foreign_.erase(id);
-  set_trouble(std::nullopt);
+  set_trouble(Cause::kForeign, std::nullopt);
+}
+
+// Each absent id holds its partition up until the second answer: many of them would for hours.
+bool SchemaRegistry::may_ask_again() {
+  const std::int64_t now = now_ms();
+  while (!asked_again_ms_.empty() && asked_again_ms_.front() <= now - kMinuteMs) asked_again_ms_.pop_front();
+  if (asked_again_ms_.size() == kMaxAskedAgain) return false;
+  asked_again_ms_.push_back(now);
+  return true;
 }
 
 // Of everything but an answer that was asked for.
-void SchemaRegistry::on_trouble(const RegistryAnswer& answer) {
+void SchemaRegistry::on_trouble(Cause cause, const RegistryAnswer& answer) {
   const bool told = !answer.error.detail.empty();
   const Error& error = answer.error;
-  set_trouble(told ? error.message() : "The schema registry's answer is not what was asked for");
+  set_trouble(cause, told ? error.message() : "The schema registry's answer is not what was asked for");
   if (answer.kind == Kind::kRefused && error.code != ErrorCode::kRegistryRefused) failed_ = error;
 }
 
+void SchemaRegistry::tell(const std::string& text) {
+  if (options_.on_trouble && std::exchange(told_, text) != text) options_.on_trouble(text);
+}
+
 Result<void> SchemaRegistry::poll() {
-  if (failed_) return fail(*failed_);
-  const bool asking = std::ranges::any_of(foreign_, [](const auto& each) { return each.second->asking; });
-  if (!confirmed_ || asking) loop_.run_some(0);
-  if (std::exchange(save_, false)) {
-    if (const auto saved = ids_.save(); !saved) set_trouble(saved.error().message());
+  if (idle_) return {};
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return {};
+  if (!failed_) {
+    loop_.run_some(0);
+    save_when_due();
   }
   if (failed_) return fail(*failed_);
+  const bool asking = std::ranges::any_of(foreign_, [](const auto& each) { return each.second->asking; });
+  idle_ = confirmed_ && !save_ && !asking;
   return {};
 }
 
-std::optional<std::string> SchemaRegistry::trouble() const {
-  const std::lock_guard lock(mutex_);
-  return trouble_;
+void SchemaRegistry::save_when_due() {
+  if (!save_ || !confirmed_ || now_ms() < save_after_ms_) return;
+  const auto saved = ids_.save();
+  save_ = !saved;
+  save_after_ms_ = now_ms() + options_.save_again_ms;
+  set_trouble(Cause::kFile, saved ? std::nullopt : std::optional(saved.error().message()));
 }
 
-void SchemaRegistry::set_trouble(std::optional<std::string> text) {
-  const std::lock_guard lock(mutex_);
-  trouble_ = std::move(text);
+std::optional<std::string> SchemaRegistry::trouble() const {
+  const std::lock_guard lock(trouble_mutex_);
+  const auto first = std::ranges::find_if(troubles_, [](const auto& each) { return each.has_value(); });
+  return first == troubles_.end() ? std::nullopt : *first;
+}
+
+void SchemaRegistry::set_trouble(Cause cause, std::optional<std::string> text) {
+  const std::lock_guard lock(trouble_mutex_);
+  troubles_[static_cast<std::size_t>(cause)] = std::move(text);
 }
 
 // Between half of it and all of it, so that many that lost the registry do not come back together.

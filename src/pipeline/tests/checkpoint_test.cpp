@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/checkpoint_avro.h"
+#include "codec/confluent.h"
 #include "codec/records.h"
 
 namespace finpipe {
@@ -112,6 +113,18 @@ TEST(Checkpoint, ARecordIsMarkedByItsSeqOrItsStamp) {
   encode_control({.stamp = 43, .writer = avro::Writer::kLive, .session = 1, .body = avro::End{}}, value);
   EXPECT_EQ(record_mark({RecordType::kControl, std::nullopt, value}), 43);
   EXPECT_EQ(record_mark({RecordType::kTrade, "AAPL", "no Avro"}), 1);
+}
+
+TEST(Checkpoint, ARecordsBytesAreThoseOfTheLog) {
+  const std::string_view ours("\0\0\0\0\1abc", 8);
+  const std::string_view theirs("\0\1\2\3\4abc", 8);
+  EXPECT_EQ(value_in_log({RecordType::kTrade, "A", ours}), ours);
+  EXPECT_EQ(value_in_log({RecordType::kTrade, "A", ours, 0x01020304}), theirs);
+  EXPECT_EQ(value_in_log({RecordType::kTrade, "A", ours, 0, "\1\2"}), "\1\2");
+  std::string refused;
+  refuse_value({Error{ErrorCode::kUnknownSchemaId, "x"}, theirs}, refused);
+  EXPECT_EQ(value_in_log({RecordType::kTrade, "A", refused}), theirs);
+  EXPECT_EQ(value_in_log({RecordType::kTrade, "A", "no Avro"}), "no Avro");
 }
 
 TEST(Ledger, BalancesWhenNothingIsLost) {

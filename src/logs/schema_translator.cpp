@@ -1,4 +1,4 @@
-#include "logs/registry/schema_translator.h"
+#include "logs/schema_translator.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@ namespace finpipe {
 namespace {
 
 // Of foreign schemas. A log has a handful; more means that somebody tries.
-constexpr std::size_t kMaxReadings = 1'024;
+constexpr std::size_t kMaxReadings = 64;
 constexpr std::size_t kMaxDetailBytes = 500;      // names in a foreign schema may be long
 constexpr std::uint32_t kMaxWireId = 0x7fffffff;  // registries count in Java's ints
 
@@ -45,11 +45,6 @@ SchemaTranslator::SchemaTranslator(std::span<const WireSchema> ours, LookUp look
   }
 }
 
-SchemaTranslator::SchemaTranslator(std::span<const WireSchema> ours)
-    : SchemaTranslator(
-          ours, [](std::uint32_t) -> std::optional<Result<std::string>> { return fail(ErrorCode::kUnknownSchemaId); }) {
-}
-
 std::string_view SchemaTranslator::to_wire(std::string_view value, std::string& scratch) const {
   const std::uint32_t fixed_id = is_frame(value) ? id_of(value.data()) : 0;
   const std::uint32_t wire_id = fixed_id < wire_ids_.size() ? wire_ids_[fixed_id] : 0;
@@ -60,27 +55,27 @@ std::string_view SchemaTranslator::to_wire(std::string_view value, std::string& 
   return scratch;
 }
 
-std::optional<std::string_view> SchemaTranslator::from_wire(std::span<char> value, std::string& scratch) {
+std::optional<SchemaTranslator::Ours> SchemaTranslator::from_wire(std::span<char> value, std::string& scratch) {
   const std::string_view text(value.data(), value.size());
-  if (!is_frame(text)) return text;
+  if (!is_frame(text)) return Ours{text};
   const std::uint32_t wire_id = id_of(value.data());
   const Reading* reading = recent_[wire_id % kSlots];
   if (reading == nullptr || reading->wire_id != wire_id || reading->resolution || reading->refusal) {
     return slow_from_wire(value, wire_id, scratch);
   }
   set_id(value.data(), reading->fixed_id);
-  return text;
+  return Ours{text, wire_id};
 }
 
-std::optional<std::string_view> SchemaTranslator::slow_from_wire(std::span<char> value, std::uint32_t wire_id,
-                                                                 std::string& scratch) {
+std::optional<SchemaTranslator::Ours> SchemaTranslator::slow_from_wire(std::span<char> value, std::uint32_t wire_id,
+                                                                       std::string& scratch) {
   const std::string_view text(value.data(), value.size());
   const auto refuse = [&](Error why) {
     why.detail =
         fmt::format("schema id {}{}{:.{}}", wire_id, why.detail.empty() ? "" : ": ", why.detail, kMaxDetailBytes);
     scratch.clear();
     refuse_value({std::move(why), text}, scratch);
-    return std::string_view(scratch);
+    return Ours{.value = scratch, .original = text};
   };
   Reading* reading = reading_of(wire_id);
   if (reading == nullptr) {
@@ -88,7 +83,7 @@ std::optional<std::string_view> SchemaTranslator::slow_from_wire(std::span<char>
     auto schema = look_up_(wire_id);
     if (!schema) return std::nullopt;
     if (!*schema) return refuse(std::move(*schema).error());  // not remembered here: that may change
-    if (readings_.size() == kMaxReadings) {
+    if (readings_.size() == ours_.size() + kMaxReadings) {
       readings_.resize(ours_.size());
       recent_.fill(nullptr);
     }
@@ -103,10 +98,10 @@ std::optional<std::string_view> SchemaTranslator::slow_from_wire(std::span<char>
     if (const auto converted = reading->resolution->convert(payload, scratch); !converted) {
       return refuse(converted.error());
     }
-    return scratch;
+    return Ours{.value = scratch, .original = text};
   }
   set_id(value.data(), reading->fixed_id);
-  return text;
+  return Ours{text, wire_id};
 }
 
 SchemaTranslator::Reading* SchemaTranslator::reading_of(std::uint32_t wire_id) {
@@ -122,7 +117,7 @@ SchemaTranslator::Reading SchemaTranslator::read_schema(std::uint32_t wire_id, c
     return reading;
   }
   const auto ours = std::ranges::find(ours_, schema->name(),
-                                      [](const Ours& each) -> const std::string& { return each.schema.name(); });
+                                      [](const Contract& each) -> const std::string& { return each.schema.name(); });
   if (ours == ours_.end()) {
     const std::string name = schema->name().empty() ? "of no record" : fmt::format("of {}", schema->name());
     reading.refusal = Error{ErrorCode::kUnknownSchemaId, name};

@@ -38,20 +38,24 @@ class SchemaTranslator {
   // Avro; nullopt while it is not known: the answer to a later call may be. Asked for foreign ids, not for ours.
   using LookUp = std::function<std::optional<Result<std::string>>(std::uint32_t wire_id)>;
 
+  // A value with a fixed id. The members are those of LogRecord (pipeline/ports.h).
+  struct Ours {
+    std::string_view value;       // what came, with another id written into it, or what `scratch` then holds
+    std::uint32_t wire_id = 0;    // which it had; 0: no other
+    std::string_view original{};  // what came, when `value` is in `scratch`
+  };
+
   // Throws std::logic_error when a schema of ours cannot be read or two have one id.
   SchemaTranslator(std::span<const WireSchema> ours, LookUp look_up);
-  // Without a registry: fixed ids on both sides; of others there are none.
-  explicit SchemaTranslator(std::span<const WireSchema> ours);
   SchemaTranslator(SchemaTranslator&&) = default;
 
   // The value with its registry's id: `value` itself where that is the fixed one, else a copy in `scratch`. Throws
   // std::logic_error for a value that is none of ours, which nothing here writes.
   [[nodiscard]] std::string_view to_wire(std::string_view value, std::string& scratch) const;
 
-  // The value with a fixed id: `value` itself with another id written into it, or what `scratch` then holds. nullopt:
-  // its schema is not known yet; nothing was changed, and the value and what follows it in its partition have to wait.
-  // A value that is no frame comes back as it is.
-  [[nodiscard]] std::optional<std::string_view> from_wire(std::span<char> value, std::string& scratch);
+  // nullopt: its schema is not known yet; nothing was changed, and the value and what follows it in its partition have
+  // to wait. A value that is no frame comes back as it is.
+  [[nodiscard]] std::optional<Ours> from_wire(std::span<char> value, std::string& scratch);
 
  private:
   // How values of one id on the wire are read.
@@ -61,7 +65,7 @@ class SchemaTranslator {
     std::optional<avro::Resolution> resolution{};  // nullopt: the schema says the same as ours
     std::optional<Error> refusal{};                // none of its values can be read
   };
-  struct Ours {
+  struct Contract {
     WireSchema wire;
     avro::Schema schema;
     std::string meaning;
@@ -69,13 +73,12 @@ class SchemaTranslator {
 
   [[nodiscard]] Reading* reading_of(std::uint32_t wire_id);
   [[nodiscard]] Reading read_schema(std::uint32_t wire_id, const std::string& text) const;
-  [[nodiscard]] std::optional<std::string_view> slow_from_wire(std::span<char> value, std::uint32_t wire_id,
-                                                               std::string& scratch);
+  [[nodiscard]] std::optional<Ours> slow_from_wire(std::span<char> value, std::uint32_t wire_id, std::string& scratch);
 
   static constexpr std::size_t kSlots = 64;  // a power of two
 
   LookUp look_up_;
-  std::vector<Ours> ours_;
+  std::vector<Contract> ours_;
   std::vector<std::uint32_t> wire_ids_;  // by fixed id; 0: none
   std::deque<Reading> readings_;         // in place for good, until there are too many
   std::array<Reading*, kSlots> recent_{};

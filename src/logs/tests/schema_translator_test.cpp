@@ -1,4 +1,4 @@
-#include "logs/registry/schema_translator.h"
+#include "logs/schema_translator.h"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +10,7 @@
 #include "codec/feed_status_avro.h"
 #include "codec/records.h"
 #include "codec/stock_tick_avro.h"
+#include "logs/wire_schemas.h"
 
 namespace finpipe {
 namespace {
@@ -52,7 +53,7 @@ class SchemaTranslatorTest : public testing::Test {
   // What becomes of a value that was read from the wire; "waits" for nullopt.
   std::string read(std::string value) {
     const auto result = translator_.from_wire(value, scratch_);
-    return result ? std::string(*result) : "waits";
+    return result ? std::string(result->value) : "waits";
   }
   // The error that decoding it as a trade gives, with its detail.
   std::string refusal(const std::string& value) {
@@ -128,7 +129,7 @@ TEST_F(SchemaTranslatorTest, ANewerWritersValueIsResolved) {
 
 TEST_F(SchemaTranslatorTest, WhatIsNotKnownYetWaitsUnchanged) {
   std::string value = frame(40, "payload");
-  EXPECT_EQ(translator_.from_wire(value, scratch_), std::nullopt);
+  EXPECT_FALSE(translator_.from_wire(value, scratch_));
   EXPECT_EQ(value, frame(40, "payload"));
   registry_.emplace(40, std::string(avro::StockTick::kSchema));
   EXPECT_EQ(read(value), frame(1, "payload"));
@@ -169,7 +170,7 @@ TEST_F(SchemaTranslatorTest, AForeignRecordsSchemaIsUnknown) {
 
 TEST_F(SchemaTranslatorTest, WhatIsNoFrameComesBackAsItIs) {
   for (const std::string value : {"", "\x01\x02", "{\"json\":1}"}) EXPECT_EQ(read(value), value);
-  EXPECT_EQ(translator_.from_wire({}, scratch_), "");
+  EXPECT_EQ(translator_.from_wire({}, scratch_)->value, "");
   EXPECT_EQ(asked_, 0);
 }
 
@@ -192,15 +193,31 @@ TEST_F(SchemaTranslatorTest, ManyForeignSchemasAreForgottenAndOursStay) {
   }
 }
 
-TEST(SchemaTranslatorAlone, WithoutARegistryTheFixedIdsAreOnTheWire) {
-  SchemaTranslator translator(std::vector<WireSchema>{{1, 1, avro::StockTick::kSchema}});
+TEST(FixedWireSchemas, TheFixedIdsAreOnTheWire) {
+  const WireSchemas schemas = fixed_wire_schemas();
+  SchemaTranslator translator(schemas.ours, schemas.look_up);
   std::string scratch;
   std::string value = encoded(trade());
   const std::string before = value;
   EXPECT_EQ(translator.to_wire(value, scratch).data(), value.data());
-  EXPECT_EQ(translator.from_wire(value, scratch), before);
-  std::string foreign = frame(9, "payload");
-  EXPECT_EQ(original_value(translator.from_wire(foreign, scratch).value()), frame(9, "payload"));
+  EXPECT_EQ(translator.from_wire(value, scratch)->value, before);
+  std::string foreign = frame(999, "payload");
+  EXPECT_EQ(original_value(translator.from_wire(foreign, scratch)->value), frame(999, "payload"));
+  EXPECT_TRUE(schemas.poll());
+  EXPECT_EQ(schemas.trouble(), std::nullopt);
+}
+
+// As a later finpipe, whose trades have another id, reads what this one has written.
+TEST(FixedWireSchemas, EveryReleasedVersionIsKnownWithoutARegistry) {
+  const WireSchemas schemas = fixed_wire_schemas();
+  const std::string newer = replaced(avro::StockTick::kSchema, R"({"name":"session")",
+                                     R"({"name":"venue","type":"string","default":"?"},{"name":"session")");
+  SchemaTranslator translator(std::vector<WireSchema>{{900, 900, newer}}, schemas.look_up);
+  std::string scratch;
+  std::string value = encoded(trade());
+  std::string expected = value.substr(kFrameHeaderBytes);
+  expected.insert(expected.size() - 2, "\x02?");  // before session and suspect
+  EXPECT_EQ(translator.from_wire(value, scratch)->value, frame(900, expected));
 }
 
 }  // namespace
