@@ -110,6 +110,9 @@ enum class ErrorCode : std::uint16_t {
   kLogIdsDiffer = 927,
   kGroupRefused = 928,
   kLogRefused = 929,
+  kLogWritePermission = 930,
+  kGroupPermission = 931,
+  kLogProtocol = 932,
   // 94x: the schema registry
   kRegistryUnreachable = 940,
   kRegistryRefused = 941,

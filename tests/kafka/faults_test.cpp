@@ -108,6 +108,39 @@ TEST(KafkaTopicsOnAServer, ACompactedTopicIsRefused) {
   EXPECT_NE(created.error().detail.find("compact"), std::string::npos);
 }
 
+TEST(KafkaTopicsOnAServer, WhatCouldLoseRecordsIsRefused) {
+  const KafkaOptions made = new_log(1);
+  const std::map<std::string, std::string> good = {{"max.message.bytes", "6000000"}};
+  int number = 0;
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"unclean.leader.election.enable", "true"},
+                                                                      {"min.insync.replicas", "2"},
+                                                                      {"max.message.bytes", "1048588"},
+                                                                      {"retention.ms", "60000"}}) {
+    KafkaOptions options = made;
+    options.prefix = fmt::format("{}s{}", made.prefix, ++number);
+    auto settings = good;
+    settings[name] = value;
+    create_topic(options, kafka::ticks_topic(options), 1, settings);
+    const auto created = create_kafka_topics(options, {});
+    ASSERT_FALSE(created) << name;
+    EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings) << created.error().message();
+    EXPECT_NE(created.error().detail.find(name), std::string::npos) << created.error().detail;
+  }
+}
+
+TEST(KafkaTopicsOnAServer, AnIdWhoseRecordsHaveAllExpiredIsTakenFromWhoKnowsIt) {
+  const KafkaOptions options = new_log(2);
+  const auto log = open_log(options);
+  for (const std::int32_t partition : {0, 1}) {
+    write(*log, partition, numbers(10));
+    delete_records_below(options, kafka::ticks_topic(options), partition, 11);
+  }
+  EXPECT_EQ(KafkaLog::open(options).error().code, ErrorCode::kLogIdMissing);
+  EXPECT_EQ(begin_kafka_log(options).error().code, ErrorCode::kLogIdMissing);
+  EXPECT_EQ(begin_kafka_log(options, log->log_id()), 2);
+  EXPECT_EQ(open_log(options)->log_id(), log->log_id());
+}
+
 TEST(KafkaTopicsOnAServer, OneThatIsNotThereIsNotOpenedAndNotMade) {
   KafkaOptions options = server();
   options.prefix = new_log(1).prefix + "n";
@@ -116,6 +149,19 @@ TEST(KafkaTopicsOnAServer, OneThatIsNotThereIsNotOpenedAndNotMade) {
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, ErrorCode::kTopicMissing) << opened.error().message();
   }
+}
+
+TEST(KafkaTopicsOnAServer, ALogWithoutATopicForDeadLettersIsNotOpened) {
+  const KafkaOptions options = new_log(1);
+  delete_topic(options, kafka::letters_topic(options));
+  std::optional<Error> error;
+  EXPECT_TRUE(wait_until([&] {
+    const auto opened = KafkaLog::open(options);
+    if (!opened) error = opened.error();
+    return error.has_value();
+  }));
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, ErrorCode::kTopicMissing) << error->message();
 }
 
 TEST(KafkaFaults, RetentionThatOvertakesAReaderIsOutOfRange) {
@@ -152,6 +198,30 @@ TEST(KafkaFaults, ATopicMadeAnewStopsWhoWritesAndWhoReads) {
   const auto written = await_error([&] { return log->writer().poll(); });
   ASSERT_TRUE(written);
   EXPECT_EQ(written->code, ErrorCode::kLogIdsDiffer) << written->message();
+}
+
+TEST(KafkaFaults, AWriterStopsAlsoWhenTheNewTopicIsLongerThanItsOwnWas) {
+  const KafkaOptions options = new_log(1);
+  const auto log = open_log(options);
+  write(*log, 0, numbers(10));
+  delete_topic(options, kafka::ticks_topic(options));
+  ASSERT_TRUE(wait_until([&] { return create_kafka_topics(options, {.partitions = 1}).has_value(); }));
+  write(*open_log(options), 0, numbers(100));
+  ASSERT_EQ(append(log->writer(), 0, "into the new one"), Append::kAccepted);
+  const auto written = await_error([&] { return log->writer().poll(); });
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->code, ErrorCode::kLogIdsDiffer) << written->message();
+}
+
+TEST(KafkaFaults, WhatEndsATransactionIsARecordThatSaysNothing) {
+  const KafkaOptions options = new_log(1);
+  const auto log = open_log(options);
+  write(*log, 0, {"a"});
+  write_transaction(options, kafka::ticks_topic(options), "b");
+  ASSERT_TRUE(wait_until([&] { return log->reader()->range(0)->end == 4; })) << "what ends it comes a little later";
+  EXPECT_EQ(read_all(*log, 0), (Values{"a", "b", ""})) << "at the end of the log";
+  write(*log, 0, {"c"});
+  EXPECT_EQ(read_all(*log, 0), (Values{"a", "b", "", "c"}));
 }
 
 TEST(KafkaFaults, TwoWritersDoNotDisturbEachOther) {

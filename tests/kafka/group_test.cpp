@@ -131,7 +131,7 @@ TEST(KafkaGroup, OneWithAnInstanceIdComesBackToItsPartitions) {
 TEST(KafkaGroup, OneWhoDoesNotPollLosesItsPartitionsAndIsTold) {
   KafkaOptions options = new_log(kPartitions);
   options.session_timeout_ms = 6'000;
-  options.max_poll_interval_ms = 6'000;
+  options.max_poll_interval_ms = 12'000;
   Member sleeper(options, "");
   run_until({&sleeper}, [&] { return sleeper.owned.size() == 6; });
   Member other(options, "");

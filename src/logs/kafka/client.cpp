@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "logs/kafka/owned.h"
+#include "telemetry/log.h"
 
 namespace finpipe::kafka {
 
@@ -33,8 +34,11 @@ struct Callbacks {
   }
 
   static void delivery(rd_kafka_t* /*client*/, const rd_kafka_message_t* message, void* opaque) {
-    static_cast<Client*>(opaque)->owner_->on_delivery(
-        {message->partition, message->offset, reinterpret_cast<std::uint64_t>(message->_private), message->err});
+    static_cast<Client*>(opaque)->owner_->on_delivery({message->partition,
+                                                       message->offset,
+                                                       reinterpret_cast<std::uint64_t>(message->_private),
+                                                       message->err,
+                                                       {static_cast<const char*>(message->payload), message->len}});
   }
 
   static void rebalance(rd_kafka_t* /*client*/, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
@@ -51,7 +55,14 @@ struct Callbacks {
     return 0;
   }
 
-  static void log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*facility*/, const char* /*text*/) {}
+  // Failed connections are told by `error` too, and the cluster says how it is; settings are our own affair.
+  static void log(const rd_kafka_t* /*client*/, int level, const char* facility, const char* text) {
+    constexpr int kError = 3;  // of syslog
+    constexpr int kWarning = 4;
+    const std::string_view what(facility);
+    if (level > kWarning || what == "FAIL" || what == "ERROR" || what == "CONFWARN") return;
+    (level <= kError ? log_error : log_warn)("Kafka client", {{"what", facility}, {"text", text}});
+  }
 };
 
 std::string error_text(int code) { return rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)); }
@@ -64,7 +75,7 @@ Result<std::unique_ptr<Client>> Client::make(Kind kind, Cluster& cluster, const 
   for (const auto& [name, value] : settings) {
     if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) == RD_KAFKA_CONF_OK) continue;
     // librdkafka's text would repeat the value.
-    return fail(ErrorCode::kBadSetting, name == "sasl.password" ? name : std::string(text.data()));
+    return fail(ErrorCode::kBadSetting, name.ends_with(".password") ? name : std::string(text.data()));
   }
   rd_kafka_conf_set_opaque(conf, made.get());
   rd_kafka_conf_set_error_cb(conf, Callbacks::error);

@@ -1,10 +1,11 @@
 // One client of librdkafka and what it tells: failures and statistics go to the cluster, deliveries and rebalances to
-// its owner, its log lines nowhere. Calls its owner only from poll, and from the owner's own calls.
+// its owner, its warnings to the program's log. Calls its owner only from poll, and from the owner's own calls.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "logs/kafka/cluster.h"
 #include "logs/kafka/settings.h"
@@ -25,6 +26,7 @@ class Client {
     std::int64_t offset;  // negative: it is in the log, but the broker no longer knows where
     std::uint64_t tag;    // that was given with the record
     int code;             // 0: acknowledged
+    std::string_view value;
   };
   class Owner {
    public:

@@ -24,19 +24,19 @@ std::string steady(std::string reason) {
 
 Result<void> Cluster::retry(Client& client, std::string_view what, const std::function<int(int)>& attempt) {
   int failed = 0;
-  return await(&client, what, [&](int timeout_ms) -> Result<bool> {
+  return await(&client, what, [&](int timeout_ms) -> Result<Step> {
     const std::int64_t begun_ns = now_ns();
     failed = attempt(timeout_ms);
-    if (failed == 0) return true;
+    if (failed == 0) return Step::kDone;
     if (!is_passing(failed)) return fail(error_of({failed, error_text(failed)}, what, options_.mechanism));
     // One that fails at once is not tried again at once.
     const std::int64_t left_ms = std::min<std::int64_t>(timeout_ms, 100) - (now_ns() - begun_ns) / kNsPerMs;
     client.poll(static_cast<int>(std::max<std::int64_t>(left_ms, 0)));
-    return false;
+    return Step::kNothing;
   });
 }
 
-Result<void> Cluster::await(const void* who, std::string_view what, const std::function<Result<bool>(int)>& done) {
+Result<void> Cluster::await(const void* who, std::string_view what, const std::function<Result<Step>(int)>& step) {
   const std::int64_t begun_ns = now_ns();
   struct Waiting {
     Cluster& cluster;
@@ -44,23 +44,35 @@ Result<void> Cluster::await(const void* who, std::string_view what, const std::f
     ~Waiting() { cluster.set_waiting(who, false); }
   } waiting{*this, who};
   while (true) {
-    if (interrupted()) return fail(ErrorCode::kInterrupted, std::string(what));
-    FINPIPE_TRY_ASSIGN(is_done, done(kAttemptMs));
-    if (is_done) return {};
+    FINPIPE_TRY_ASSIGN(came, step(kAttemptMs));
+    if (came == Step::kDone) return {};
+    if (came == Step::kProgress) set_waiting(who, false);
     set_waiting(who, true);
+    const std::int64_t now = now_ns();
     {
       const std::lock_guard lock(mutex_);
-      if (refusal_ && refusal_->at_ns >= begun_ns) return fail(error_of(refusal_->failure, what, options_.mechanism));
+      const bool refused = refusal_ && refusal_->at_ns >= begun_ns && sum(now).brokers_up == 0;
+      if (refused) return fail(error_of(refusal_->failure, what, options_.mechanism));
     }
-    const std::int64_t waited_ms = (now_ns() - begun_ns) / kNsPerMs;
-    if (options_.patience_ms > 0 && waited_ms >= options_.patience_ms) return fail(unreachable(what));
+    if (now - begun_ns >= kAttemptMs * kNsPerMs && interrupted())
+      return fail(ErrorCode::kInterrupted, std::string(what));
+    FINPIPE_TRY(check_patience(who, what));
   }
 }
 
-Error Cluster::unreachable(std::string_view what) {
+Result<void> Cluster::check_patience(const void* who, std::string_view what) {
+  const std::int64_t now = now_ns();
+  const bool stops = interrupted();
   const std::lock_guard lock(mutex_);
-  const std::string why = failure_ ? failure_->failure.reason : "no answer";
-  return {ErrorCode::kBrokerUnreachable, fmt::format("{}: {}", what, why)};
+  const auto since = waiting_since_ns_.find(who);
+  if (since == waiting_since_ns_.end()) return {};
+  const std::int64_t waited_ms = (now - since->second) / kNsPerMs;
+  if (stops && waited_ms >= kAttemptMs) return fail(ErrorCode::kInterrupted, std::string(what));
+  if (options_.patience_ms == 0 || waited_ms < options_.patience_ms) return {};
+  if (!failure_) return fail(ErrorCode::kBrokerUnreachable, fmt::format("{}: no answer", what));
+  const Error error = error_of(failure_->failure, what);
+  if (error.code == ErrorCode::kLogProtocol) return fail(error);
+  return fail(ErrorCode::kBrokerUnreachable, error.detail);
 }
 
 void Cluster::note(Failure failure) {

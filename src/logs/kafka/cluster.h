@@ -24,6 +24,7 @@ class Client;
 class Cluster {
  public:
   static constexpr std::int64_t kPatienceNs = 2 * kNsPerSecond;  // a shorter silence is no trouble
+  enum class Step : std::uint8_t { kNothing, kProgress, kDone };
 
   Cluster(const KafkaOptions& options, std::function<bool()> stop) : options_(options), stop_(std::move(stop)) {}
 
@@ -38,9 +39,9 @@ class Cluster {
   // Errors: kInterrupted, kBrokerUnreachable (patience_ms), and what error_of makes of a failure.
   [[nodiscard]] Result<void> retry(Client& client, std::string_view what,
                                    const std::function<int(int timeout_ms)>& attempt);
-  // The same for what is not asked again but waited for: until `done`, which may take that long, returns true.
+  // The same for what is not asked again but waited for, step by step, each of which may take that long.
   [[nodiscard]] Result<void> await(const void* who, std::string_view what,
-                                   const std::function<Result<bool>(int timeout_ms)>& done);
+                                   const std::function<Result<Step>(int timeout_ms)>& step);
 
   // What clients tell.
   void note(Failure failure);
@@ -49,6 +50,9 @@ class Cluster {
   void forget(const void* client);
   // Somebody waits for an answer (and has not had one since it said so first), or does not.
   void set_waiting(const void* who, bool waiting);
+  // Whether it may wait on. Errors: kBrokerUnreachable (patience_ms since it said so first), and kInterrupted, but for
+  // what a healthy cluster answers at once.
+  [[nodiscard]] Result<void> check_patience(const void* who, std::string_view what);
 
   [[nodiscard]] ClientStatistics statistics();
   [[nodiscard]] std::optional<std::string> trouble();
@@ -59,7 +63,6 @@ class Cluster {
     std::int64_t at_ns = 0;
   };
 
-  [[nodiscard]] Error unreachable(std::string_view what);
   [[nodiscard]] ClientStatistics sum(std::int64_t now_ns) const;
 
   const KafkaOptions options_;

@@ -37,11 +37,21 @@ bool refuses_our_certificate(std::string_view reason) {
   return false;
 }
 
+// A plaintext listener that is spoken TLS to, one without logins that is asked for one, or a TLS listener that is
+// spoken plaintext to; the last is a guess of librdkafka's, since all that happens is that the broker hangs up.
+bool is_other_protocol(std::string_view reason) {
+  for (const std::string_view sign : {"connecting to a PLAINTEXT broker listener", "current SASL state",
+                                      "incorrect security.protocol", "security.protocol is correctly configured"}) {
+    if (reason.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 ErrorCode code_of(int code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return ErrorCode::kLogPermission;
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return ErrorCode::kGroupPermission;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return ErrorCode::kTopicMissing;
@@ -63,6 +73,9 @@ ErrorCode code_of(int code) {
 }  // namespace
 
 bool is_refusal(const Failure& failure) {
+  // The connection ended in the middle of a login.
+  if (failure.code == RD_KAFKA_RESP_ERR__AUTHENTICATION && failure.reason.find("failed: Local:") != std::string::npos)
+    return false;
   return failure.certificate != 0 || failure.code == RD_KAFKA_RESP_ERR__SSL ||
          failure.code == RD_KAFKA_RESP_ERR__AUTHENTICATION || refuses_our_certificate(failure.reason);
 }
@@ -105,6 +118,7 @@ Error error_of(const Failure& failure, std::string_view what, std::string_view m
   if (!failure.reason.empty()) detail += (detail.empty() ? "" : ": ") + failure.reason;
   if (failure.certificate != 0) return {code_of_certificate(failure.certificate), std::move(detail)};
   if (refuses_our_certificate(failure.reason)) return {ErrorCode::kBadCertificate, std::move(detail)};
+  if (is_other_protocol(failure.reason)) return {ErrorCode::kLogProtocol, std::move(detail)};
   if (failure.code == RD_KAFKA_RESP_ERR__SSL) return {ErrorCode::kTlsFailed, std::move(detail)};
   ErrorCode code = code_of(failure.code);
   if (code == ErrorCode::kLogLogin) {

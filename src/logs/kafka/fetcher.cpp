@@ -10,9 +10,10 @@ namespace finpipe::kafka {
 
 Result<std::unique_ptr<Fetcher>> Fetcher::make(Cluster& cluster, const std::string& topic, std::int32_t partitions,
                                                std::function<void()> wake) {
+  const auto statistics = wake ? Statistics::kEachSecond : Statistics::kNone;
   auto made = std::unique_ptr<Fetcher>(new Fetcher(std::move(wake)));
-  FINPIPE_TRY_ASSIGN(client,
-                     Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), partitions)));
+  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
+                                          reader_settings(cluster.options(), partitions, statistics)));
   made->client_ = std::move(client);
   made->client_->set_topic(topic);
   made->queues_.resize(static_cast<std::size_t>(partitions));

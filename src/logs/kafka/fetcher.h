@@ -21,7 +21,7 @@ namespace finpipe::kafka {
 
 class Fetcher {
  public:
-  // `wake`: see KafkaLog::reader. Errors: kBadSetting, kBadCertificate.
+  // `wake`: see KafkaLog::reader; one that has it is polled all the time. Errors: kBadSetting, kBadCertificate.
   [[nodiscard]] static Result<std::unique_ptr<Fetcher>> make(Cluster& cluster, const std::string& topic,
                                                              std::int32_t partitions, std::function<void()> wake = {});
   ~Fetcher();

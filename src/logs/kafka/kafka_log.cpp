@@ -57,16 +57,24 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, st
   auto parts = std::make_unique<Parts>(options, std::move(stop));
   Cluster& cluster = parts->cluster;
   const std::string topic = kafka::ticks_topic(options);
-  FINPIPE_TRY_ASSIGN(probe,
-                     kafka::Client::make(kafka::Client::Kind::kConsumer, cluster, kafka::reader_settings(options, 1)));
+  FINPIPE_TRY_ASSIGN(probe, kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
+                                                kafka::reader_settings(options, 1, kafka::Statistics::kNone)));
   probe->set_topic(topic);
   FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
   FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
   FINPIPE_TRY_ASSIGN(identity, kafka::find_log_identity(*fetcher));
   if (!identity.id) return fail(ErrorCode::kLogIdMissing, topic);
+  if (!identity.new_partitions.empty()) {
+    return fail(identity.in_use ? ErrorCode::kPartitionCountChanged : ErrorCode::kLogIdMissing,
+                fmt::format("{}: partition {} never had a record", topic, identity.new_partitions.front()));
+  }
   parts->shared = std::make_unique<kafka::SharedState>(cluster, *identity.id, partitions);
-  FINPIPE_TRY_ASSIGN(writer, kafka::Writer::make(*parts->shared));
-  parts->writer = std::move(writer);
+  // What cannot be processed needs a place before there is any.
+  FINPIPE_TRY_ASSIGN(letters_probe, kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
+                                                        kafka::reader_settings(options, 1, kafka::Statistics::kNone)));
+  letters_probe->set_topic(kafka::letters_topic(options));
+  FINPIPE_TRY(letters_probe->partitions());
+  parts->writer = std::make_unique<kafka::Writer>(*parts->shared);
   return std::unique_ptr<KafkaLog>(new KafkaLog(std::move(parts)));
 }
 
@@ -76,6 +84,7 @@ KafkaLog::~KafkaLog() = default;
 const LogId& KafkaLog::log_id() const { return parts_->shared->log_id; }
 std::int32_t KafkaLog::partitions() const { return parts_->shared->partitions(); }
 LogWriter& KafkaLog::writer() { return *parts_->writer; }
+bool KafkaLog::others_wrote() { return parts_->shared->others_wrote.exchange(false); }
 
 std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
   auto made = make_reader(*parts_->shared, nullptr, std::move(wake));
@@ -84,7 +93,8 @@ std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
 
 std::unique_ptr<LogReader> KafkaLog::group_reader(const std::string& group, const std::string& instance_id,
                                                   std::function<void()> wake) {
-  auto member = Membership::join(parts_->cluster, kafka::ticks_topic(parts_->cluster.options()), group, instance_id);
+  auto member = Membership::join(parts_->cluster, kafka::ticks_topic(parts_->cluster.options()), partitions(), group,
+                                 instance_id, wake);
   if (!member) return std::make_unique<FailedReader>(*parts_->shared, member.error());
   auto made = make_reader(*parts_->shared, *std::move(member), std::move(wake));
   return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());

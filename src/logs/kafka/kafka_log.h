@@ -42,13 +42,15 @@ struct KafkaOptions {
   std::string password;                    // secret
   std::string ca_file;                     // PEM; empty: the system's
   std::string certificate_file, key_file;  // PEM, of our own; empty: none
+  std::string key_password;                // of key_file; secret
 
   std::size_t max_pending_bytes = std::size_t{8} << 20;  // appended and not acknowledged
   std::int64_t patience_ms = 0;  // what waits for an answer gives up after so long without one; 0: never
 
-  // Of group readers. One that does not poll for max_poll_interval_ms loses its partitions, as one that is dead does
-  // after session_timeout_ms.
-  std::int64_t session_timeout_ms = 10'000;
+  // Of group readers. One that does not poll for max_poll_interval_ms (at least session_timeout_ms) loses its
+  // partitions, as one that is dead does after session_timeout_ms. For half of that time, or less if a session is
+  // longer than the other half, it answers the group though it does not poll: who joins need not wait for it.
+  std::int64_t session_timeout_ms = 45'000;
   std::int64_t max_poll_interval_ms = 300'000;
 };
 
@@ -68,7 +70,7 @@ class KafkaLog {
  public:
   // Finds the topics and the log id. Errors: kBrokerUnreachable (patience_ms), kInterrupted, kBadSetting, kLogLogin,
   // kLogLoginMethod, kLogPermission, kTlsUnknownCa, kTlsSelfSigned, kTlsWrongHost, kTlsExpired, kTlsFailed,
-  // kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kLogRefused.
+  // kLogProtocol, kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kPartitionCountChanged, kLogRefused.
   // `stop`: asked from time to time while it waits; true ends it with kInterrupted.
   [[nodiscard]] static Result<std::unique_ptr<KafkaLog>> open(const KafkaOptions& options,
                                                               std::function<bool()> stop = {});
@@ -79,26 +81,35 @@ class KafkaLog {
 
   // The one writer. Its poll collects what has been acknowledged; called again without an append in between, it waits
   // some ms for an acknowledgement, so that a loop until nothing is pending is idle. Errors, all permanent:
-  // kLogPermission, kTopicMissing, kLogIdsDiffer (the topic was made anew), kLogRefused.
+  // kLogWritePermission, kTopicMissing, kLogIdsDiffer (the topic was made anew), kLogRefused; and when nothing was
+  // acknowledged for patience_ms kBrokerUnreachable, or after interrupt kInterrupted: what is pending then may be
+  // written or not.
   [[nodiscard]] LogWriter& writer();
+  // Whether another writer's records came between those of ours, since it was asked last: an operator's, or those of an
+  // ingest that replaces this one or was replaced by it.
+  [[nodiscard]] bool others_wrote();
 
   // A reader of all partitions. Its poll waits up to a millisecond when records that are known to be there have not
   // arrived. `wake` is called by any thread, and must be quick, when a poll may find something new after one that
-  // found nothing.
+  // found nothing; a reader that has it must be polled as long as it lives.
+  // A record that states another log's id is handed out if the partition begins as this log: somebody wrote it there.
   // Errors of poll: kOffsetOutOfRange (also of a topic that lost its tail), kLogIncomplete at a hole, kLogIdsDiffer,
-  // kLogPermission, kTopicMissing, kLogRefused. What waits for an answer, which is seek and the first call of range,
-  // answers kBrokerUnreachable (patience_ms) and kInterrupted too.
+  // kLogPermission, kTopicMissing, kLogRefused; kBrokerUnreachable when records that are known to be there did not
+  // come for patience_ms, and kInterrupted. So do seek and the first call of range, which wait.
   [[nodiscard]] std::unique_ptr<LogReader> reader(std::function<void()> wake = {});
   // A reader of the partitions that it gets as one of a group. A member with an instance id that comes back within
   // session_timeout_ms gets its partitions back without a word to the others.
-  // Errors of poll: as above, and kGroupRefused (another member has the instance id, or other rules for sharing).
+  // Errors of poll: as above, and kGroupRefused (another member has the instance id, or other rules for sharing),
+  // kGroupPermission, kPartitionCountChanged.
   [[nodiscard]] std::unique_ptr<LogReader> group_reader(const std::string& group, const std::string& instance_id,
                                                         std::function<void()> wake = {});
 
-  // Holds at most a few MiB: put waits when more is not acknowledged. Errors of flush: those of the writer's poll,
+  // Holds at most a few MiB: put waits when more is not acknowledged. A letter that the topic does not take whole is
+  // cut, and says so in `detail`. Errors of flush: those of the writer's poll,
   // kBrokerUnreachable (patience_ms), kInterrupted.
   [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters();
-  // Reads the whole topic into memory at each call; of an id the newest letter.
+  // Reads the topic twice at each call; of an id the newest letter. What is no letter is left out, and counted in a
+  // warning. Holds ids in memory, and letters that lie before their turn.
   [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query();
 
   [[nodiscard]] KafkaStatistics statistics() const;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>
@@ -25,6 +26,9 @@ namespace {
 
 constexpr std::int32_t kDefaultPartitions = 6;
 constexpr std::int32_t kDefaultReplicas = 3;
+constexpr std::int64_t kAroundBytes = 65'536;
+// A weekend is longer, but a day is what it takes to notice that nothing is processed.
+constexpr std::int64_t kMinRetentionMs = 86'400'000;
 
 // ---- The table -----------------------------------------------------------------------------------------------------
 
@@ -33,11 +37,12 @@ struct TopicSpec {
   std::string (*name)(const KafkaOptions&);
   std::int32_t partitions;  // 0: as many as the log has
   std::int64_t KafkaTopics::* days;
+  std::int64_t max_bytes;  // of a record with what is around it, which a broker counts too
 };
 constexpr std::array kTopics = {
-    TopicSpec{ticks_topic, 0, &KafkaTopics::ticks_days},
-    TopicSpec{bars_topic, 0, &KafkaTopics::bars_days},
-    TopicSpec{letters_topic, 1, &KafkaTopics::letters_days},
+    TopicSpec{ticks_topic, 0, &KafkaTopics::ticks_days, kMaxRecordBytes + kAroundBytes},
+    TopicSpec{bars_topic, 0, &KafkaTopics::bars_days, kMaxRecordBytes + kAroundBytes},
+    TopicSpec{letters_topic, 1, &KafkaTopics::letters_days, kMaxLetterBytes + kAroundBytes},
 };
 
 using Configuration = std::map<std::string, std::string>;
@@ -48,8 +53,7 @@ Configuration configuration_of(const TopicSpec& spec, const KafkaTopics& topics,
           {"retention.ms", std::to_string(days == 0 ? -1 : days * 86'400'000)},
           {"min.insync.replicas", replicas >= 3 ? "2" : "1"},
           {"unclean.leader.election.enable", "false"},
-          // A broker counts what is around the record too.
-          {"max.message.bytes", std::to_string(kMaxRecordBytes + 65'536)}};
+          {"max.message.bytes", std::to_string(spec.max_bytes)}};
 }
 
 // ---- Asking the brokers ---------------------------------------------------------------------------------------------
@@ -62,7 +66,8 @@ struct Topic {
 class Admin {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Admin>> connect(Cluster& cluster) {
-    FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+    FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
+                                            reader_settings(cluster.options(), 1, Statistics::kNone)));
     return std::unique_ptr<Admin>(new Admin(std::move(client)));
   }
 
@@ -156,22 +161,22 @@ class Admin {
     static_cast<void>(rd_kafka_AdminOptions_set_request_timeout(options.get(), kRequestMs, text.data(), text.size()));
     const Owned<rd_kafka_queue_t, rd_kafka_queue_destroy> queue(rd_kafka_queue_new(client_->get()));
     bool asked = false;
-    return client_->cluster().await(client_.get(), what, [&](int timeout_ms) -> Result<bool> {
+    return client_->cluster().await(client_.get(), what, [&](int timeout_ms) -> Result<Cluster::Step> {
       client_->poll(0);
       if (!std::exchange(asked, true)) request(options.get(), queue.get());
       const Owned<rd_kafka_event_t, rd_kafka_event_destroy> event(rd_kafka_queue_poll(queue.get(), timeout_ms));
-      if (!event) return false;
+      if (!event) return Cluster::Step::kNothing;
       Failure failure{rd_kafka_event_error(event.get()), ""};
       if (failure.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         failure.reason = rd_kafka_event_error_string(event.get());
       } else {
         failure = answer(event.get());
       }
-      if (failure.code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+      if (failure.code == RD_KAFKA_RESP_ERR_NO_ERROR) return Cluster::Step::kDone;
       if (!is_passing(failure.code)) return fail(error_of(failure, what, client_->cluster().options().mechanism));
       asked = false;  // once more
       client_->poll(100);
-      return false;
+      return Cluster::Step::kNothing;
     });
   }
 
@@ -180,7 +185,8 @@ class Admin {
 
 // ---- Checking ------------------------------------------------------------------------------------------------------
 
-Result<std::string> check_topic(Admin& admin, const std::string& name, const Topic& topic, std::int32_t partitions) {
+Result<std::string> check_topic(Admin& admin, const TopicSpec& spec, const std::string& name, const Topic& topic,
+                                std::int32_t partitions) {
   if (partitions > 0 && topic.partitions != partitions) {
     return fail(ErrorCode::kPartitionCountChanged,
                 fmt::format("topic {} has {} partitions, not {}", name, topic.partitions, partitions));
@@ -190,20 +196,37 @@ Result<std::string> check_topic(Admin& admin, const std::string& name, const Top
   if (policy.find("compact") != std::string::npos) {
     return fail(ErrorCode::kTopicSettings, fmt::format("topic {}: cleanup.policy is {}, not delete", name, policy));
   }
-  const std::string in_sync = configuration["min.insync.replicas"];
-  if (topic.replicas >= 3 && in_sync == "1") {
+  const auto refuse = [&](std::string_view setting, std::string_view why) {
     return fail(ErrorCode::kTopicSettings,
-                fmt::format("topic {}: min.insync.replicas is 1, with {} replicas it must be 2", name, topic.replicas));
-  }
+                fmt::format("topic {}: {} is {}, {}", name, setting, configuration[std::string(setting)], why));
+  };
+  const auto number = [&](const std::string& setting) {
+    std::int64_t value = 0;
+    const std::string& text = configuration[setting];
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
+  const std::int64_t in_sync = number("min.insync.replicas");
+  if (topic.replicas >= 3 && in_sync == 1)
+    return refuse("min.insync.replicas", fmt::format("with {} replicas it must be 2", topic.replicas));
+  if (in_sync > topic.replicas) return refuse("min.insync.replicas", fmt::format("of {} replicas", topic.replicas));
+  if (configuration["unclean.leader.election.enable"] == "true")
+    return refuse("unclean.leader.election.enable", "so acknowledged records can be lost");
+  if (number("max.message.bytes") < spec.max_bytes)
+    return refuse("max.message.bytes", fmt::format("not {} or more", spec.max_bytes));
+  const std::int64_t retention_ms = number("retention.ms");
+  if (retention_ms >= 0 && retention_ms < kMinRetentionMs)
+    return refuse("retention.ms", fmt::format("not {} or more, or -1", kMinRetentionMs));
   return fmt::format("topic {}: {} partitions, {} replicas, min.insync.replicas {}, retention.ms {}", name,
                      topic.partitions, topic.replicas, in_sync, configuration["retention.ms"]);
 }
 
 // What was created is known by every broker, with a leader for each partition, only a little later.
 Result<void> await_topic(Cluster& cluster, const std::string& name) {
-  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+  FINPIPE_TRY_ASSIGN(
+      client, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1, Statistics::kNone)));
   client->set_topic(name);
-  return cluster.await(client.get(), "topic " + name, [&](int timeout_ms) -> Result<bool> {
+  return cluster.await(client.get(), "topic " + name, [&](int timeout_ms) -> Result<Cluster::Step> {
     const struct rd_kafka_metadata* metadata = nullptr;
     const auto code = rd_kafka_metadata(client->get(), 0, client->topic(), &metadata, timeout_ms);
     bool ready = false;
@@ -216,44 +239,80 @@ Result<void> await_topic(Cluster& cluster, const std::string& name) {
       }
     }
     if (!ready) client->poll(50);
-    return ready;
+    return ready ? Cluster::Step::kDone : Cluster::Step::kNothing;
   });
 }
 
-Result<std::int32_t> begin_log(Cluster& cluster, std::string* told_id) {
+// Writes the record that states the log id to partitions, and waits until it is there.
+Result<void> begin_partitions(Cluster& cluster, Producer& producer, const LogId& id,
+                              std::span<const std::int32_t> partitions) {
+  const std::string value = first_record(id);
+  for (const std::int32_t partition : partitions) {
+    producer.produce(partition, {.key = std::nullopt,
+                                 .value = value,
+                                 .header = "type",
+                                 .header_value = "control",
+                                 .bytes = kRecordOverheadBytes + value.size()});
+  }
+  return cluster.await(&producer, producer.client().topic_name(), [&](int) -> Result<Cluster::Step> {
+    FINPIPE_TRY(producer.poll(10));
+    return producer.pending_bytes() == 0 ? Cluster::Step::kDone : Cluster::Step::kNothing;
+  });
+}
+
+// The partitions that are to be begun, the first of which decides when two do so at once.
+Result<std::vector<std::int32_t>> partitions_to_begin(const std::string& topic, std::int32_t partitions,
+                                                      const LogIdentity& identity, bool id_known) {
+  if (identity.id) {
+    if (!identity.in_use || identity.new_partitions.empty()) return identity.new_partitions;
+    return fail(ErrorCode::kPartitionCountChanged,
+                fmt::format("topic {}: partition {} was added to a log in use: the keys of its records would be "
+                            "elsewhere from now on",
+                            topic, identity.new_partitions.front()));
+  }
+  const std::size_t empty = identity.new_partitions.size() + identity.expired_partitions.size();
+  if (empty < static_cast<std::size_t>(partitions))
+    return fail(ErrorCode::kTopicSettings, fmt::format("topic {} holds records, and none of finpipe", topic));
+  if (identity.expired_partitions.empty()) return identity.new_partitions;
+  if (!id_known) {
+    return fail(ErrorCode::kLogIdMissing,
+                fmt::format("topic {}: all records have expired; only the store's checkpoints know the log id", topic));
+  }
+  return identity.expired_partitions;
+}
+
+Result<std::int32_t> begin_log(Cluster& cluster, const std::optional<LogId>& known, std::string* told_id) {
   const std::string topic = ticks_topic(cluster.options());
-  FINPIPE_TRY_ASSIGN(probe, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1)));
+  FINPIPE_TRY_ASSIGN(
+      probe, Client::make(Client::Kind::kConsumer, cluster, reader_settings(cluster.options(), 1, Statistics::kNone)));
   probe->set_topic(topic);
   FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
   FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
   FINPIPE_TRY_ASSIGN(identity, find_log_identity(*fetcher));
-  if (!identity.id && identity.empty_partitions.size() < static_cast<std::size_t>(partitions)) {
-    return fail(ErrorCode::kTopicSettings, fmt::format("topic {} holds records, and none of finpipe", topic));
+  FINPIPE_TRY_ASSIGN(begun, partitions_to_begin(topic, partitions, identity, known.has_value()));
+  if (!begun.empty()) {
+    Producer::Numbers numbers;
+    FINPIPE_TRY_ASSIGN(producer,
+                       Producer::make(cluster, topic, partitions, writer_settings(cluster.options()), numbers));
+    std::span<const std::int32_t> rest(begun);
+    if (!identity.id) {
+      const LogId id = identity.expired_partitions.empty() ? random_id() : *known;
+      FINPIPE_TRY(begin_partitions(cluster, *producer, id, rest.first(1)));
+      FINPIPE_TRY_ASSIGN(decided, find_log_identity(*fetcher, rest.front()));
+      identity.id = decided.id.value_or(id);
+      rest = rest.subspan(1);
+    }
+    FINPIPE_TRY(begin_partitions(cluster, *producer, *identity.id, rest));
   }
-  const LogId id = identity.id.value_or(random_id());
-  if (told_id != nullptr) *told_id = fmt::format("{:02x}", fmt::join(id, ""));
-  if (identity.empty_partitions.empty()) return 0;
-  FINPIPE_TRY_ASSIGN(producer, Producer::make(cluster, topic, partitions));
-  const std::string value = first_record(id);
-  for (const std::int32_t partition : identity.empty_partitions) {
-    producer->produce(partition, {.key = std::nullopt,
-                                  .value = value,
-                                  .header = "type",
-                                  .header_value = "control",
-                                  .bytes = kRecordOverheadBytes + value.size()});
-  }
-  const auto written = [&](int) -> Result<bool> {
-    FINPIPE_TRY(producer->poll(10));
-    return producer->pending_bytes() == 0;
-  };
-  FINPIPE_TRY(cluster.await(producer.get(), topic, written));
-  return static_cast<std::int32_t>(identity.empty_partitions.size());
+  if (told_id != nullptr) *told_id = fmt::format("{:02x}", fmt::join(*identity.id, ""));
+  return static_cast<std::int32_t>(begun.size());
 }
 
 }  // namespace
 }  // namespace kafka
 
-Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options, const KafkaTopics& topics) {
+Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options, const KafkaTopics& topics,
+                                                     const std::optional<LogId>& known) {
   kafka::Cluster cluster(options, {});
   FINPIPE_TRY_ASSIGN(admin, kafka::Admin::connect(cluster));
   FINPIPE_TRY_ASSIGN(found, admin->topics());
@@ -266,8 +325,9 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
   std::vector<std::string> lines;
   for (const kafka::TopicSpec& spec : kafka::kTopics) {
     const std::string name = spec.name(options);
-    if (const auto known = there.find(name); known != there.end()) {
-      FINPIPE_TRY_ASSIGN(line, kafka::check_topic(*admin, name, known->second, spec.partitions > 0 ? 0 : partitions));
+    if (const auto at = there.find(name); at != there.end()) {
+      FINPIPE_TRY_ASSIGN(line,
+                         kafka::check_topic(*admin, spec, name, at->second, spec.partitions > 0 ? 0 : partitions));
       lines.push_back(std::move(line));
       continue;
     }
@@ -278,14 +338,14 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
         fmt::format("created topic {}: {} partitions, {} replicas", name, wanted.partitions, wanted.replicas));
   }
   std::string id;
-  FINPIPE_TRY_ASSIGN(begun, kafka::begin_log(cluster, &id));
+  FINPIPE_TRY_ASSIGN(begun, kafka::begin_log(cluster, known, &id));
   lines.push_back(begun == 0 ? "log id " + id : fmt::format("log id {}, written to {} partitions", id, begun));
   return lines;
 }
 
-Result<std::int32_t> begin_kafka_log(const KafkaOptions& options) {
+Result<std::int32_t> begin_kafka_log(const KafkaOptions& options, const std::optional<LogId>& known) {
   kafka::Cluster cluster(options, {});
-  return kafka::begin_log(cluster, nullptr);
+  return kafka::begin_log(cluster, known, nullptr);
 }
 
 }  // namespace finpipe

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,18 @@ struct KafkaTopics {
 };
 
 // Makes topics that are missing, checks those that are there, and gives the log its id. Returns what was done and
-// found, a line each; doing it again changes nothing. Errors: those of KafkaLog::open, kPartitionCountChanged,
-// kTopicSettings (a topic that loses records by compaction, or that one replica alone may acknowledge), and
-// kLogPermission.
+// found, a line each; doing it again changes nothing. Errors: those of KafkaLog::open and begin_kafka_log,
+// kPartitionCountChanged, kTopicSettings (a topic that loses records or does not take large ones).
 [[nodiscard]] Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options,
-                                                                   const KafkaTopics& topics);
+                                                                   const KafkaTopics& topics,
+                                                                   const std::optional<LogId>& known = std::nullopt);
 
-// Begins every empty partition of PREFIX.ticks with a record that states the log id: the one that other partitions
-// have, else a new one. Returns the number of partitions that were begun. Errors: those of KafkaLog::open.
-[[nodiscard]] Result<std::int32_t> begin_kafka_log(const KafkaOptions& options);
+// Begins PREFIX.ticks: every partition gets a record that states the log id. Completes what was cut short. Returns the
+// number of partitions that were begun; the log has one id, also when two do it at once.
+// A log whose records have all expired keeps its id only if it is `known`, from a store's checkpoints.
+// Errors: those of KafkaLog::open; kLogIdMissing (expired and not known), kPartitionCountChanged (a partition was added
+// to a log in use).
+[[nodiscard]] Result<std::int32_t> begin_kafka_log(const KafkaOptions& options,
+                                                   const std::optional<LogId>& known = std::nullopt);
 
 }  // namespace finpipe

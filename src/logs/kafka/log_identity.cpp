@@ -20,29 +20,34 @@ class Search {
  public:
   explicit Search(Fetcher& fetcher) : fetcher_(fetcher), partitions_(static_cast<std::size_t>(fetcher.partitions())) {}
 
-  Result<LogIdentity> run() {
+  Result<LogIdentity> run(std::optional<std::int32_t> only) {
     std::size_t open = 0;
     for (std::int32_t p = 0; p < fetcher_.partitions(); ++p) {
+      if (only && p != *only) continue;
       FINPIPE_TRY_ASSIGN(range, fetcher_.ask_range(p));
+      identity_.in_use = identity_.in_use || range.end > 1;
       if (range.begin >= range.end) {
-        identity_.empty_partitions.push_back(p);
+        (range.end == 0 ? identity_.new_partitions : identity_.expired_partitions).push_back(p);
         continue;
       }
       partitions_[static_cast<std::size_t>(p)] = {range.begin, range.end};
       FINPIPE_TRY(fetcher_.start(p, range.begin));
       ++open;
     }
-    const auto look = [&](int) -> Result<bool> {
+    const auto look = [&](int) -> Result<Cluster::Step> {
+      bool any = false;
       fetcher_.client().poll(0);
       fetcher_.wait();
       for (std::int32_t p = 0; p < fetcher_.partitions(); ++p) {
         if (!fetcher_.started(p)) continue;
+        any = any || fetcher_.has(p);
         FINPIPE_TRY_ASSIGN(done, look_at(p));
         if (!done) continue;
         fetcher_.stop(p);
         --open;
       }
-      return open == 0;
+      if (open == 0) return Cluster::Step::kDone;
+      return any ? Cluster::Step::kProgress : Cluster::Step::kNothing;
     };
     FINPIPE_TRY(fetcher_.client().cluster().await(this, fetcher_.client().topic_name(), look));
     return std::move(identity_);
@@ -60,6 +65,10 @@ class Search {
       for (rd_kafka_message_s* one : std::span(messages).first(count)) {
         const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message(one);
         if (said || error) continue;  // only to be freed
+        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+          next = message->offset;
+          continue;
+        }
         if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
           Failure failure{message->err, rd_kafka_message_errstr(message.get())};
           if (!is_passing(failure.code))
@@ -93,7 +102,17 @@ class Search {
 
 }  // namespace
 
-Result<LogIdentity> find_log_identity(Fetcher& fetcher) { return Search(fetcher).run(); }
+Result<LogIdentity> find_log_identity(Fetcher& fetcher, std::optional<std::int32_t> only) {
+  return Search(fetcher).run(only);
+}
+
+Result<void> check_still_the_log(SharedState& shared, std::int32_t partition) {
+  const std::string topic = ticks_topic(shared.cluster.options());
+  FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(shared.cluster, topic, shared.partitions()));
+  FINPIPE_TRY_ASSIGN(identity, find_log_identity(*fetcher, partition));
+  if (!identity.id || *identity.id == shared.log_id) return {};
+  return fail(ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} begins another log", topic, partition));
+}
 
 std::string first_record(const LogId& id) {
   constexpr std::int64_t kStampNs = kYear2000Ms * kNsPerMs;

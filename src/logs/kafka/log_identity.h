@@ -6,17 +6,25 @@
 #include <vector>
 
 #include "logs/kafka/fetcher.h"
+#include "logs/kafka/shared_state.h"
 #include "market/bar.h"
 
 namespace finpipe::kafka {
 
 struct LogIdentity {
-  std::optional<LogId> id;  // nullopt: no partition says it
-  std::vector<std::int32_t> empty_partitions;
+  std::optional<LogId> id;                       // nullopt: no partition says it
+  std::vector<std::int32_t> new_partitions;      // never had a record
+  std::vector<std::int32_t> expired_partitions;  // have none any more
+  bool in_use = false;                           // a partition had more than the record that begins it
 };
 
-// Reads each partition from its begin until a record says it. Errors: kLogIdsDiffer, and those of Cluster::retry.
-[[nodiscard]] Result<LogIdentity> find_log_identity(Fetcher& fetcher);
+// Reads each partition, or one, from its begin until a record says it. Errors: kLogIdsDiffer, and those of
+// Cluster::retry.
+[[nodiscard]] Result<LogIdentity> find_log_identity(Fetcher& fetcher, std::optional<std::int32_t> only = std::nullopt);
+
+// Whether the topic, of which a record or an acknowledgement is strange, still is the log: what is at the partition's
+// begin says so. Errors: kLogIdsDiffer, and those of Cluster::retry.
+[[nodiscard]] Result<void> check_still_the_log(SharedState& shared, std::int32_t partition);
 
 // What begin_kafka_log writes: a session of the operator, older than any other record, which changes nothing.
 [[nodiscard]] std::string first_record(const LogId& id);

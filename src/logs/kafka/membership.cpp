@@ -1,8 +1,13 @@
 #include "logs/kafka/membership.h"
 
+#include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
+#include <span>
 #include <utility>
 
 #include "base/time.h"
@@ -14,12 +19,15 @@ namespace {
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
 constexpr std::int64_t kFreshNs = kNsPerSecond / 5;
+constexpr int kAnswerMs = 100;
+constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 
 }  // namespace
 
 Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std::string& topic,
-                                                     const std::string& group, const std::string& instance_id) {
-  auto made = std::unique_ptr<Membership>(new Membership(topic, group));
+                                                     std::int32_t partitions, const std::string& group,
+                                                     const std::string& instance_id, std::function<void()> wake) {
+  auto made = std::unique_ptr<Membership>(new Membership(topic, partitions, group, std::move(wake)));
   FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
                                           member_settings(cluster.options(), group, instance_id), made.get()));
   made->client_ = std::move(client);
@@ -29,52 +37,94 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
   if (const auto code = rd_kafka_subscribe(made->client_->get(), topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return fail(error_of({code, error_text(code)}, made->what()));
   }
+  made->polled_ns_ = cluster.now_ns();
+  made->thread_ = std::jthread([self = made.get()](const std::stop_token& stop) { self->run(stop); });
   return made;
 }
 
 Membership::~Membership() {
   if (!client_) return;
+  thread_ = {};
   rd_kafka_consumer_close(client_->get());
 }
 
 Result<std::vector<LogReader::Assignment>> Membership::poll() {
-  changes_.clear();
-  while (const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message{rd_kafka_consumer_poll(client_->get(), 0)}) {
-    // Records of paused partitions do not come; that it polled too late is followed by a rebalance.
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || message->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED) continue;
-    Failure failure{message->err, rd_kafka_message_errstr(message.get())};
-    if (failure.code == RD_KAFKA_RESP_ERR__FATAL) {
-      std::array<char, 512> text{};
-      failure.code = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
-      failure.reason = text.data();
-    }
-    const Error error = error_of(failure, what());
-    if (error.code == ErrorCode::kLogPermission || error.code == ErrorCode::kGroupRefused) {
-      if (!error_) error_ = error;
+  const std::lock_guard lock(mutex_);
+  polled_ns_ = client_->cluster().now_ns();
+  if (error_) return fail(*error_);
+  return std::exchange(changes_, {});
+}
+
+void Membership::commit_hint(std::int32_t partition, std::int64_t offset) {
+  const std::lock_guard lock(mutex_);
+  hints_[partition] = offset;
+}
+
+void Membership::run(const std::stop_token& stop) {
+  const KafkaOptions& options = client_->cluster().options();
+  const std::int64_t patience_ns =
+      std::max((options.max_poll_interval_ms - hung_ms(options)) * kNsPerMs, kShortestPatienceNs);
+  std::mutex resting;
+  std::condition_variable_any rest;
+  while (!stop.stop_requested()) {
+    const bool hung = [&] {
+      const std::lock_guard lock(mutex_);
+      return client_->cluster().now_ns() - polled_ns_ > patience_ns;
+    }();
+    if (hung) {
+      std::unique_lock lock(resting);
+      rest.wait_for(lock, stop, std::chrono::milliseconds(kAnswerMs), [] { return false; });
     } else {
-      client_->cluster().note(std::move(failure));
+      answer();
     }
   }
+}
+
+void Membership::answer() {
+  const Owned<rd_kafka_message_t, rd_kafka_message_destroy> message{rd_kafka_consumer_poll(client_->get(), kAnswerMs)};
+  answered_ns_ = client_->cluster().now_ns();
   std::array<char, 512> text{};
   if (const auto code = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
-      code != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {
-    error_ = error_of({code, text.data()}, what());
+      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return tell(error_of({code, text.data()}, what()));
   }
-  if (error_) return fail(*error_);
-  polled_ns_ = client_->cluster().now_ns();
-  return changes_;
+  // Records of paused partitions do not come; that it polled too late is followed by a rebalance.
+  if (!message || message->err == RD_KAFKA_RESP_ERR_NO_ERROR || message->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
+    return;
+  Failure failure{message->err, rd_kafka_message_errstr(message.get())};
+  const Error error = error_of(failure, what());
+  if (error.code == ErrorCode::kLogPermission || error.code == ErrorCode::kGroupPermission ||
+      error.code == ErrorCode::kGroupRefused) {
+    tell(error);
+  } else {
+    client_->cluster().note(std::move(failure));
+  }
+}
+
+void Membership::tell(Error error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (error_) return;
+    error_ = std::move(error);
+  }
+  if (wake_) wake_();
 }
 
 // Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
 // none is sent then, nor when these numbers may be old.
 void Membership::on_statistics(const ClientStatistics& statistics) {
-  if (statistics.steady && client_->cluster().now_ns() - polled_ns_ < kFreshNs) send_hints();
+  if (statistics.steady && client_->cluster().now_ns() - answered_ns_ < kFreshNs) send_hints();
 }
 
 void Membership::send_hints() {
-  if (hints_.empty()) return;
-  const PartitionList offsets(rd_kafka_topic_partition_list_new(static_cast<int>(hints_.size())));
-  for (const auto& [partition, offset] : std::exchange(hints_, {})) {
+  std::map<std::int32_t, std::int64_t> hints;
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(hints, hints_);
+  }
+  if (hints.empty()) return;
+  const PartitionList offsets(rd_kafka_topic_partition_list_new(static_cast<int>(hints.size())));
+  for (const auto& [partition, offset] : hints) {
     rd_kafka_topic_partition_list_add(offsets.get(), topic_.c_str(), partition)->offset = offset;
   }
   static_cast<void>(rd_kafka_commit(client_->get(), offsets.get(), 1));
@@ -94,13 +144,22 @@ void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partiti
     error = rd_kafka_incremental_unassign(client, partitions);
   }
   if (error != nullptr) {
-    if (!error_) error_ = error_of({rd_kafka_error_code(error), rd_kafka_error_string(error)}, what());
+    tell(error_of({rd_kafka_error_code(error), rd_kafka_error_string(error)}, what()));
     rd_kafka_error_destroy(error);
   }
   for (const rd_kafka_topic_partition_t& one : changed) {
-    if (!assigned) hints_.erase(one.partition);
-    changes_.push_back({one.partition, assigned ? LogReader::Change::kAssigned : LogReader::Change::kRevoked});
+    if (one.partition < partitions_) continue;
+    tell({ErrorCode::kPartitionCountChanged,
+          fmt::format("{}: it has more than {} partitions now", what(), partitions_)});
   }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const rd_kafka_topic_partition_t& one : changed) {
+      if (!assigned) hints_.erase(one.partition);
+      changes_.push_back({one.partition, assigned ? LogReader::Change::kAssigned : LogReader::Change::kRevoked});
+    }
+  }
+  if (wake_) wake_();
 }
 
 }  // namespace finpipe::kafka

@@ -32,10 +32,10 @@ rd_kafka_vu_t of_type(rd_kafka_vtype_t type) {
 
 }  // namespace
 
-Result<std::unique_ptr<Producer>> Producer::make(Cluster& cluster, const std::string& topic, std::int32_t partitions) {
-  auto made = std::unique_ptr<Producer>(new Producer(partitions));
-  FINPIPE_TRY_ASSIGN(client,
-                     Client::make(Client::Kind::kProducer, cluster, writer_settings(cluster.options()), made.get()));
+Result<std::unique_ptr<Producer>> Producer::make(Cluster& cluster, const std::string& topic, std::int32_t partitions,
+                                                 const Settings& settings, Numbers& numbers, OnTooLarge on_too_large) {
+  auto made = std::unique_ptr<Producer>(new Producer(partitions, numbers, std::move(on_too_large)));
+  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kProducer, cluster, settings, made.get()));
   made->client_ = std::move(client);
   made->client_->set_topic(topic);
   return made;
@@ -74,39 +74,47 @@ void Producer::produce(std::int32_t partition, const Record& record) {
   const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{
       rd_kafka_produceva(client_->get(), arguments.data(), count)};
   if (error) {
-    return give_up(error_of({rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get())},
-                            fmt::format("{}: partition {}", client_->topic_name(), partition)));
+    // A fatal one is the consequence of another, which poll finds.
+    if (rd_kafka_error_is_fatal(error.get()) == 0)
+      give_up(error_at({rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get())}, partition));
+    return;
   }
   pending_bytes_ += counted;
   numbers_.pending_bytes = static_cast<std::int64_t>(pending_bytes_);
 }
 
 void Producer::on_delivery(const Client::Delivery& delivery) {
-  const auto partition = static_cast<std::size_t>(delivery.partition);
   pending_bytes_ -= delivery.tag & kSizeMask;
   // Those that are dropped because of another one say nothing.
   const bool is_dropped =
-      delivery.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || delivery.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+      delivery.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || delivery.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+      delivery.code == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE || delivery.code == RD_KAFKA_RESP_ERR__FATAL;
   if (error_ || is_dropped) return;
+  if (delivery.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && on_too_large_ && on_too_large_(delivery)) return;
   if (delivery.code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return give_up(error_of({delivery.code, error_text(delivery.code)},
-                            fmt::format("{}: partition {}", client_->topic_name(), delivery.partition)));
+    return give_up(error_at({delivery.code, error_text(delivery.code)}, delivery.partition));
   }
   ++numbers_.records;
   if (now_us_ == 0) now_us_ = client_->cluster().now_ns() / 1'000;
   const std::uint64_t took_us = (static_cast<std::uint64_t>(now_us_) - (delivery.tag >> kSizeBits)) & kTimeMask;
   numbers_.latency.add(static_cast<std::int64_t>(took_us));
-  if (delivery.offset < 0) {
-    any_unknown_ = is_unknown_[partition] = true;
+  Partition& at = partitions_[static_cast<std::size_t>(delivery.partition)];
+  if (delivery.offset < 0 || delivery.offset == at.next_of_unknown) {
+    at.next_of_unknown = delivery.offset + 1;
+    any_unknown_ = at.is_unknown = true;
     return;
   }
-  if (delivery.offset < ends_[partition]) {
+  // An end that was asked for may be beyond what is in flight.
+  if (delivery.offset <= at.newest) {
     return give_up(
         {ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} got offset {} after {}", client_->topic_name(),
-                                               partition, delivery.offset, ends_[partition] - 1)});
+                                               delivery.partition, delivery.offset, at.newest)});
   }
-  ends_[partition] = delivery.offset + 1;
-  is_new_[partition] = true;
+  if (at.newest >= 0 && !at.next_of_unknown && delivery.offset > at.newest + 1) at.is_shared = true;
+  at.next_of_unknown.reset();
+  at.newest = delivery.offset;
+  at.end = std::max(at.end, delivery.offset + 1);
+  at.is_new = true;
 }
 
 Result<void> Producer::poll(int wait_ms) {
@@ -127,8 +135,9 @@ Result<void> Producer::poll(int wait_ms) {
 }
 
 Result<void> Producer::ask_unknown_ends() {
-  for (std::size_t p = 0; p < ends_.size(); ++p) {
-    if (!is_unknown_[p]) continue;
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    Partition& at = partitions_[p];
+    if (!at.is_unknown) continue;
     const auto partition = static_cast<std::int32_t>(p);
     std::int64_t begin = 0;
     std::int64_t end = 0;
@@ -137,22 +146,34 @@ Result<void> Producer::ask_unknown_ends() {
           return rd_kafka_query_watermark_offsets(client_->get(), client_->topic_name().c_str(), partition, &begin,
                                                   &end, timeout_ms);
         }));
-    ends_[p] = std::max(ends_[p], end);
-    is_unknown_[p] = false;
-    is_new_[p] = true;
+    at.end = std::max(at.end, end);
+    at.is_unknown = false;
+    at.is_new = true;
   }
   any_unknown_ = false;
   return {};
 }
 
 std::vector<std::int32_t> Producer::take_acknowledged() {
-  std::vector<std::int32_t> partitions;
-  for (std::size_t p = 0; p < is_new_.size(); ++p) {
-    if (!is_new_[p]) continue;
-    is_new_[p] = false;
-    partitions.push_back(static_cast<std::int32_t>(p));
+  std::vector<std::int32_t> taken;
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    if (std::exchange(partitions_[p].is_new, false)) taken.push_back(static_cast<std::int32_t>(p));
   }
-  return partitions;
+  return taken;
+}
+
+std::vector<std::int32_t> Producer::take_shared() {
+  std::vector<std::int32_t> taken;
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    if (std::exchange(partitions_[p].is_shared, false)) taken.push_back(static_cast<std::int32_t>(p));
+  }
+  return taken;
+}
+
+Error Producer::error_at(const Failure& failure, std::int32_t partition) const {
+  Error error = error_of(failure, fmt::format("{}: partition {}", client_->topic_name(), partition));
+  if (error.code == ErrorCode::kLogPermission) error.code = ErrorCode::kLogWritePermission;
+  return error;
 }
 
 void Producer::give_up(Error error) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,43 +32,61 @@ class Producer final : public Client::Owner {
     Latency latency;                              // from produce to acknowledgement
   };
 
+  // Decides of a record that the topic does not take because of its size; false: that is an error.
+  using OnTooLarge = std::function<bool(const Client::Delivery&)>;
+
   // Errors: kBadSetting, kBadCertificate.
   [[nodiscard]] static Result<std::unique_ptr<Producer>> make(Cluster& cluster, const std::string& topic,
-                                                              std::int32_t partitions);
+                                                              std::int32_t partitions, const Settings& settings,
+                                                              Numbers& numbers, OnTooLarge on_too_large = {});
   ~Producer() override;
 
   [[nodiscard]] Client& client() { return *client_; }
-  [[nodiscard]] std::int32_t partitions() const { return static_cast<std::int32_t>(ends_.size()); }
+  [[nodiscard]] std::int32_t partitions() const { return static_cast<std::int32_t>(partitions_.size()); }
 
   // Copies the record. What is refused at once shows as the error of the next poll.
   void produce(std::int32_t partition, const Record& record);
   // Collects acknowledgements; waits so long for one. An error is permanent, and nothing is written after it:
-  // kLogPermission, kTopicMissing, kLogIdsDiffer, kLogRefused.
+  // kLogWritePermission, kTopicMissing, kLogIdsDiffer, kLogRefused.
   [[nodiscard]] Result<void> poll(int wait_ms);
+  // Nothing more is sent, and the error is that of every poll from now on.
+  void give_up(Error error);
   // Partitions with new acknowledgements, since it was called last.
   [[nodiscard]] std::vector<std::int32_t> take_acknowledged();
+  // Those where somebody else wrote between records of ours, since it was called last.
+  [[nodiscard]] std::vector<std::int32_t> take_shared();
   // One past the newest acknowledged record of ours; 0: none yet.
-  [[nodiscard]] std::int64_t end(std::int32_t partition) const { return ends_.at(static_cast<std::size_t>(partition)); }
+  [[nodiscard]] std::int64_t end(std::int32_t partition) const {
+    return partitions_.at(static_cast<std::size_t>(partition)).end;
+  }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
-  [[nodiscard]] const Numbers& numbers() const { return numbers_; }
 
   void on_delivery(const Client::Delivery& delivery) override;
 
  private:
-  explicit Producer(std::int32_t partitions)
-      : ends_(static_cast<std::size_t>(partitions)), is_new_(ends_.size()), is_unknown_(ends_.size()) {}
-  void give_up(Error error);
+  struct Partition {
+    std::int64_t end = 0;
+    std::int64_t newest = -1;  // offset that was told of a record of ours
+    // Something is in the log, but the broker did not say where; librdkafka counts on from there through the batch.
+    std::optional<std::int64_t> next_of_unknown;
+    bool is_unknown = false;  // the same, until the end was asked for
+    bool is_new = false;      // acknowledged since it was told
+    bool is_shared = false;
+  };
+
+  Producer(std::int32_t partitions, Numbers& numbers, OnTooLarge on_too_large)
+      : partitions_(static_cast<std::size_t>(partitions)), on_too_large_(std::move(on_too_large)), numbers_(numbers) {}
   [[nodiscard]] Result<void> ask_unknown_ends();
+  [[nodiscard]] Error error_at(const Failure& failure, std::int32_t partition) const;
 
   std::unique_ptr<Client> client_;
-  std::vector<std::int64_t> ends_;  // by partition, as the others
-  std::vector<bool> is_new_;        // acknowledged since it was told
-  std::vector<bool> is_unknown_;    // something is in the log, but the broker did not say where
+  std::vector<Partition> partitions_;
+  OnTooLarge on_too_large_;
   bool any_unknown_ = false;
   std::size_t pending_bytes_ = 0;
   std::int64_t now_us_ = 0;  // of this poll
   std::optional<Error> error_;
-  Numbers numbers_;
+  Numbers& numbers_;
 };
 
 }  // namespace finpipe::kafka

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "codec/records.h"
+#include "logs/kafka/log_identity.h"
 #include "logs/record_size.h"
 
 namespace finpipe::kafka {
@@ -35,6 +36,13 @@ RecordType type_of(const rd_kafka_message_t& message) {
     if (text(value, size) == "control") return RecordType::kControl;
   }
   return message.key == nullptr ? RecordType::kControl : RecordType::kTrade;
+}
+
+// librdkafka keeps the record to itself that ends somebody's transaction. It stands for a control record that says
+// nothing, so that offsets stay consecutive.
+bool is_marker_before(const rd_kafka_message_t& message, std::int64_t next) {
+  return (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) &&
+         message.offset == next + 1;
 }
 
 LogRecord record_of(const rd_kafka_message_t& message) {
@@ -118,6 +126,7 @@ Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
   }
   drop(partition);
   at.next = offset;
+  if (waiting_) shared_.cluster.set_waiting(this, waiting_ = false);
   return at.paused ? Result<void>() : start(partition);
 }
 
@@ -166,14 +175,15 @@ Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
   fetcher_->client().poll(0);
   if (membership_) FINPIPE_TRY(rebalance());
   FINPIPE_TRY(read(max_bytes));
-  if (batches_.empty() && changes_.empty()) {
-    const bool waiting = behind();
-    if (waiting) {
-      fetcher_->wait();
-      FINPIPE_TRY(read(max_bytes));
+  if (batches_.empty() && changes_.empty() && behind()) {
+    fetcher_->wait();
+    FINPIPE_TRY(read(max_bytes));
+    if (batches_.empty()) {
+      shared_.cluster.set_waiting(this, waiting_ = true);
+      FINPIPE_TRY(shared_.cluster.check_patience(this, fetcher_->client().topic_name()));
     }
-    if (waiting_ || waiting) shared_.cluster.set_waiting(this, waiting_ = waiting && batches_.empty());
   }
+  if (waiting_ && (!batches_.empty() || !behind())) shared_.cluster.set_waiting(this, waiting_ = false);
   if (membership_) tell_lag();
   shared_.records_read += static_cast<std::int64_t>(records_.size());
   std::swap(assignments_, changes_);
@@ -216,6 +226,12 @@ Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_byte
   while (true) {
     if (at.taken.empty() && !take(partition)) return true;
     const rd_kafka_message_t& message = *at.taken.front();
+    if (is_marker_before(message, at.next)) {
+      records_.push_back({RecordType::kControl, std::nullopt, {}});
+      bytes_ += kRecordOverheadBytes;
+      ++at.next;
+      continue;
+    }
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR || message.offset != at.next) {
       FINPIPE_TRY(check(partition, message));
       rd_kafka_message_destroy(at.taken.front());
@@ -249,8 +265,9 @@ Result<void> Reader::check(std::int32_t partition, const rd_kafka_message_s& mes
   Cursor& at = cursor(partition);
   const std::string where =
       fmt::format("{}: partition {}, offset {}", fetcher_->client().topic_name(), partition, at.next);
-  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (message.offset < at.next) return {};  // of a batch that holds the one that was sought
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    // Of a batch that holds the one that was sought, or the end that is reached.
+    if (message.offset < at.next + (message.err == RD_KAFKA_RESP_ERR_NO_ERROR ? 0 : 1)) return {};
     return fail(ErrorCode::kLogIncomplete, fmt::format("{} is followed by {}", where, message.offset));
   }
   Failure failure{message.err, rd_kafka_message_errstr(&message)};
@@ -274,9 +291,8 @@ Result<void> Reader::check_missing(std::int32_t partition) {
 Result<void> Reader::check_log_id(std::int32_t partition, std::string_view value) {
   const auto stated = stated_log_id(value);
   if (!stated || *stated == shared_.log_id) return {};
-  return fail(ErrorCode::kLogIdsDiffer,
-              fmt::format("{}: partition {}, offset {} is of another log", fetcher_->client().topic_name(), partition,
-                          cursor(partition).next));
+  // Somebody may have written it who has not seen yet that the topic was made anew: that is for the processor to judge.
+  return check_still_the_log(shared_, partition);
 }
 
 // Whether records that are known to be there are waited for.

@@ -24,12 +24,12 @@ std::string protocol(KafkaOptions::Protocol protocol) {
   return "";
 }
 
-Settings common_settings(const KafkaOptions& options) {
+Settings common_settings(const KafkaOptions& options, Statistics statistics, std::int64_t max_bytes = kMaxRecordBytes) {
   Settings settings = {
       {"bootstrap.servers", options.brokers},
       {"client.id", "finpipe"},
       {"security.protocol", protocol(options.protocol)},
-      {"statistics.interval.ms", "1000"},
+      {"statistics.interval.ms", statistics == Statistics::kEachSecond ? "1000" : "0"},
       {"reconnect.backoff.ms", "100"},
       {"reconnect.backoff.max.ms", "1000"},
       {"socket.nagle.disable", "true"},
@@ -37,7 +37,7 @@ Settings common_settings(const KafkaOptions& options) {
       // One that stopped answering is noticed so soon.
       {"socket.timeout.ms", "10000"},
       {"socket.connection.setup.timeout.ms", "10000"},
-      {"message.max.bytes", std::to_string(kMaxRecordBytes)},
+      {"message.max.bytes", std::to_string(max_bytes)},
       // A topic that is gone for longer than a broker needs to start is gone.
       {"topic.metadata.propagation.max.ms", "30000"},
       {"topic.metadata.refresh.interval.ms", "60000"},
@@ -56,6 +56,7 @@ Settings common_settings(const KafkaOptions& options) {
     if (!options.ca_file.empty()) settings.emplace_back("ssl.ca.location", options.ca_file);
     if (!options.certificate_file.empty()) settings.emplace_back("ssl.certificate.location", options.certificate_file);
     if (!options.key_file.empty()) settings.emplace_back("ssl.key.location", options.key_file);
+    if (!options.key_password.empty()) settings.emplace_back("ssl.key.password", options.key_password);
   }
   return settings;
 }
@@ -67,7 +68,7 @@ std::string bars_topic(const KafkaOptions& options) { return options.prefix + ".
 std::string letters_topic(const KafkaOptions& options) { return options.prefix + ".dead-letters"; }
 
 Settings writer_settings(const KafkaOptions& options) {
-  Settings settings = common_settings(options);
+  Settings settings = common_settings(options, Statistics::kEachSecond);
   const bool fast = options.profile == KafkaOptions::Profile::kLatency;
   settings.insert(settings.end(), {
                                       {"enable.idempotence", "true"},
@@ -87,8 +88,22 @@ Settings writer_settings(const KafkaOptions& options) {
   return settings;
 }
 
-Settings reader_settings(const KafkaOptions& options, std::int32_t partitions) {
-  Settings settings = common_settings(options);
+Settings letters_settings(const KafkaOptions& options) {
+  Settings settings = common_settings(options, Statistics::kNone, kMaxLetterBytes);
+  settings.insert(settings.end(), {
+                                      {"enable.idempotence", "true"},
+                                      {"acks", "all"},
+                                      {"message.timeout.ms", "0"},
+                                      {"retry.backoff.ms", "100"},
+                                      {"linger.ms", "1"},
+                                      {"compression.type", "lz4"},
+                                      {"batch.size", std::to_string(kLettersBatchBytes)},
+                                  });
+  return settings;
+}
+
+Settings reader_settings(const KafkaOptions& options, std::int32_t partitions, Statistics statistics) {
+  Settings settings = common_settings(options, statistics);
   const std::int64_t queued_kb = std::max<std::int64_t>(kPrefetchBytes / 1024 / std::max(partitions, 1), 64);
   const std::int64_t fetch_bytes = std::clamp<std::int64_t>(queued_kb * 1024 / 2, 16'384, 1'048'576);
   settings.insert(settings.end(), {
@@ -97,6 +112,9 @@ Settings reader_settings(const KafkaOptions& options, std::int32_t partitions) {
                                       {"enable.auto.commit", "false"},
                                       {"enable.auto.offset.store", "false"},
                                       {"check.crcs", "true"},
+                                      {"enable.partition.eof", "true"},
+                                      // What others write in transactions has offsets too.
+                                      {"isolation.level", "read_uncommitted"},
                                       {"fetch.wait.max.ms", std::to_string(kFetchWaitMs)},
                                       {"fetch.error.backoff.ms", "100"},
                                       {"fetch.message.max.bytes", std::to_string(fetch_bytes)},
@@ -107,8 +125,12 @@ Settings reader_settings(const KafkaOptions& options, std::int32_t partitions) {
   return settings;
 }
 
+std::int64_t hung_ms(const KafkaOptions& options) {
+  return std::max(options.session_timeout_ms, options.max_poll_interval_ms / 2);
+}
+
 Settings member_settings(const KafkaOptions& options, const std::string& group, const std::string& instance_id) {
-  Settings settings = common_settings(options);
+  Settings settings = common_settings(options, Statistics::kEachSecond);
   // A member learns by its heartbeats that others came or went.
   const std::int64_t heartbeat_ms = std::clamp<std::int64_t>(options.session_timeout_ms / 10, 100, 500);
   settings.insert(settings.end(), {
@@ -116,7 +138,7 @@ Settings member_settings(const KafkaOptions& options, const std::string& group, 
                                       {"partition.assignment.strategy", "cooperative-sticky"},
                                       {"session.timeout.ms", std::to_string(options.session_timeout_ms)},
                                       {"heartbeat.interval.ms", std::to_string(heartbeat_ms)},
-                                      {"max.poll.interval.ms", std::to_string(options.max_poll_interval_ms)},
+                                      {"max.poll.interval.ms", std::to_string(hung_ms(options))},
                                       {"allow.auto.create.topics", "false"},
                                       {"auto.offset.reset", "error"},
                                       {"enable.auto.commit", "false"},

@@ -23,6 +23,7 @@ struct SharedState {
   std::vector<std::atomic<std::int64_t>> ends;  // as acknowledged, by partition
   std::vector<std::atomic<std::int64_t>> lags;  // of the group reader
   std::atomic<std::int64_t> records_read = 0;
+  std::atomic<bool> others_wrote = false;  // since it was asked
 };
 
 }  // namespace finpipe::kafka

@@ -2,28 +2,34 @@
 
 #include <utility>
 
+#include "base/time.h"
+#include "logs/kafka/log_identity.h"
 #include "logs/record_size.h"
 
 namespace finpipe::kafka {
 namespace {
 
-constexpr int kWaitMs = 10;  // for an acknowledgement, of a caller that does nothing else
+constexpr int kWaitMs = 2;  // for an acknowledgement, of a caller that does nothing else
 
 }  // namespace
-
-Result<std::unique_ptr<Writer>> Writer::make(SharedState& shared) {
-  FINPIPE_TRY_ASSIGN(producer,
-                     Producer::make(shared.cluster, ticks_topic(shared.cluster.options()), shared.partitions()));
-  return std::unique_ptr<Writer>(new Writer(shared, std::move(producer)));
-}
 
 Writer::~Writer() { shared_.cluster.set_waiting(this, false); }
 
 LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogRecord> records) {
   std::size_t bytes = 0;
   for (const LogRecord& record : records) bytes += record_bytes(record);
-  const std::size_t pending = producer_->pending_bytes();
+  const std::size_t pending = pending_bytes();
   if (pending > 0 && pending + bytes > shared_.cluster.options().max_pending_bytes) return Append::kFull;
+  if (!producer_ && !error_) {
+    auto made = Producer::make(shared_.cluster, ticks_topic(shared_.cluster.options()), shared_.partitions(),
+                               writer_settings(shared_.cluster.options()), numbers_);
+    if (made) {
+      producer_ = *std::move(made);
+    } else {
+      error_ = made.error();
+    }
+  }
+  if (error_) return Append::kAccepted;  // the next poll says so
   appended_ = true;
   for (const LogRecord& record : records) {
     const bool is_trade = record.type == RecordType::kTrade;
@@ -39,6 +45,8 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
 
 Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
   acknowledged_.clear();
+  if (error_) return fail(*error_);
+  if (!producer_) return acknowledged_;
   const bool idle = !std::exchange(appended_, false);
   FINPIPE_TRY(producer_->poll(idle && producer_->pending_bytes() > 0 ? kWaitMs : 0));
   for (const std::int32_t partition : producer_->take_acknowledged()) {
@@ -46,10 +54,33 @@ Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
     shared_.ends[static_cast<std::size_t>(partition)] = end;
     acknowledged_.push_back({partition, end});
   }
-  const bool waiting = producer_->pending_bytes() > 0;
-  if (waiting_ && !acknowledged_.empty()) shared_.cluster.set_waiting(this, waiting_ = false);
-  if (waiting_ != waiting) shared_.cluster.set_waiting(this, waiting_ = waiting);
+  FINPIPE_TRY(check_others());
+  FINPIPE_TRY(check_patience());
   return acknowledged_;
+}
+
+// Others may write: an operator for example, or an ingest that was replaced. But the topic may also have been made
+// anew.
+Result<void> Writer::check_others() {
+  const auto partitions = producer_->take_shared();
+  if (partitions.empty()) return {};
+  shared_.others_wrote = true;
+  const std::int64_t now_ns = shared_.cluster.now_ns();
+  if (now_ns - checked_ns_ < kNsPerSecond) return {};
+  checked_ns_ = now_ns;
+  const auto same = check_still_the_log(shared_, partitions.front());
+  if (!same) producer_->give_up(same.error());
+  return same;
+}
+
+Result<void> Writer::check_patience() {
+  const bool waiting = producer_->pending_bytes() > 0;
+  if (waiting_ && (!waiting || !acknowledged_.empty())) shared_.cluster.set_waiting(this, waiting_ = false);
+  if (waiting && !waiting_) shared_.cluster.set_waiting(this, waiting_ = true);
+  if (!waiting_) return {};
+  const auto patient = shared_.cluster.check_patience(this, producer_->client().topic_name());
+  if (!patient) producer_->give_up(patient.error());
+  return patient;
 }
 
 }  // namespace finpipe::kafka

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,24 +14,27 @@ namespace finpipe::kafka {
 
 class Writer final : public LogWriter {
  public:
-  // Errors: kBadSetting, kBadCertificate.
-  [[nodiscard]] static Result<std::unique_ptr<Writer>> make(SharedState& shared);
+  explicit Writer(SharedState& shared) : shared_(shared) {}
   ~Writer() override;
 
   [[nodiscard]] std::int32_t partitions() const override { return shared_.partitions(); }
   [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override;
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override;
-  [[nodiscard]] std::size_t pending_bytes() const override { return producer_->pending_bytes(); }
-  [[nodiscard]] const Producer::Numbers& numbers() const { return producer_->numbers(); }
+  [[nodiscard]] std::size_t pending_bytes() const override { return producer_ ? producer_->pending_bytes() : 0; }
+  [[nodiscard]] const Producer::Numbers& numbers() const { return numbers_; }
 
  private:
-  Writer(SharedState& shared, std::unique_ptr<Producer> producer) : shared_(shared), producer_(std::move(producer)) {}
+  [[nodiscard]] Result<void> check_patience();
+  [[nodiscard]] Result<void> check_others();
 
   SharedState& shared_;
-  std::unique_ptr<Producer> producer_;
+  Producer::Numbers numbers_;
+  std::unique_ptr<Producer> producer_;  // from the first append on: most processes never write
+  std::optional<Error> error_;          // it could not be made
   std::vector<Acknowledged> acknowledged_;
   bool appended_ = false;  // since the last poll
   bool waiting_ = false;
+  std::int64_t checked_ns_ = 0;  // that the topic still is the log
 };
 
 }  // namespace finpipe::kafka

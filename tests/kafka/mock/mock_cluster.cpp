@@ -59,6 +59,8 @@ void MockCluster::set_down(bool down) {
   }
 }
 
+void MockCluster::set_delay(int ms) { rd_kafka_mock_broker_set_rtt(cluster_, 1, ms); }
+
 void MockCluster::refuse_produce(int code, int times) {
   const std::vector<rd_kafka_resp_err_t> errors(static_cast<std::size_t>(times),
                                                 static_cast<rd_kafka_resp_err_t>(code));

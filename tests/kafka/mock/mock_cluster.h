@@ -24,6 +24,8 @@ class MockCluster {
   [[nodiscard]] KafkaOptions options() const;
   void create_topic(const std::string& name, std::int32_t partitions);
   void set_down(bool down);
+  // How long the broker takes for each answer.
+  void set_delay(int ms);
   // The next produce requests fail with this rd_kafka_resp_err_t.
   void refuse_produce(int code, int times);
 

@@ -14,7 +14,7 @@ TEST(KafkaErrors, EachCauseHasACodeOfItsOwn) {
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__TRANSPORT), ErrorCode::kBrokerUnreachable);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__AUTHENTICATION), ErrorCode::kLogLogin);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED), ErrorCode::kLogPermission);
-  EXPECT_EQ(code(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED), ErrorCode::kLogPermission);
+  EXPECT_EQ(code(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED), ErrorCode::kGroupPermission);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED), ErrorCode::kLogPermission);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART), ErrorCode::kTopicMissing);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET), ErrorCode::kOffsetOutOfRange);
@@ -49,6 +49,26 @@ TEST(KafkaErrors, AMethodThatTheBrokerDoesNotHaveIsNoBadPassword) {
                  "SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL "
                  "mechanism: mechanism not supported"),
             ErrorCode::kLogLoginMethod);
+}
+
+TEST(KafkaErrors, AnotherProtocolIsNamed) {
+  EXPECT_EQ(code(RD_KAFKA_RESP_ERR__SSL,
+                 "SSL handshake failed: wrong version number: connecting to a PLAINTEXT broker listener?"),
+            ErrorCode::kLogProtocol);
+  EXPECT_EQ(code(RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                 "SASL PLAIN mechanism handshake failed: Broker: Request is not valid given the current SASL state: "
+                 "broker's supported mechanisms: "),
+            ErrorCode::kLogProtocol);
+  EXPECT_EQ(code(RD_KAFKA_RESP_ERR__TRANSPORT,
+                 "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol "
+                 "configuration (connecting to a SSL listener?) or broker version is < 0.10"),
+            ErrorCode::kLogProtocol);
+}
+
+TEST(KafkaErrors, AConnectionThatEndsInALoginIsNoRefusal) {
+  EXPECT_FALSE(is_refusal({RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                           "SASL PLAIN mechanism handshake failed: Local: Broker transport failure: broker's supported "
+                           "mechanisms: (n/a)"}));
 }
 
 TEST(KafkaErrors, OnlyAnAnswerIsARefusal) {

@@ -30,16 +30,30 @@ TEST(KafkaSettings, TheWriterLosesNothingAndKeepsTheOrder) {
 }
 
 TEST(KafkaSettings, AReaderNeverJumpsAndNeverCommits) {
-  for (auto settings : {as_map(reader_settings(on("b:1"), 6)), as_map(member_settings(on("b:1"), "g", ""))}) {
+  for (auto settings :
+       {as_map(reader_settings(on("b:1"), 6, Statistics::kNone)), as_map(member_settings(on("b:1"), "g", ""))}) {
     EXPECT_EQ(settings["auto.offset.reset"], "error");
     EXPECT_EQ(settings["enable.auto.commit"], "false");
     EXPECT_EQ(settings["allow.auto.create.topics"], "false");
   }
 }
 
+// librdkafka keeps them until the client is polled.
+TEST(KafkaSettings, ClientsThatMayNotBePolledHaveNoStatistics) {
+  EXPECT_EQ(as_map(reader_settings(on("b:1"), 6, Statistics::kNone))["statistics.interval.ms"], "0");
+  EXPECT_EQ(as_map(letters_settings(on("b:1")))["statistics.interval.ms"], "0");
+}
+
+TEST(KafkaSettings, AHungMemberIsGivenUpWithinMaxPollInterval) {
+  KafkaOptions options = on("b:1");
+  EXPECT_EQ(as_map(member_settings(options, "g", ""))["max.poll.interval.ms"], "150000");
+  options.max_poll_interval_ms = options.session_timeout_ms;
+  EXPECT_EQ(hung_ms(options), options.session_timeout_ms);
+}
+
 TEST(KafkaSettings, WhatReadersPrefetchIsBoundedInTotal) {
   for (const std::int32_t partitions : {1, 6, 64, 128}) {
-    auto settings = as_map(reader_settings(on("b:1"), partitions));
+    auto settings = as_map(reader_settings(on("b:1"), partitions, Statistics::kNone));
     EXPECT_LE(std::stoll(settings["queued.max.messages.kbytes"]) * partitions, 8 * 1024) << partitions;
     EXPECT_LE(std::stoll(settings["fetch.message.max.bytes"]) * partitions, 4 << 20) << partitions;
   }
@@ -49,12 +63,15 @@ TEST(KafkaSettings, SecretsGoOnlyWhereALoginIsUsed) {
   KafkaOptions options = on("b:1");
   options.user = "u";
   options.password = "secret";
+  options.key_file = "/nowhere/key.pem";
+  options.key_password = "secret too";
   EXPECT_EQ(as_map(writer_settings(options)).count("sasl.password"), 0U);
   options.protocol = KafkaOptions::Protocol::kSaslTls;
   auto settings = as_map(writer_settings(options));
   EXPECT_EQ(settings["security.protocol"], "sasl_ssl");
   EXPECT_EQ(settings["sasl.mechanism"], "SCRAM-SHA-512");
   EXPECT_EQ(settings["sasl.password"], "secret");
+  EXPECT_EQ(settings["ssl.key.password"], "secret too");
   EXPECT_EQ(settings["ssl.endpoint.identification.algorithm"], "https");
 }
 
@@ -68,7 +85,8 @@ TEST(KafkaSettings, EveryClientCanBeMade) {
     options.password = "p";
     Cluster cluster(options, {});
     EXPECT_TRUE(Client::make(Client::Kind::kProducer, cluster, writer_settings(options)));
-    EXPECT_TRUE(Client::make(Client::Kind::kConsumer, cluster, reader_settings(options, 64)));
+    EXPECT_TRUE(Client::make(Client::Kind::kProducer, cluster, letters_settings(options)));
+    EXPECT_TRUE(Client::make(Client::Kind::kConsumer, cluster, reader_settings(options, 64, Statistics::kNone)));
     EXPECT_TRUE(Client::make(Client::Kind::kConsumer, cluster, member_settings(options, "g", "one")));
   }
 }
@@ -92,7 +110,7 @@ TEST(KafkaSettings, ACertificateFileThatIsNotThereIsNamed) {
   options.protocol = KafkaOptions::Protocol::kTls;
   options.ca_file = "/nowhere/ca.pem";
   Cluster cluster(options, {});
-  const auto made = Client::make(Client::Kind::kConsumer, cluster, reader_settings(options, 1));
+  const auto made = Client::make(Client::Kind::kConsumer, cluster, reader_settings(options, 1, Statistics::kNone));
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code, ErrorCode::kBadCertificate);
   EXPECT_NE(made.error().detail.find("ssl.ca.location"), std::string::npos) << made.error().detail;
