@@ -105,14 +105,20 @@ void check_feed(Findings& findings, Settings settings) {
 }
 
 // Topics are made and checked by --create; of a log with a problem nullptr.
-bool check_topics(Findings& findings, const Settings& settings, const KafkaUrl& url) {
-  const auto done = create_log(settings, url);
+bool check_topics(Findings& findings, const Settings& settings, const KafkaUrl& url,
+                  const std::vector<CheckpointRow>& checkpoints) {
+  std::optional<LogId> known;
+  for (const CheckpointRow& row : checkpoints) {
+    if (const auto checkpoint = decode_checkpoint(row)) known = checkpoint->log_id;
+  }
+  const auto done = create_log(settings, url, known);
   if (!done) return findings.problem("topics", done.error()), false;
   for (const std::string& line : *done) findings.ok("topics", line);
   return true;
 }
 
-std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings, bool create) {
+std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings, bool create,
+                                   const std::vector<CheckpointRow>& checkpoints) {
   const auto problem = [&findings](const Error& error) {
     findings.problem("log", error);
     return nullptr;
@@ -121,7 +127,8 @@ std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings,
   if (!url) return problem(url.error());
   const auto* const place = std::get_if<DirectoryUrl>(&*url);
   if (place != nullptr && !check_directory(findings, "log", place->directory)) return nullptr;
-  if (place == nullptr && create && !check_topics(findings, settings, std::get<KafkaUrl>(*url))) return nullptr;
+  if (place == nullptr && create && !check_topics(findings, settings, std::get<KafkaUrl>(*url), checkpoints))
+    return nullptr;
   auto log = open_log(settings, Access::kRead);
   if (!log) return problem(log.error());
   std::int64_t records = 0;
@@ -215,7 +222,7 @@ void check_parts(Findings& findings, const Settings& settings, bool create) {
     checkpoints = check_cassandra(findings, settings, std::get<CassandraUrl>(*url), create);
   }
   // The store first: then the log holds at least what the checkpoints say.
-  const auto log = check_log(findings, settings, create);
+  const auto log = check_log(findings, settings, create, checkpoints);
   if (log == nullptr) return;
   for (const CheckpointRow& row : checkpoints) {
     if (const auto good = check_checkpoint(row, *log); !good) {

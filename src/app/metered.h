@@ -57,6 +57,7 @@ class MeteredLogWriter final : public LogWriter {
     return acknowledged;
   }
   [[nodiscard]] std::size_t pending_bytes() const override { return to_.pending_bytes(); }
+  [[nodiscard]] bool others_wrote() override { return to_.others_wrote(); }
 
  private:
   LogWriter& to_;

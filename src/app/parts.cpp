@@ -151,10 +151,11 @@ Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access acces
   return std::make_unique<OpenedLog<EmbeddedLog>>(std::move(log));
 }
 
-Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url) {
+Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,
+                                            const std::optional<LogId>& known) {
   FINPIPE_TRY_ASSIGN(options, kafka_options(settings, url));
   options.patience_ms = kPatienceMs;
-  return create_kafka_topics(options, settings.kafka_topics);
+  return create_kafka_topics(options, settings.kafka_topics, known);
 }
 
 Result<StorePart> open_store(const Settings& settings, Access access, Patience patience) {

@@ -61,8 +61,10 @@ class LogPart {
 [[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
                                                         Patience patience = Patience::kSome,
                                                         std::function<bool()> stop = {});
-// Creates topics, and checks those that are there; returns what was done, a line each.
-[[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url);
+// Creates topics, and checks those that are there; returns what was done, a line each. `known`: the log's id, as a
+// store's checkpoints say.
+[[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,
+                                                          const std::optional<LogId>& known);
 
 // A store, to be written and to be read.
 class StorePart {

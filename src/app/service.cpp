@@ -350,9 +350,8 @@ class Service {
   }
 
   void open_processor() {
-    auto reader = role_ == Role::kProcess
-                      ? log_->group_reader(group(), settings_.kafka_instance_id, [this] { wake(); })
-                      : log_->reader([this] { wake(); });
+    auto reader = role_ == Role::kProcess ? log_->group_reader(group(), settings_.kafka_instance_id, [this] { wake(); })
+                                          : log_->reader([this] { wake(); });
     ProcessorOptions options;
     Store* store = nullptr;
     if (role_ == Role::kServe) {

@@ -81,6 +81,8 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "PEM file of the certificate to show to Kafka's brokers", false},
     {Setting::kKafkaKey, "kafka-key", "FINPIPE_KAFKA_KEY", SettingType::kPath, "", "",
      "PEM file of the key of that certificate", false},
+    {Setting::kKafkaKeyPassword, "kafka-key-password", "FINPIPE_KAFKA_KEY_PASSWORD", SettingType::kText, "", "",
+     "the password of that file; there is no flag for it, since other users of a machine can see flags", true},
     {Setting::kKafkaBuffer, "kafka-buffer", "FINPIPE_KAFKA_BUFFER", SettingType::kInteger, "64", "",
      "MiB of records that may wait for Kafka; beyond that the feed waits", false},
     {Setting::kKafkaGroup, "kafka-group", "FINPIPE_KAFKA_GROUP", SettingType::kText, "", "",
@@ -228,6 +230,7 @@ Result<void> parse_kafka_settings(const SettingValues& values, Settings& setting
   options.ca_file = text(Setting::kKafkaCaFile);
   options.certificate_file = text(Setting::kKafkaCertificate);
   options.key_file = text(Setting::kKafkaKey);
+  options.key_password = text(Setting::kKafkaKeyPassword);
   FINPIPE_TRY_ASSIGN(tls, parse_flag(values, Setting::kKafkaTls));
   FINPIPE_TRY(check_access(values, Setting::kKafkaTls, tls, Setting::kKafkaCaFile,
                            std::array{std::pair(Setting::kKafkaCertificate, Setting::kKafkaKey),

@@ -43,6 +43,7 @@ enum class Setting : std::uint8_t {
   kKafkaCaFile,
   kKafkaCertificate,
   kKafkaKey,
+  kKafkaKeyPassword,
   kKafkaBuffer,
   kKafkaGroup,
   kKafkaInstanceId,
@@ -68,7 +69,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 46;
+constexpr std::size_t kSettingCount = 47;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);

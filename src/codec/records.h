@@ -2,6 +2,7 @@
 // What a decoder accepts keeps the same rules as a trade from a frame, whoever wrote it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,5 +33,8 @@ void encode_control(const avro::FeedStatus& status, std::string& out);
 
 // The text of the result is borrowed from `value`. Errors: kAvroMalformed, kUnknownSchemaId.
 [[nodiscard]] Result<avro::FeedStatus> decode_control(std::string_view value);
+
+// The log that a session or heartbeat record says it is in; nullopt: another kind of record.
+[[nodiscard]] std::optional<LogId> stated_log_id(const avro::FeedStatus& control);
 
 }  // namespace finpipe

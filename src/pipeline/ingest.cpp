@@ -103,6 +103,16 @@ Result<void> Ingest::check_newer_session() {
   return {};
 }
 
+// Whether another ingest has begun since our session did.
+Result<void> Ingest::check_replaced() {
+  for (std::size_t i = 0; i < partitions_.size(); ++i) {
+    FINPIPE_TRY_ASSIGN(tail, read_tail(tail_reader_, static_cast<std::int32_t>(i)));
+    if (tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
+    partitions_[i].tail.end = tail.end;
+  }
+  return {};
+}
+
 // ---- Frames --------------------------------------------------------------------------------------------------------
 
 Result<bool> Ingest::step() {
@@ -119,6 +129,7 @@ Result<bool> Ingest::step() {
     FINPIPE_TRY(flush());
   } else if (batch.frames.empty() || log_.pending_bytes() >= options_.send_bytes) {
     FINPIPE_TRY(send());
+    if (started_ && log_.others_wrote()) FINPIPE_TRY(check_replaced());
   }
   return !ended_;
 }

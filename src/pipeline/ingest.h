@@ -124,6 +124,7 @@ class Ingest {
 
   [[nodiscard]] Result<void> begin_session(std::int64_t first_stamp_ns);
   [[nodiscard]] Result<void> check_newer_session();
+  [[nodiscard]] Result<void> check_replaced();
   [[nodiscard]] Result<void> check_source(std::int64_t first_stamp_ns) const;
   [[nodiscard]] Result<void> write_session(std::int32_t partition, std::int64_t stamp_ns,
                                            std::optional<std::int64_t> silent_since_ms);

@@ -113,6 +113,8 @@ Result<void> Ingest::follow_wall_clock() {
   asked_ns_ += drift_ns;
   for (auto& [name, symbol] : symbols_) symbol.received_ns += symbol.received_ns == 0 ? 0 : drift_ns;
   for (auto& [symbol, since_ms] : refused_since_ms_) since_ms = std::min(since_ms, since_ms + drift_ms);
+  // Not to read again all that was written since this session began.
+  FINPIPE_TRY(check_replaced());
   ++session_;
   return begin_live_session();
 }
@@ -145,6 +147,7 @@ Result<bool> Ingest::step_live() {
   }
   // At once: nobody sees a trade before it is durable. A feed that goes on does not wait for it.
   FINPIPE_TRY(batch.end ? flush() : send());
+  if (log_.others_wrote()) FINPIPE_TRY(check_replaced());
   return !ended_;
 }
 

@@ -272,6 +272,10 @@ Result<void> PartitionProcessor::apply_control(std::int64_t offset, const LogRec
     refuse(offset, record, Error{code, fmt::format("stamp {}", control.stamp)}, nullptr);
     return {};
   }
+  if (const auto stated = stated_log_id(control); stated && *stated != at_.log_id) {
+    refuse(offset, record, Error{ErrorCode::kLogIdsDiffer, "a record of another log"}, nullptr);
+    return {};
+  }
   const auto writer = static_cast<Writer>(control.writer);
   const bool is_new = control.session > at_.admission.of(writer).session;
   if (at_.admission.control(writer, control.session) == Admission::Verdict::kOldSession) {

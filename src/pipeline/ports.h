@@ -102,10 +102,14 @@ class LogWriter {
   [[nodiscard]] virtual std::int32_t partitions() const = 0;
   // Takes all records, in order, or (kFull: the byte bound is reached) none; then poll and try again. Copies them.
   [[nodiscard]] virtual Append append(std::int32_t partition, std::span<const LogRecord> records) = 0;
-  // Makes what was appended durable, and tells what became so since the last call. An error is permanent: the session
-  // ends, and nothing after the last acknowledged record was or will be written.
+  // Makes what was appended durable, and tells what became so since the last call; a log may write as soon as append
+  // returns. An error is permanent: the session ends. What was not acknowledged then is not written, except that of a
+  // server that was away (kBrokerUnreachable, kInterrupted) it may be.
   [[nodiscard]] virtual Result<std::span<const Acknowledged>> poll() = 0;
   [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
+  // Whether another writer's records came between those of ours, since this was asked last: an operator's, or those of
+  // an ingest that replaces this one.
+  [[nodiscard]] virtual bool others_wrote() { return false; }
 };
 
 class LogReader {
@@ -133,7 +137,7 @@ class LogReader {
   // `offset` is not retained; the end of the range is a valid place.
   [[nodiscard]] virtual Result<void> seek(std::int32_t partition, std::int64_t offset) = 0;
   // At most about max_bytes of records (always at least one when there is one), of assigned, sought, unpaused
-  // partitions. Never blocks.
+  // partitions. Never blocks for long.
   [[nodiscard]] virtual Result<Read> poll(std::size_t max_bytes) = 0;
   virtual void pause(std::int32_t partition) = 0;
   virtual void resume(std::int32_t partition) = 0;

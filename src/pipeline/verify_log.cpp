@@ -205,6 +205,9 @@ void PartitionScan::take_control(std::int64_t offset, const LogRecord& record) {
     const ErrorCode code = stamp_ms < kYear2000Ms ? ErrorCode::kTimeTooOld : ErrorCode::kTimeInFuture;
     return refuse(offset, record, {code, fmt::format("stamp {}", control->stamp)}, nullptr);
   }
+  if (const auto stated = stated_log_id(*control); stated && *stated != result_.log_id) {
+    return refuse(offset, record, {ErrorCode::kLogIdsDiffer, "a record of another log"}, nullptr);
+  }
   note_stamp(control->stamp);
   const SessionKey key{static_cast<Writer>(control->writer), control->session};
   const auto* beat = std::get_if<avro::Heartbeat>(&control->body);

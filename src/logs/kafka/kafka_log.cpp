@@ -84,7 +84,6 @@ KafkaLog::~KafkaLog() = default;
 const LogId& KafkaLog::log_id() const { return parts_->shared->log_id; }
 std::int32_t KafkaLog::partitions() const { return parts_->shared->partitions(); }
 LogWriter& KafkaLog::writer() { return *parts_->writer; }
-bool KafkaLog::others_wrote() { return parts_->shared->others_wrote.exchange(false); }
 
 std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
   auto made = make_reader(*parts_->shared, nullptr, std::move(wake));

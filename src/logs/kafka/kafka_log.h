@@ -85,9 +85,6 @@ class KafkaLog {
   // acknowledged for patience_ms kBrokerUnreachable, or after interrupt kInterrupted: what is pending then may be
   // written or not.
   [[nodiscard]] LogWriter& writer();
-  // Whether another writer's records came between those of ours, since it was asked last: an operator's, or those of an
-  // ingest that replaces this one or was replaced by it.
-  [[nodiscard]] bool others_wrote();
 
   // A reader of all partitions. Its poll waits up to a millisecond when records that are known to be there have not
   // arrived. `wake` is called by any thread, and must be quick, when a poll may find something new after one that

@@ -217,7 +217,7 @@ Result<std::string> check_topic(Admin& admin, const TopicSpec& spec, const std::
   const std::int64_t retention_ms = number("retention.ms");
   if (retention_ms >= 0 && retention_ms < kMinRetentionMs)
     return refuse("retention.ms", fmt::format("not {} or more, or -1", kMinRetentionMs));
-  return fmt::format("topic {}: {} partitions, {} replicas, min.insync.replicas {}, retention.ms {}", name,
+  return fmt::format("topic {}: partitions: {}, replicas: {}, min.insync.replicas {}, retention.ms {}", name,
                      topic.partitions, topic.replicas, in_sync, configuration["retention.ms"]);
 }
 
@@ -335,11 +335,11 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
     FINPIPE_TRY(admin->create(name, wanted, kafka::configuration_of(spec, topics, replicas)));
     FINPIPE_TRY(kafka::await_topic(cluster, name));
     lines.push_back(
-        fmt::format("created topic {}: {} partitions, {} replicas", name, wanted.partitions, wanted.replicas));
+        fmt::format("created topic {}: partitions: {}, replicas: {}", name, wanted.partitions, wanted.replicas));
   }
   std::string id;
   FINPIPE_TRY_ASSIGN(begun, kafka::begin_log(cluster, known, &id));
-  lines.push_back(begun == 0 ? "log id " + id : fmt::format("log id {}, written to {} partitions", id, begun));
+  lines.push_back(begun == 0 ? "log id " + id : fmt::format("log id {}; partitions that were begun with it: {}", id, begun));
   return lines;
 }
 

@@ -55,10 +55,7 @@ LogRecord record_of(const rd_kafka_message_t& message) {
 
 std::optional<LogId> stated_log_id(std::string_view control_value) {
   const auto control = decode_control(control_value);
-  if (!control) return std::nullopt;
-  if (const auto* session = std::get_if<avro::SessionStarted>(&control->body)) return session->log_id;
-  if (const auto* beat = std::get_if<avro::Heartbeat>(&control->body)) return beat->log_id;
-  return std::nullopt;
+  return control ? finpipe::stated_log_id(*control) : std::nullopt;
 }
 
 Reader::Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership)

@@ -21,6 +21,7 @@ class Writer final : public LogWriter {
   [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override;
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override;
   [[nodiscard]] std::size_t pending_bytes() const override { return producer_ ? producer_->pending_bytes() : 0; }
+  [[nodiscard]] bool others_wrote() override { return shared_.others_wrote.exchange(false); }
   [[nodiscard]] const Producer::Numbers& numbers() const { return numbers_; }
 
  private:
