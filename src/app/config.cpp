@@ -51,6 +51,7 @@ void add_config(CLI::App& program, CommandLine& line) {
                 Setting::kSymbols,
                 Setting::kPartitions,
                 Setting::kExitAtEnd,
+                Setting::kCommitInterval,
                 Setting::kListen,
                 Setting::kInsecure,
                 Setting::kCaFile,

@@ -43,8 +43,8 @@ void add_run(CLI::App& program, CommandLine& line) {
       program, line, Role::kRun, "run",
       "Take trades from a feed, log them, make bars, store both, and serve a page and an API",
       {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kSymbols, Setting::kPartitions, Setting::kExitAtEnd,
-       Setting::kListen, Setting::kInsecure, Setting::kCaFile, Setting::kClientCertificate, Setting::kClientKey,
-       Setting::kFeedTimeScale, Setting::kPolicies, Setting::kKafkaProfile, Setting::kKafkaBuffer},
+       Setting::kCommitInterval, Setting::kListen, Setting::kInsecure, Setting::kCaFile, Setting::kClientCertificate,
+       Setting::kClientKey, Setting::kFeedTimeScale, Setting::kPolicies, Setting::kKafkaProfile, Setting::kKafkaBuffer},
       {"finpipe run                      with FINNHUB_API_KEY the vendor, without it the demo",
        "finpipe run --symbols BINANCE:BTCUSDT,AAPL --listen 127.0.0.1:9000",
        "finpipe run --feed tape:data/binance.tape --exit-at-end",
@@ -66,8 +66,8 @@ void add_ingest(CLI::App& program, CommandLine& line) {
 void add_process(CLI::App& program, CommandLine& line) {
   add_service(program, line, Role::kProcess, "process",
               "Only make bars from a log in Kafka and store them; as many processes as wanted share the partitions",
-              {Setting::kLog, Setting::kStore, Setting::kListen, Setting::kInsecure, Setting::kKafkaGroup,
-               Setting::kKafkaInstanceId, Setting::kKafkaSessionTimeout, Setting::kKafkaMaxPoll},
+              {Setting::kLog, Setting::kStore, Setting::kCommitInterval, Setting::kListen, Setting::kInsecure,
+               Setting::kKafkaGroup, Setting::kKafkaInstanceId, Setting::kKafkaSessionTimeout, Setting::kKafkaMaxPoll},
               {"finpipe process --log kafka://10.0.0.1,10.0.0.2 --store cassandra://10.0.0.3/finpipe",
                "finpipe process --log kafka://10.0.0.1 --store cassandra://10.0.0.3/finpipe \\\n"
                "      --kafka-instance-id processor-2 --listen 127.0.0.1:8082"});

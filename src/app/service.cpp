@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/time.h"
 #include "endpoint/live_hub.h"
+#include "pipeline/publishing_store.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -362,8 +363,10 @@ class Service {
       process_side_.open(std::move(reader), std::make_unique<NoDeadLetters>(), metrics_,
                          Metric::kProcessorDeadLettered);
     } else {
-      metered_store_.emplace(store_->store(), metrics_, clock_);
-      store = &*metered_store_;
+      store = &store_->store();
+      if (LogWriter* const bars = log_->bars(); bars != nullptr) store = &publishing_.emplace(*store, *bars);
+      store = &metered_store_.emplace(*store, metrics_, clock_);
+      options.commit_interval_ms = settings_.commit_interval_ms;
       process_side_.open(std::move(reader), log_->dead_letters(), metrics_, Metric::kProcessorDeadLettered);
     }
     processor_.emplace(*process_side_.reader, *store, *process_side_.letters, clock_, options,
@@ -461,6 +464,7 @@ class Service {
   FeedParts feed_;
   std::unique_ptr<LogPart> log_;
   std::optional<StorePart> store_;
+  std::optional<PublishingStore> publishing_;
   std::optional<MeteredStore> metered_store_;
   std::optional<FollowerStore> follower_;
   ElsewhereQuery elsewhere_;

@@ -23,6 +23,7 @@ constexpr auto kConsistencies = std::to_array<CassandraConsistency>(  // in this
      CassandraConsistency::kQuorum, CassandraConsistency::kAll, CassandraConsistency::kLocalQuorum,
      CassandraConsistency::kEachQuorum, CassandraConsistency::kLocalOne});
 constexpr std::int32_t kMinSessionTimeoutS = 6, kMaxSessionTimeoutS = 1'800;  // what brokers allow by default
+constexpr std::int32_t kMinCommitIntervalMs = 10, kMaxCommitIntervalMs = 60'000;
 constexpr std::int32_t kMaxPollS = 86'400;
 constexpr std::int32_t kMaxKafkaBufferMib = 4'096, kMaxReplicas = 100;
 constexpr std::int32_t kMaxKeepDays = 3'650;  // Cassandra takes no row that would expire after January 2038
@@ -48,6 +49,11 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "partitions of the log; 0: those it has, for a new one 1, of Kafka 6", false},
     {Setting::kExitAtEnd, "exit-at-end", "FINPIPE_EXIT_AT_END", SettingType::kFlag, "false", "",
      "end when the feed has ended and everything is stored", false},
+    {Setting::kCommitInterval, "commit-interval", "FINPIPE_COMMIT_INTERVAL", SettingType::kInteger, "250", "",
+     "ms after which what was processed is stored, and bars that changed are published (to PREFIX.bars of Kafka), from "
+     "10 "
+     "to 60000",
+     false},
     {Setting::kListen, "listen", "FINPIPE_LISTEN", SettingType::kAddress, "127.0.0.1:8080", "",
      "where the page and the API are served: ADDRESS:PORT, port 0 for a free one, or none", false},
     {Setting::kInsecure, "insecure", "FINPIPE_INSECURE", SettingType::kFlag, "false", "",
@@ -392,6 +398,12 @@ Result<Settings> parse_settings(const SettingValues& values) {
   settings.partitions = partitions;
   FINPIPE_TRY_ASSIGN(exit_at_end, parse_flag(values, Setting::kExitAtEnd));
   settings.exit_at_end = exit_at_end;
+  FINPIPE_TRY_ASSIGN(commit_interval, parse_integer(values, Setting::kCommitInterval, kMaxCommitIntervalMs));
+  if (commit_interval < kMinCommitIntervalMs) {
+    return bad(values, Setting::kCommitInterval,
+               fmt::format("must be a number from {} to {}", kMinCommitIntervalMs, kMaxCommitIntervalMs));
+  }
+  settings.commit_interval_ms = commit_interval;
   FINPIPE_TRY_ASSIGN(insecure, parse_flag(values, Setting::kInsecure));
   settings.insecure = insecure;
   FINPIPE_TRY(parse_listen_setting(values, settings));

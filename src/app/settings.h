@@ -27,6 +27,7 @@ enum class Setting : std::uint8_t {
   kSymbols,
   kPartitions,
   kExitAtEnd,
+  kCommitInterval,
   kListen,
   kInsecure,
   kApiKey,
@@ -69,7 +70,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 47;
+constexpr std::size_t kSettingCount = 48;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);
@@ -115,6 +116,7 @@ struct Settings {
   std::vector<std::string> symbols;  // empty: all
   std::int32_t partitions = 0;       // 0: as the log has
   bool exit_at_end = false;
+  std::int64_t commit_interval_ms = 0;
   std::string listen_address;  // an IP address; empty: nothing is served
   std::uint16_t listen_port = 0;
   bool insecure = false;

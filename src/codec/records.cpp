@@ -107,7 +107,7 @@ Result<avro::FeedStatus> decode_control(std::string_view value) {
   return avro::decode_feed_status(payload);
 }
 
-std::optional<LogId> stated_log_id(const avro::FeedStatus& control) {
+std::optional<avro::LogId> stated_log_id(const avro::FeedStatus& control) {
   if (const auto* session = std::get_if<avro::SessionStarted>(&control.body)) return session->log_id;
   if (const auto* beat = std::get_if<avro::Heartbeat>(&control.body)) return beat->log_id;
   return std::nullopt;

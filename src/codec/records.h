@@ -35,6 +35,6 @@ void encode_control(const avro::FeedStatus& status, std::string& out);
 [[nodiscard]] Result<avro::FeedStatus> decode_control(std::string_view value);
 
 // The log that a session or heartbeat record says it is in; nullopt: another kind of record.
-[[nodiscard]] std::optional<LogId> stated_log_id(const avro::FeedStatus& control);
+[[nodiscard]] std::optional<avro::LogId> stated_log_id(const avro::FeedStatus& control);
 
 }  // namespace finpipe

@@ -1,5 +1,7 @@
 """The sides of a pipeline on real servers, as the tests here start them."""
 
+import csv
+import io
 import os
 import pathlib
 import re
@@ -12,6 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools")]
 
+from services.cache import python_tools  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
 from services.kafka import Kafka  # noqa: E402
 from services.processes import wait_until  # noqa: E402
@@ -19,6 +22,7 @@ from services.processes import wait_until  # noqa: E402
 PROGRAM = os.environ["FINPIPE"]
 TAPE = ROOT / "data/binance.tape"
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
+BAR_COLUMNS = ("symbol", "interval", "start", "open", "high", "low", "close", "volume", "trades", "state", "revision")
 PATIENCE_S = 180
 
 
@@ -61,11 +65,24 @@ class Servers:
     def create(self, name, partitions):
         output_of(PROGRAM, "check", "--create", *self.parts(name), "--partitions", partitions, "--feed", f"tape:{TAPE}")
 
+    def published_bars(self, name):
+        """What a reader of the topic of bars ends up with."""
+        shown = output_of(python_tools(), ROOT / "examples/bars_consumer.py", "--to-end", self.kafka.contact_points(), f"{name}.bars")
+        return rows_of(shown, BAR_COLUMNS)
+
     def embedded(self, tape, partitions):
         """Where an undisturbed run with embedded parts left its results."""
         parts = ["--log", f"embedded:{self.work}/e{partitions}/log", "--store", f"embedded:{self.work}/e{partitions}/store"]
         output_of(PROGRAM, "run", "--feed", f"tape:{tape}", "--exit-at-end", "--partitions", partitions, *parts)
         return parts
+
+
+def rows_of(text, columns):
+    return sorted(tuple(row[name] for name in columns) for row in csv.DictReader(io.StringIO(text.decode())))
+
+
+def bars_of(export):
+    return rows_of(export, BAR_COLUMNS)
 
 
 def exports(parts):

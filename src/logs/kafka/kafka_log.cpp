@@ -74,7 +74,8 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, st
                                                         kafka::reader_settings(options, 1, kafka::Statistics::kNone)));
   letters_probe->set_topic(kafka::letters_topic(options));
   FINPIPE_TRY(letters_probe->partitions());
-  parts->writer = std::make_unique<kafka::Writer>(*parts->shared);
+  parts->writer = std::make_unique<kafka::Writer>(*parts->shared, kafka::Writer::Of::kLog);
+  parts->bars = std::make_unique<kafka::Writer>(*parts->shared, kafka::Writer::Of::kBars);
   return std::unique_ptr<KafkaLog>(new KafkaLog(std::move(parts)));
 }
 
@@ -84,6 +85,7 @@ KafkaLog::~KafkaLog() = default;
 const LogId& KafkaLog::log_id() const { return parts_->shared->log_id; }
 std::int32_t KafkaLog::partitions() const { return parts_->shared->partitions(); }
 LogWriter& KafkaLog::writer() { return *parts_->writer; }
+LogWriter& KafkaLog::bars() { return *parts_->bars; }
 
 std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
   auto made = make_reader(*parts_->shared, nullptr, std::move(wake));

@@ -339,7 +339,8 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
   }
   std::string id;
   FINPIPE_TRY_ASSIGN(begun, kafka::begin_log(cluster, known, &id));
-  lines.push_back(begun == 0 ? "log id " + id : fmt::format("log id {}; partitions that were begun with it: {}", id, begun));
+  lines.push_back(begun == 0 ? "log id " + id
+                             : fmt::format("log id {}; partitions that were begun with it: {}", id, begun));
   return lines;
 }
 

@@ -21,8 +21,9 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
   const std::size_t pending = pending_bytes();
   if (pending > 0 && pending + bytes > shared_.cluster.options().max_pending_bytes) return Append::kFull;
   if (!producer_ && !error_) {
-    auto made = Producer::make(shared_.cluster, ticks_topic(shared_.cluster.options()), shared_.partitions(),
-                               writer_settings(shared_.cluster.options()), numbers_);
+    const KafkaOptions& options = shared_.cluster.options();
+    auto made = Producer::make(shared_.cluster, of_ == Of::kLog ? ticks_topic(options) : bars_topic(options),
+                               shared_.partitions(), writer_settings(options), numbers_);
     if (made) {
       producer_ = *std::move(made);
     } else {
@@ -51,10 +52,10 @@ Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
   FINPIPE_TRY(producer_->poll(idle && producer_->pending_bytes() > 0 ? kWaitMs : 0));
   for (const std::int32_t partition : producer_->take_acknowledged()) {
     const std::int64_t end = producer_->end(partition);
-    shared_.ends[static_cast<std::size_t>(partition)] = end;
+    if (of_ == Of::kLog) shared_.ends[static_cast<std::size_t>(partition)] = end;
     acknowledged_.push_back({partition, end});
   }
-  FINPIPE_TRY(check_others());
+  if (of_ == Of::kLog) FINPIPE_TRY(check_others());
   FINPIPE_TRY(check_patience());
   return acknowledged_;
 }

@@ -1,4 +1,4 @@
-// The LogWriter of KafkaLog.
+// The LogWriters of KafkaLog: of the log itself, and of the bars that are made of it.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,9 @@ namespace finpipe::kafka {
 
 class Writer final : public LogWriter {
  public:
-  explicit Writer(SharedState& shared) : shared_(shared) {}
+  enum class Of : std::uint8_t { kLog, kBars };
+
+  Writer(SharedState& shared, Of of) : shared_(shared), of_(of) {}
   ~Writer() override;
 
   [[nodiscard]] std::int32_t partitions() const override { return shared_.partitions(); }
@@ -29,6 +31,7 @@ class Writer final : public LogWriter {
   [[nodiscard]] Result<void> check_others();
 
   SharedState& shared_;
+  const Of of_;
   Producer::Numbers numbers_;
   std::unique_ptr<Producer> producer_;  // from the first append on: most processes never write
   std::optional<Error> error_;          // it could not be made

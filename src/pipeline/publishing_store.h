@@ -1,0 +1,71 @@
+// A store whose commits are published before they are stored: each version of a bar that a commit has, closed versions
+// first, becomes a record of a log of bars. Bars are stored only when their records are acknowledged, so whoever keeps
+// the record with the highest (generation, version) of each (symbol, interval, start) misses nothing, whatever was
+// killed in between; what is published again after that is the same.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pipeline/ports.h"
+
+namespace finpipe {
+
+class PublishingStore final : public Store {
+ public:
+  // `bars` has the partitions of the log whose bars these are.
+  PublishingStore(Store& store, LogWriter& bars) : store_(store), bars_(bars) {}
+
+  [[nodiscard]] Ticket submit(Commit commit) override;
+  // Errors: those of both.
+  [[nodiscard]] Result<Ticket> poll() override;
+  [[nodiscard]] std::optional<std::string> trouble() const override { return store_.trouble(); }
+  void interrupt() override { store_.interrupt(); }
+
+  [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
+    return store_.load_checkpoint(partition);
+  }
+  [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override {
+    return store_.load_symbols(partition);
+  }
+  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override {
+    return store_.load_bars(ranges);
+  }
+  [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override {
+    return store_.load_spans(partition);
+  }
+  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override {
+    return store_.load_voids(partition);
+  }
+  [[nodiscard]] Result<void> load_ticks(const TickRange& range,
+                                        const std::function<void(const Tick&)>& visit) override {
+    return store_.load_ticks(range, visit);
+  }
+  [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override {
+    return store_.load_policy(hash);
+  }
+
+ private:
+  struct Waiting {
+    Ticket ticket;
+    Commit commit;
+  };
+
+  void append();
+
+  Store& store_;
+  LogWriter& bars_;
+  std::deque<Waiting> queued_;                       // nothing of them is appended
+  std::vector<Waiting> appending_;                   // all that is appended and not acknowledged is of these
+  std::vector<const BarRow*> rows_;                  // of those, in order
+  std::size_t appended_ = 0;                         // so many of the rows
+  std::deque<std::pair<Ticket, Ticket>> submitted_;  // our ticket, and the store's
+  std::string value_;
+  Ticket next_ = 1;
+  Ticket done_ = 0;
+};
+
+}  // namespace finpipe
