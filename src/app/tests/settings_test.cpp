@@ -190,6 +190,38 @@ TEST_F(SettingsTest, SettingsOfCassandraThatContradictEachOtherAreRefused) {
   EXPECT_EQ(said({{"FINPIPE_CASSANDRA_READ_CONSISTENCY", "quorum"}}).find("cassandra-read-consistency"), 0U);
 }
 
+TEST_F(SettingsTest, ARegistryIsSetWithItsAccessOrNotAtAll) {
+  const auto parse = [&](const std::map<std::string, std::string>& set) {
+    environment = set;
+    return *parse_settings(*resolve());
+  };
+  EXPECT_EQ(parse({}).registry.url, "");
+  EXPECT_TRUE(parse({}).registry.registers);
+  EXPECT_EQ(parse({}).registry.cache_directory, "./finpipe-data/registry");
+  const RegistrySettings registry = parse({{"FINPIPE_REGISTRY", "https://r/api"},
+                                           {"FINPIPE_REGISTRY_USER", "me"},
+                                           {"FINPIPE_REGISTRY_PASSWORD", "secret"},
+                                           {"FINPIPE_REGISTRY_CA_FILE", "ca.pem"},
+                                           {"FINPIPE_REGISTRY_REGISTER", "false"},
+                                           {"FINPIPE_REGISTRY_CACHE", "/cache"}})
+                                        .registry;
+  EXPECT_EQ(registry.url + registry.user + registry.password, "https://r/apimesecret");
+  EXPECT_EQ(registry.ca_file + registry.cache_directory, "ca.pem/cache");
+  EXPECT_FALSE(registry.registers);
+  const auto said = [&](const std::map<std::string, std::string>& set) {
+    environment = set;
+    return refusal(ErrorCode::kBadSetting);
+  };
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY_CA_FILE", "ca.pem"}}),
+            "registry-ca-file = 'ca.pem' from environment: it needs registry");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_USER", "me"}}),
+            "registry-user = 'me' from environment: it needs registry-password");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_PASSWORD", "secret"}}),
+            "registry-password = '***' from environment: it needs registry-user");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY_REGISTER", "no"}}),
+            "registry-register = 'no' from environment: must be one of true|false");
+}
+
 TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kSettingCount; ++i) {
