@@ -32,7 +32,8 @@ def main(brokers, topic, registry):
         "enable.partition.eof": True,
     })
     partitions = consumer.list_topics(topic, 10).topics[topic].partitions
-    consumer.assign([confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING) for number in partitions])
+    consumer.assign([confluent_kafka.TopicPartition(topic, number, confluent_kafka.OFFSET_BEGINNING)
+                     for number in partitions])
     schemas, counts, at_end = schemas_of(registry), collections.Counter(), set()
     while len(at_end) < len(partitions):
         message = consumer.poll(1)

@@ -14,6 +14,13 @@ from services.registry import Registry
 
 PARTITIONS = 3
 TRADES = 34_419
+STRANGER = r"""
+import sys
+import confluent_kafka
+producer = confluent_kafka.Producer({"bootstrap.servers": sys.argv[1]})
+producer.produce("r.ticks", key="A", value=b"\0\x00\x01\x86\x9fx", partition=0)
+assert producer.flush(20) == 0
+"""
 
 
 class WithARegistry(unittest.TestCase):
@@ -69,6 +76,14 @@ class WithARegistry(unittest.TestCase):
         output_of(PROGRAM, "verify", *parts)
         cold = self.parts(cache="cold")
         self.assertIn("E940", self.refused("run", "--feed", f"tape:{TAPE}", "--exit-at-end", *cold))
+
+        self.registry.start()
+        # Of a schema that nobody knows: a dead letter, and what follows is read.
+        output_of(python_tools(), "-c", STRANGER, self.kafka.contact_points())
+        self.assertIn("0 appended", self.run_tape(parts))
+        letters = output_of(PROGRAM, "export", "dead-letters", *parts).decode().splitlines()
+        self.assertEqual(["unknown_schema_id" in letter for letter in letters[1:]], [True], letters)
+        output_of(PROGRAM, "verify", *parts)
 
     def check_topics(self):
         """As programs of others see them."""
