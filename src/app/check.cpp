@@ -117,6 +117,14 @@ bool check_topics(Findings& findings, const Settings& settings, const KafkaUrl& 
   return true;
 }
 
+// False when there is a problem.
+bool check_schemas(Findings& findings, const Settings& settings, const KafkaUrl& url, bool create) {
+  const auto told = check_registry(settings, url, create);
+  if (!told) return findings.problem("registry", told.error()), false;
+  if (!told->empty()) findings.ok("registry", *told);
+  return true;
+}
+
 std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings, bool create,
                                    const std::vector<CheckpointRow>& checkpoints) {
   const auto problem = [&findings](const Error& error) {
@@ -127,8 +135,10 @@ std::unique_ptr<LogPart> check_log(Findings& findings, const Settings& settings,
   if (!url) return problem(url.error());
   const auto* const place = std::get_if<DirectoryUrl>(&*url);
   if (place != nullptr && !check_directory(findings, "log", place->directory)) return nullptr;
-  if (place == nullptr && create && !check_topics(findings, settings, std::get<KafkaUrl>(*url), checkpoints))
-    return nullptr;
+  if (const auto* kafka = std::get_if<KafkaUrl>(&*url)) {
+    if (!check_schemas(findings, settings, *kafka, create)) return nullptr;
+    if (create && !check_topics(findings, settings, *kafka, checkpoints)) return nullptr;
+  }
   auto log = open_log(settings, Access::kRead);
   if (!log) return problem(log.error());
   std::int64_t records = 0;
@@ -257,10 +267,10 @@ void add_check(CLI::App& program, CommandLine& line) {
   CLI::App* command =
       program.add_subcommand("check", "Look at settings, directories, policies and feed; say what to mend");
   const auto create = std::make_shared<bool>(false);
-  command->add_flag(
-      "--create", *create,
-      "first create topics of Kafka, keyspace and tables of Cassandra, or bring them up to date; nothing is "
-      "lost");
+  command->add_flag("--create", *create,
+                    "first create topics of Kafka and register their schemas, create keyspace and tables of Cassandra, "
+                    "or bring them up to date; nothing is "
+                    "lost");
   add_settings(
       *command, line,
       {Setting::kFeed, Setting::kLog, Setting::kStore, Setting::kPartitions, Setting::kPolicies,

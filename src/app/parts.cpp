@@ -6,6 +6,7 @@
 #include <string>
 
 #include "app/late_store.h"
+#include "app/registry_part.h"
 #include "app/urls.h"
 #include "codec/policy_file.h"
 #include "codec/split_file.h"
@@ -65,7 +66,8 @@ Result<std::unique_ptr<KafkaLog>> open_kafka(KafkaOptions options, Patience pati
 template <typename Log>
 class OpenedLog final : public LogPart {
  public:
-  explicit OpenedLog(std::unique_ptr<Log> log) : log_(std::move(log)) {}
+  explicit OpenedLog(std::unique_ptr<Log> log, std::unique_ptr<SchemaRegistry> registry = nullptr)
+      : registry_(std::move(registry)), log_(std::move(log)) {}
   [[nodiscard]] const LogId& log_id() const override { return log_->log_id(); }
   [[nodiscard]] std::int32_t partitions() const override { return log_->partitions(); }
   [[nodiscard]] LogWriter& writer() override { return log_->writer(); }
@@ -98,6 +100,7 @@ class OpenedLog final : public LogPart {
 
  private:
   static constexpr bool kIsServer = std::is_same_v<Log, KafkaLog>;
+  std::unique_ptr<SchemaRegistry> registry_;  // which the log asks as long as it lives
   std::unique_ptr<Log> log_;
 };
 
@@ -139,12 +142,16 @@ Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access acces
   FINPIPE_TRY_ASSIGN(url, parse_log_url(settings.log));
   if (const auto* kafka = std::get_if<KafkaUrl>(&url)) {
     FINPIPE_TRY_ASSIGN(options, kafka_options(settings, *kafka));
+    FINPIPE_TRY_ASSIGN(
+        registry, open_registry(settings, *kafka, access == Access::kWrite ? Registering::kAsSet : Registering::kNo,
+                                patience == Patience::kEndless ? 0 : kPatienceMs, stop));
+    if (registry) options.schemas = registry->wire_schemas();
     FINPIPE_TRY_ASSIGN(log, open_kafka(options, patience, stop));
     if (access == Access::kWrite && settings.partitions != 0 && settings.partitions != log->partitions()) {
       return fail(ErrorCode::kPartitionCountChanged,
                   fmt::format("{} are asked for, the topic has {}", settings.partitions, log->partitions()));
     }
-    return std::make_unique<OpenedLog<KafkaLog>>(std::move(log));
+    return std::make_unique<OpenedLog<KafkaLog>>(std::move(log), std::move(registry));
   }
   FINPIPE_TRY_ASSIGN(directory, directory_of("log", settings.log, settings.log_is_default, kDemoLog, access));
   EmbeddedLogOptions options;
@@ -159,7 +166,19 @@ Result<std::vector<std::string>> create_log(const Settings& settings, const Kafk
                                             const std::optional<LogId>& known) {
   FINPIPE_TRY_ASSIGN(options, kafka_options(settings, url));
   options.patience_ms = kPatienceMs;
+  FINPIPE_TRY_ASSIGN(registry, open_registry(settings, url, Registering::kAsSet, kPatienceMs, {}));
+  if (registry) options.schemas = registry->wire_schemas();
   return create_kafka_topics(options, settings.kafka_topics, known);
+}
+
+Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create) {
+  FINPIPE_TRY_ASSIGN(registry,
+                     open_registry(settings, url, create ? Registering::kAsSet : Registering::kNo, kPatienceMs, {}));
+  if (!registry) return "";
+  std::vector<std::uint32_t> ids;
+  for (const WireSchema& one : registry->schemas()) ids.push_back(one.wire_id);
+  return fmt::format("{}: ids {}{}", displayed(setting_info(Setting::kRegistry), settings.registry.url),
+                     fmt::join(ids, ", "), registry->confirmed() ? "" : ", as it said before: it is away now");
 }
 
 Result<StorePart> open_store(const Settings& settings, Access access, Patience patience) {

@@ -58,8 +58,9 @@ class LogPart {
   virtual void interrupt() {}
 };
 
-// Access concerns directories only, patience servers; `stop` ends the waiting for one, with kInterrupted.
-// Errors: kBadUrl, kBadSetting (a password in the clear), kPartitionCountChanged, those of the log.
+// Access concerns directories, and schemas, which only who writes has registered; patience concerns servers; `stop`
+// ends the waiting for one, with kInterrupted. Errors: kBadUrl, kBadSetting (a password in the clear),
+// kPartitionCountChanged, those of open_registry and of the log.
 [[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
                                                         Patience patience = Patience::kSome,
                                                         std::function<bool()> stop = {});
@@ -67,6 +68,9 @@ class LogPart {
 // store's checkpoints say.
 [[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,
                                                           const std::optional<LogId>& known);
+
+// Has the registry's schemas registered, when told to and set so; what it answered, as a line. Empty: none is set.
+[[nodiscard]] Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create);
 
 // A store, to be written and to be read.
 class StorePart {

@@ -36,8 +36,10 @@ Result<int> execute(const CommandLine& line) {
 }
 
 // Of every command that opens a log.
-constexpr std::array kOfKafka = {Setting::kKafkaUser,   Setting::kKafkaMechanism,   Setting::kKafkaTls,
-                                 Setting::kKafkaCaFile, Setting::kKafkaCertificate, Setting::kKafkaKey};
+constexpr std::array kOfKafka = {Setting::kKafkaUser,        Setting::kKafkaMechanism,   Setting::kKafkaTls,
+                                 Setting::kKafkaCaFile,      Setting::kKafkaCertificate, Setting::kKafkaKey,
+                                 Setting::kRegistry,         Setting::kRegistryUser,     Setting::kRegistryCaFile,
+                                 Setting::kRegistryRegister, Setting::kRegistryCache};
 // Of every command that opens a store.
 constexpr std::array kOfCassandra = {Setting::kCassandraUser,
                                      Setting::kCassandraTls,
@@ -74,6 +76,7 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
       option = command.add_option(flag, value, help)->type_name(kind);
     }
     if (info.name.starts_with("kafka-")) option->group("Kafka");
+    if (info.name.starts_with("registry")) option->group("Schema registry");
     if (info.name.starts_with("cassandra-")) option->group("Cassandra");
   };
   for (const Setting setting : settings) {

@@ -109,6 +109,20 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "days for which topics that `check --create` makes keep trades; 0: for ever", false},
     {Setting::kKafkaKeepLetters, "kafka-keep-letters", "FINPIPE_KAFKA_KEEP_LETTERS", SettingType::kInteger, "90", "",
      "likewise for dead letters", false},
+    {Setting::kRegistry, "registry", "FINPIPE_REGISTRY", SettingType::kUrl, "", "",
+     "the schema registry of a log on Kafka, with the path of its API: https://HOST:PORT/PATH; empty: none, values "
+     "carry the ids of schemas/",
+     false},
+    {Setting::kRegistryUser, "registry-user", "FINPIPE_REGISTRY_USER", SettingType::kText, "", "",
+     "who to log in to the registry as; empty: nobody", false},
+    {Setting::kRegistryPassword, "registry-password", "FINPIPE_REGISTRY_PASSWORD", SettingType::kText, "", "",
+     "the password of that user; there is no flag for it, since other users of a machine can see flags", true},
+    {Setting::kRegistryCaFile, "registry-ca-file", "FINPIPE_REGISTRY_CA_FILE", SettingType::kPath, "", "",
+     "PEM file of the authorities that the registry may be certified by; empty: the system's", false},
+    {Setting::kRegistryRegister, "registry-register", "FINPIPE_REGISTRY_REGISTER", SettingType::kChoice, "true",
+     "true|false", "whether schemas that the registry does not have are registered by who writes", false},
+    {Setting::kRegistryCache, "registry-cache", "FINPIPE_REGISTRY_CACHE", SettingType::kPath, "./finpipe-data/registry",
+     "", "directory of what the registry has said, so that a start does not need it; empty: none", false},
     {Setting::kCassandraUser, "cassandra-user", "FINPIPE_CASSANDRA_USER", SettingType::kText, "", "",
      "who to log in to Cassandra as; empty: nobody", false},
     {Setting::kCassandraPassword, "cassandra-password", "FINPIPE_CASSANDRA_PASSWORD", SettingType::kText, "", "",
@@ -265,6 +279,23 @@ Result<void> parse_kafka_settings(const SettingValues& values, Settings& setting
   return {};
 }
 
+Result<void> parse_registry_settings(const SettingValues& values, Settings& settings) {
+  const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
+  RegistrySettings& registry = settings.registry;
+  registry.url = text(Setting::kRegistry);
+  registry.user = text(Setting::kRegistryUser);
+  registry.password = text(Setting::kRegistryPassword);
+  registry.ca_file = text(Setting::kRegistryCaFile);
+  registry.cache_directory = text(Setting::kRegistryCache);
+  FINPIPE_TRY_ASSIGN(register_choice, parse_choice(values, Setting::kRegistryRegister));
+  registry.registers = register_choice == 0;
+  const bool is_set = !registry.url.empty();
+  FINPIPE_TRY(check_goes_with(values, Setting::kRegistryUser, Setting::kRegistry, is_set));
+  FINPIPE_TRY(check_goes_with(values, Setting::kRegistryCaFile, Setting::kRegistry, is_set));
+  FINPIPE_TRY(check_goes_with(values, Setting::kRegistryUser, Setting::kRegistryPassword, !registry.password.empty()));
+  return check_goes_with(values, Setting::kRegistryPassword, Setting::kRegistryUser, !registry.user.empty());
+}
+
 Result<void> parse_cassandra_settings(const SettingValues& values, Settings& settings) {
   const auto text = [&](Setting setting) { return values[index_of(setting)].text; };
   CassandraOptions& options = settings.cassandra;
@@ -406,6 +437,7 @@ Result<Settings> parse_settings(const SettingValues& values) {
   FINPIPE_TRY_ASSIGN(scale, parse_scale(values, Setting::kFeedTimeScale));
   settings.feed_time_scale = scale;
   FINPIPE_TRY(parse_kafka_settings(values, settings));
+  FINPIPE_TRY(parse_registry_settings(values, settings));
   FINPIPE_TRY(parse_cassandra_settings(values, settings));
   FINPIPE_TRY_ASSIGN(level, parse_choice(values, Setting::kLogLevel));
   settings.log_level = static_cast<LogLevel>(level);

@@ -53,6 +53,12 @@ enum class Setting : std::uint8_t {
   kKafkaReplication,
   kKafkaKeepTicks,
   kKafkaKeepLetters,
+  kRegistry,
+  kRegistryUser,
+  kRegistryPassword,
+  kRegistryCaFile,
+  kRegistryRegister,
+  kRegistryCache,
   kCassandraUser,
   kCassandraPassword,
   kCassandraTls,
@@ -70,7 +76,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 48;
+constexpr std::size_t kSettingCount = 54;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);
@@ -106,6 +112,15 @@ struct SettingSources {
 // Errors: kBadConfigFile naming file and line.
 [[nodiscard]] Result<SettingValues> resolve_settings(const SettingSources& sources);
 
+struct RegistrySettings {
+  std::string url;  // empty: none
+  std::string user;
+  std::string password;  // secret
+  std::string ca_file;
+  bool registers = true;
+  std::string cache_directory;
+};
+
 // What commands are given. URLs are taken apart by whoever opens the part: see urls.h.
 struct Settings {
   std::string feed;  // empty: for whoever needs one to choose
@@ -127,6 +142,7 @@ struct Settings {
   KafkaOptions kafka;    // without brokers and prefix, which the log's URL has
   KafkaTopics kafka_topics;
   std::string kafka_group, kafka_instance_id;
+  RegistrySettings registry;
   CassandraOptions cassandra;  // without contact points and keyspace, which the store's URL has
   std::string cassandra_replication;
   CassandraRetention cassandra_retention;

@@ -46,7 +46,8 @@ SchemaTranslator::SchemaTranslator(std::span<const WireSchema> ours, LookUp look
 }
 
 std::string_view SchemaTranslator::to_wire(std::string_view value, std::string& scratch) const {
-  const std::uint32_t fixed_id = is_frame(value) ? id_of(value.data()) : 0;
+  if (!is_frame(value)) return value;
+  const std::uint32_t fixed_id = id_of(value.data());
   const std::uint32_t wire_id = fixed_id < wire_ids_.size() ? wire_ids_[fixed_id] : 0;
   if (wire_id == 0) throw std::logic_error("a value without a schema of ours");
   if (wire_id == fixed_id) return value;

@@ -50,7 +50,8 @@ class SchemaTranslator {
   SchemaTranslator(SchemaTranslator&&) = default;
 
   // The value with its registry's id: `value` itself where that is the fixed one, else a copy in `scratch`. Throws
-  // std::logic_error for a value that is none of ours, which nothing here writes.
+  // std::logic_error for a frame that is none of ours, which nothing here writes. A value that is no frame stays as it
+  // is, as from_wire leaves it.
   [[nodiscard]] std::string_view to_wire(std::string_view value, std::string& scratch) const;
 
   // nullopt: its schema is not known yet; nothing was changed, and the value and what follows it in its partition have

@@ -2,15 +2,27 @@
 // schema registry that is SchemaRegistry::wire_schemas() (logs/registry/), and here without one.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
 #include "logs/schema_translator.h"
 
 namespace finpipe {
+
+// One of our contracts, and whose records have it.
+struct Contract {
+  std::string_view topic;   // without the prefix and dot that all topics of a log have
+  std::string_view record;  // with its namespace
+  std::uint32_t fixed_id = 0;
+  std::string_view schema;  // static text
+};
+[[nodiscard]] std::span<const Contract> contracts();
 
 // All calls are for any thread, and many at once.
 struct WireSchemas {

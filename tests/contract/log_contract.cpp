@@ -237,7 +237,7 @@ TEST_P(LogContract, TypesKeysAndValuesComeBackAsTheyWere) {
       trade("", ""),
       control("control"),
       control(""),
-      trade(bytes, bytes),
+      trade(bytes, std::string("\0\0\0\0\1", 5) + bytes),  // a log may look for the schema of a value, as here
       {RecordType::kControl, "key", "c"},
       {RecordType::kTrade, std::nullopt, "no key"},
       trade(std::string(200, 'k'), std::string(1 << 20, 'v')),

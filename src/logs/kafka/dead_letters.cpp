@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "logs/dead_letter_codec.h"
 #include "logs/kafka/fetcher.h"
+#include "logs/kafka/foreign_values.h"
 #include "logs/kafka/owned.h"
 #include "logs/kafka/producer.h"
 #include "telemetry/log.h"
@@ -49,7 +50,7 @@ Result<std::int32_t> partitions_of(Cluster& cluster) {
 
 class KafkaDeadLetters final : public DeadLetters {
  public:
-  explicit KafkaDeadLetters(Cluster& cluster) : cluster_(cluster) {}
+  explicit KafkaDeadLetters(Cluster& cluster) : cluster_(cluster), translator_(make_translator(cluster)) {}
 
   void put(DeadLetter letter) override {
     if (error_) return;
@@ -84,7 +85,7 @@ class KafkaDeadLetters final : public DeadLetters {
     encode_dead_letter(letter, value_);
     producer_->produce(partition_of(letter.id, producer_->partitions()),
                        {.key = letter.id,
-                        .value = value_,
+                        .value = translator_.to_wire(value_, scratch_),
                         .header = "reason",
                         .header_value = error_info(letter.reason).name,
                         .bytes = letter.id.size() + value_.size()});
@@ -92,7 +93,9 @@ class KafkaDeadLetters final : public DeadLetters {
 
   // What the topic does not take whole, it takes in part.
   bool shorten(std::string_view value) {
-    auto letter = decode_dead_letter(value);
+    std::string copy(value);
+    const auto ours = translator_.from_wire(copy, scratch_);
+    auto letter = decode_dead_letter(ours ? ours->value : "");
     if (!letter || letter->raw.size() <= kShortRawBytes) return false;
     cut(*letter, kShortRawBytes);
     send(*letter);
@@ -110,9 +113,10 @@ class KafkaDeadLetters final : public DeadLetters {
   }
 
   Cluster& cluster_;
+  SchemaTranslator translator_;
   Producer::Numbers numbers_;
   std::unique_ptr<Producer> producer_;
-  std::string value_;
+  std::string value_, scratch_;
   std::optional<Error> error_;  // permanent
 };
 
@@ -120,7 +124,7 @@ class KafkaDeadLetters final : public DeadLetters {
 // They lie in about the order of receipt, so that few are held meanwhile.
 class KafkaDeadLetterQuery final : public DeadLetterQuery {
  public:
-  explicit KafkaDeadLetterQuery(Cluster& cluster) : cluster_(cluster) {}
+  explicit KafkaDeadLetterQuery(Cluster& cluster) : cluster_(cluster), translator_(make_translator(cluster)) {}
 
   [[nodiscard]] Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) override {
     FINPIPE_TRY_ASSIGN(partitions, partitions_of(cluster_));
@@ -214,7 +218,12 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
       }
       next = message->offset + 1;
       if (message->payload == nullptr) continue;  // somebody's tombstone
-      auto letter = decode_dead_letter({static_cast<const char*>(message->payload), message->len});
+      const auto ours = await_from_wire(fetcher.client(), translator_, value_of(*message), scratch_);
+      if (!ours) {
+        error = ours.error();
+        continue;
+      }
+      auto letter = decode_dead_letter(ours->value);
       if (letter) {
         go_on = take({partition, message->offset}, *std::move(letter));
       } else if (unreadable != nullptr) {
@@ -226,6 +235,8 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
   }
 
   Cluster& cluster_;
+  SchemaTranslator translator_;
+  std::string scratch_;
 };
 
 }  // namespace

@@ -63,7 +63,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, st
   FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
   FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
   FINPIPE_TRY_ASSIGN(identity, kafka::find_log_identity(*fetcher));
-  if (!identity.id) return fail(ErrorCode::kLogIdMissing, topic);
+  if (!identity.id) return fail(kafka::missing_identity(topic, identity));
   if (!identity.new_partitions.empty()) {
     return fail(identity.in_use ? ErrorCode::kPartitionCountChanged : ErrorCode::kLogIdMissing,
                 fmt::format("{}: partition {} never had a record", topic, identity.new_partitions.front()));
@@ -121,7 +121,10 @@ KafkaStatistics KafkaLog::statistics() const {
   return statistics;
 }
 
-std::optional<std::string> KafkaLog::trouble() const { return parts_->cluster.trouble(); }
+std::optional<std::string> KafkaLog::trouble() const {
+  auto trouble = parts_->cluster.trouble();
+  return trouble ? trouble : parts_->cluster.options().schemas.trouble();
+}
 void KafkaLog::interrupt() { parts_->cluster.interrupt(); }
 
 }  // namespace finpipe

@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "logs/wire_schemas.h"
 #include "pipeline/ports.h"
 
 namespace finpipe {
@@ -43,6 +44,9 @@ struct KafkaOptions {
   std::string ca_file;                     // PEM; empty: the system's
   std::string certificate_file, key_file;  // PEM, of our own; empty: none
   std::string key_password;                // of key_file; secret
+
+  // Of the values in the topics: who has a registry gives its own, which must outlive the log.
+  WireSchemas schemas = fixed_wire_schemas();
 
   std::size_t max_pending_bytes = std::size_t{8} << 20;  // appended and not acknowledged
   std::int64_t patience_ms = 0;  // what waits for an answer gives up after so long without one; 0: never
@@ -70,7 +74,10 @@ class KafkaLog {
  public:
   // Finds the topics and the log id. Errors: kBrokerUnreachable (patience_ms), kInterrupted, kBadSetting, kLogLogin,
   // kLogLoginMethod, kLogPermission, kTlsUnknownCa, kTlsSelfSigned, kTlsWrongHost, kTlsExpired, kTlsFailed,
-  // kLogProtocol, kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kPartitionCountChanged, kLogRefused.
+  // kLogProtocol, kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kPartitionCountChanged, kLogRefused;
+  // kUnknownSchemaId when the log was written with another registry, or with one or without one other than now; and as
+  // all that reads or writes those of WireSchemas::poll, and kRegistryUnreachable when a schema is not known for
+  // patience_ms.
   // `stop`: asked from time to time while it waits; true ends it with kInterrupted.
   [[nodiscard]] static Result<std::unique_ptr<KafkaLog>> open(const KafkaOptions& options,
                                                               std::function<bool()> stop = {});
@@ -91,6 +98,7 @@ class KafkaLog {
   // A reader of all partitions. Its poll waits up to a millisecond when records that are known to be there have not
   // arrived. `wake` is called by any thread, and must be quick, when a poll may find something new after one that
   // found nothing; a reader that has it must be polled as long as it lives.
+  // A record whose schema is not known yet, because its registry is away, holds up its own partition alone.
   // A record that states another log's id is handed out if the partition begins as this log: somebody wrote it there.
   // Errors of poll: kOffsetOutOfRange (also of a topic that lost its tail), kLogIncomplete at a hole, kLogIdsDiffer,
   // kLogPermission, kTopicMissing, kLogRefused; kBrokerUnreachable when records that are known to be there did not

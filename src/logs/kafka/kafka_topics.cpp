@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "logs/kafka/client.h"
+#include "logs/kafka/foreign_values.h"
 #include "logs/kafka/log_identity.h"
 #include "logs/kafka/owned.h"
 #include "logs/kafka/producer.h"
@@ -246,7 +247,9 @@ Result<void> await_topic(Cluster& cluster, const std::string& name) {
 // Writes the record that states the log id to partitions, and waits until it is there.
 Result<void> begin_partitions(Cluster& cluster, Producer& producer, const LogId& id,
                               std::span<const std::int32_t> partitions) {
-  const std::string value = first_record(id);
+  std::string scratch;
+  const std::string record = first_record(id);
+  const std::string_view value = make_translator(cluster).to_wire(record, scratch);
   for (const std::int32_t partition : partitions) {
     producer.produce(partition, {.key = std::nullopt,
                                  .value = value,
@@ -270,6 +273,7 @@ Result<std::vector<std::int32_t>> partitions_to_begin(const std::string& topic, 
                             "elsewhere from now on",
                             topic, identity.new_partitions.front()));
   }
+  if (!identity.not_understood.empty()) return fail(missing_identity(topic, identity));
   const std::size_t empty = identity.new_partitions.size() + identity.expired_partitions.size();
   if (empty < static_cast<std::size_t>(partitions))
     return fail(ErrorCode::kTopicSettings, fmt::format("topic {} holds records, and none of finpipe", topic));

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "codec/records.h"
+#include "logs/kafka/foreign_values.h"
 #include "logs/kafka/owned.h"
 #include "logs/kafka/reader.h"
 
@@ -18,7 +19,10 @@ namespace {
 
 class Search {
  public:
-  explicit Search(Fetcher& fetcher) : fetcher_(fetcher), partitions_(static_cast<std::size_t>(fetcher.partitions())) {}
+  explicit Search(Fetcher& fetcher)
+      : fetcher_(fetcher),
+        translator_(make_translator(fetcher.client().cluster())),
+        partitions_(static_cast<std::size_t>(fetcher.partitions())) {}
 
   Result<LogIdentity> run(std::optional<std::int32_t> only) {
     std::size_t open = 0;
@@ -78,7 +82,12 @@ class Search {
         }
         next = message->offset + 1;
         if (message->key != nullptr || message->payload == nullptr) continue;
-        const auto id = stated_log_id({static_cast<const char*>(message->payload), message->len});
+        const auto control = read_control(partition, value_of(*message));
+        if (!control) {
+          error = control.error();
+          continue;
+        }
+        const std::optional<LogId>& id = *control;
         if (!id) continue;
         said = true;
         if (identity_.id && *identity_.id != *id) error = differ(partition);
@@ -90,12 +99,27 @@ class Search {
     return next >= end;
   }
 
+  // The id that a control record states, if it does.
+  [[nodiscard]] Result<std::optional<LogId>> read_control(std::int32_t partition, std::span<char> value) {
+    FINPIPE_TRY_ASSIGN(ours, await_from_wire(fetcher_.client(), translator_, value, scratch_));
+    const auto control = decode_control(ours.value);
+    if (control) return finpipe::stated_log_id(*control);
+    const Error& why = control.error();
+    const bool unknown = why.code == ErrorCode::kUnknownSchemaId || why.code == ErrorCode::kIncompatibleSchema;
+    if (unknown && identity_.not_understood.empty()) {
+      identity_.not_understood = fmt::format("partition {}: {}", partition, why.detail);
+    }
+    return std::nullopt;
+  }
+
   [[nodiscard]] Error differ(std::int32_t partition) const {
     return {ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} is of another log than those before it",
                                                   fetcher_.client().topic_name(), partition)};
   }
 
   Fetcher& fetcher_;
+  SchemaTranslator translator_;
+  std::string scratch_;
   std::vector<std::pair<std::int64_t, std::int64_t>> partitions_;  // next and last offset
   LogIdentity identity_;
 };
@@ -112,6 +136,14 @@ Result<void> check_still_the_log(SharedState& shared, std::int32_t partition) {
   FINPIPE_TRY_ASSIGN(identity, find_log_identity(*fetcher, partition));
   if (!identity.id || *identity.id == shared.log_id) return {};
   return fail(ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} begins another log", topic, partition));
+}
+
+Error missing_identity(const std::string& topic, const LogIdentity& identity) {
+  if (identity.not_understood.empty()) return {ErrorCode::kLogIdMissing, topic};
+  return {ErrorCode::kUnknownSchemaId,
+          fmt::format("{} {}: the log is of another schema registry, or of none: set `registry` as it was when the log "
+                      "was begun",
+                      topic, identity.not_understood)};
 }
 
 std::string first_record(const LogId& id) {

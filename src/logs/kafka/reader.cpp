@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "codec/records.h"
+#include "logs/kafka/foreign_values.h"
 #include "logs/kafka/log_identity.h"
 #include "logs/record_size.h"
 
@@ -62,6 +63,7 @@ Reader::Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::uniqu
     : shared_(shared),
       fetcher_(std::move(fetcher)),
       membership_(std::move(membership)),
+      translator_(make_translator(shared.cluster)),
       cursors_(static_cast<std::size_t>(shared.partitions())) {
   if (membership_) return;
   for (std::int32_t p = 0; p < shared.partitions(); ++p) {
@@ -134,6 +136,7 @@ void Reader::drop(std::int32_t partition) {
   Cursor& at = cursor(partition);
   for (rd_kafka_message_s* message : at.taken) rd_kafka_message_destroy(message);
   at.taken.clear();
+  at.held_since_ns.reset();
   at.missing_since_ns.reset();
 }
 
@@ -170,12 +173,13 @@ Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
   assignments_.clear();
   bytes_ = 0;
   fetcher_->client().poll(0);
+  FINPIPE_TRY(shared_.cluster.options().schemas.poll());
   if (membership_) FINPIPE_TRY(rebalance());
   FINPIPE_TRY(read(max_bytes));
-  if (batches_.empty() && changes_.empty() && behind()) {
+  if (batches_.empty() && changes_.empty() && (held() || behind())) {
     fetcher_->wait();
     FINPIPE_TRY(read(max_bytes));
-    if (batches_.empty()) {
+    if (batches_.empty() && behind()) {
       shared_.cluster.set_waiting(this, waiting_ = true);
       FINPIPE_TRY(shared_.cluster.check_patience(this, fetcher_->client().topic_name()));
     }
@@ -235,10 +239,22 @@ Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_byte
       at.taken.pop_front();
       continue;
     }
-    const LogRecord record = record_of(message);
+    LogRecord record = record_of(message);
     const std::size_t bytes = record_bytes(record);
     if (!records_.empty() && bytes_ + bytes > max_bytes) return false;
-    if (record.type == RecordType::kControl) FINPIPE_TRY(check_log_id(partition, record.value));
+    if (!translate(message, record)) {
+      if (!at.held_since_ns) at.held_since_ns = shared_.cluster.now_ns();
+      FINPIPE_TRY(check_schema_patience(shared_.cluster, *at.held_since_ns, fetcher_->client().topic_name()));
+      return true;
+    }
+    at.held_since_ns.reset();
+    if (record.type == RecordType::kControl) {
+      const auto same = check_log_id(partition, record.value);
+      if (!same) {
+        drop(partition);  // what is translated cannot be so again
+        return fail(same.error());
+      }
+    }
     bytes_ += bytes;
     records_.push_back(record);
     handed_out_.push_back(at.taken.front());
@@ -255,6 +271,16 @@ bool Reader::take(std::int32_t partition) {
   auto& taken = cursor(partition).taken;
   taken.insert(taken.end(), messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
   return count > 0;
+}
+
+bool Reader::translate(const rd_kafka_message_s& message, LogRecord& record) {
+  const auto ours = translator_.from_wire(value_of(message), scratch_);
+  if (!ours) return false;
+  record.value = ours->value;
+  record.wire_id = ours->wire_id;
+  record.original = ours->original;
+  if (!ours->original.empty()) record.value = resolved_.emplace_back(std::exchange(scratch_, {}));
+  return true;
 }
 
 // Of a message that is not the next record: whether it can be passed over.
@@ -296,11 +322,16 @@ Result<void> Reader::check_log_id(std::int32_t partition, std::string_view value
 bool Reader::behind() {
   for (std::int32_t p = 0; p < partitions(); ++p) {
     const Cursor& at = cursor(p);
-    if (!at.assigned || at.paused || at.next < 0) continue;
+    if (!at.assigned || at.paused || at.next < 0 || at.held_since_ns) continue;
     update_range(p);
     if (at.range && at.next < at.range->end) return true;
   }
   return false;
+}
+
+// Whether a schema is waited for.
+bool Reader::held() const {
+  return std::ranges::any_of(cursors_, [](const Cursor& at) { return !at.paused && at.held_since_ns; });
 }
 
 void Reader::tell_lag() {
@@ -318,6 +349,7 @@ void Reader::tell_lag() {
 void Reader::release() {
   for (rd_kafka_message_s* message : handed_out_) rd_kafka_message_destroy(message);
   handed_out_.clear();
+  resolved_.clear();
 }
 
 }  // namespace finpipe::kafka

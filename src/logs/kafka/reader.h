@@ -13,6 +13,7 @@
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/shared_state.h"
+#include "logs/schema_translator.h"
 #include "pipeline/ports.h"
 
 namespace finpipe::kafka {
@@ -43,6 +44,7 @@ class Reader final : public LogReader {
     std::optional<OffsetRange> range;
     std::int64_t asked_ns = 0;                     // when the broker was asked for it
     std::deque<rd_kafka_message_s*> taken;         // fetched, and not handed out yet
+    std::optional<std::int64_t> held_since_ns;     // the schema of the next record is not known yet
     std::optional<std::int64_t> missing_since_ns;  // the broker says that there is no such partition
   };
 
@@ -50,6 +52,7 @@ class Reader final : public LogReader {
   [[nodiscard]] Result<void> ask_range(std::int32_t partition);
   void update_range(std::int32_t partition);
   [[nodiscard]] bool behind();
+  [[nodiscard]] bool held() const;
   void tell_lag();
   [[nodiscard]] Result<void> rebalance();
   // Ends fetching, and drops what was fetched and not handed out.
@@ -60,6 +63,8 @@ class Reader final : public LogReader {
   // Adds the partition's records; false when the byte bound ended it.
   [[nodiscard]] Result<bool> read_partition(std::int32_t partition, std::size_t max_bytes);
   [[nodiscard]] bool take(std::int32_t partition);
+  // Gives the record the value that it has above the log; false: its schema is not known yet.
+  [[nodiscard]] bool translate(const rd_kafka_message_s& message, LogRecord& record);
   [[nodiscard]] Result<void> check(std::int32_t partition, const rd_kafka_message_s& message);
   [[nodiscard]] Result<void> check_missing(std::int32_t partition);
   [[nodiscard]] Result<void> check_log_id(std::int32_t partition, std::string_view value);
@@ -68,6 +73,7 @@ class Reader final : public LogReader {
   SharedState& shared_;
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Membership> membership_;
+  SchemaTranslator translator_;
   std::vector<Cursor> cursors_;
   std::vector<Assignment> changes_;  // to be told by the next poll
   std::size_t first_ = 0;            // partition that the next poll begins with
@@ -79,6 +85,8 @@ class Reader final : public LogReader {
   std::vector<Batch> batches_;
   std::vector<LogRecord> records_;
   std::vector<rd_kafka_message_s*> handed_out_;  // what the records borrow from
+  std::deque<std::string> resolved_;             // likewise
+  std::string scratch_;
 };
 
 }  // namespace finpipe::kafka

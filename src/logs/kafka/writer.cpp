@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/time.h"
+#include "logs/kafka/foreign_values.h"
 #include "logs/kafka/log_identity.h"
 #include "logs/record_size.h"
 
@@ -12,6 +13,8 @@ namespace {
 constexpr int kWaitMs = 2;  // for an acknowledgement, of a caller that does nothing else
 
 }  // namespace
+
+Writer::Writer(SharedState& shared, Of of) : shared_(shared), of_(of), translator_(make_translator(shared.cluster)) {}
 
 Writer::~Writer() { shared_.cluster.set_waiting(this, false); }
 
@@ -36,7 +39,7 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
     const bool is_trade = record.type == RecordType::kTrade;
     // A header would double what a trade costs here and with each reader, and a key says as much.
     producer_->produce(partition, {.key = record.key,
-                                   .value = record.value,
+                                   .value = translator_.to_wire(record.value, scratch_),
                                    .header = is_trade && record.key ? "" : "type",
                                    .header_value = is_trade ? "trade" : "control",
                                    .bytes = record_bytes(record)});
@@ -47,6 +50,12 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
 Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
   acknowledged_.clear();
   if (error_) return fail(*error_);
+  // Ids that have changed since the start are in what is not sent yet as well.
+  if (const auto same = shared_.cluster.options().schemas.poll(); !same) {
+    if (producer_) producer_->give_up(same.error());
+    error_ = same.error();
+    return fail(*error_);
+  }
   if (!producer_) return acknowledged_;
   const bool idle = !std::exchange(appended_, false);
   FINPIPE_TRY(producer_->poll(idle && producer_->pending_bytes() > 0 ? kWaitMs : 0));

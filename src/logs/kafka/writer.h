@@ -4,10 +4,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "logs/kafka/producer.h"
 #include "logs/kafka/shared_state.h"
+#include "logs/schema_translator.h"
 #include "pipeline/ports.h"
 
 namespace finpipe::kafka {
@@ -16,7 +18,7 @@ class Writer final : public LogWriter {
  public:
   enum class Of : std::uint8_t { kLog, kBars };
 
-  Writer(SharedState& shared, Of of) : shared_(shared), of_(of) {}
+  Writer(SharedState& shared, Of of);
   ~Writer() override;
 
   [[nodiscard]] std::int32_t partitions() const override { return shared_.partitions(); }
@@ -32,9 +34,11 @@ class Writer final : public LogWriter {
 
   SharedState& shared_;
   const Of of_;
+  SchemaTranslator translator_;
+  std::string scratch_;
   Producer::Numbers numbers_;
   std::unique_ptr<Producer> producer_;  // from the first append on: most processes never write
-  std::optional<Error> error_;          // it could not be made
+  std::optional<Error> error_;          // it could not be made, or is to write no more
   std::vector<Acknowledged> acknowledged_;
   bool appended_ = false;  // since the last poll
   bool waiting_ = false;

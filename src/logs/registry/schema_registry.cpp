@@ -76,7 +76,7 @@ SchemaRegistry::~SchemaRegistry() {
 
 Result<std::unique_ptr<SchemaRegistry>> SchemaRegistry::open(SchemaRegistryOptions options,
                                                              std::span<const TopicSchema> ours,
-                                                             const std::stop_token& stop) {
+                                                             const std::function<bool()>& stop) {
   auto url = net::parse_url(options.url);
   if (!url || !url->scheme.starts_with("http") || url->target.contains('?')) {
     return fail(ErrorCode::kBadUrl, "of the schema registry: give http(s)://host:port/path, without user");
@@ -93,7 +93,7 @@ Result<std::unique_ptr<SchemaRegistry>> SchemaRegistry::open(SchemaRegistryOptio
   return registry;
 }
 
-Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std::stop_token& stop) {
+Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std::function<bool()>& stop) {
   ids_.load();
   bool known = true;
   for (const TopicSchema& each : ours) {
@@ -134,7 +134,7 @@ Result<void> SchemaRegistry::start(std::span<const TopicSchema> ours, const std:
   return {};
 }
 
-Result<std::uint32_t> SchemaRegistry::find_or_register(const Subject& subject, const std::stop_token& stop) {
+Result<std::uint32_t> SchemaRegistry::find_or_register(const Subject& subject, const std::function<bool()>& stop) {
   const auto ask = subject.id == 0 ? &SchemaRegistry::call : &SchemaRegistry::call_twice;
   FINPIPE_TRY_ASSIGN(found, (this->*ask)("POST", subject_path(subject.name), schema_body(subject.ours.schema), stop));
   if (found.kind == Kind::kDone) return id_in(found);
@@ -145,7 +145,7 @@ Result<std::uint32_t> SchemaRegistry::find_or_register(const Subject& subject, c
 }
 
 // A schema that is new has no id to compare; that of an earlier version tells whether it is the registry of before.
-Result<void> SchemaRegistry::check_registry(const Subject& subject, const std::stop_token& stop) {
+Result<void> SchemaRegistry::check_registry(const Subject& subject, const std::function<bool()>& stop) {
   const auto earlier = ids_.other_id_of(subject.name, subject.ours.schema);
   if (!earlier) return {};
   FINPIPE_TRY_ASSIGN(answer, call_twice("GET", schema_path(*earlier), "", stop));
@@ -156,7 +156,7 @@ Result<void> SchemaRegistry::check_registry(const Subject& subject, const std::s
 
 // A subject without a compatibility level of its own gets ours first, so that the registry judges what follows. Who may
 // not see or set levels may still register.
-Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, const std::stop_token& stop) {
+Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, const std::function<bool()>& stop) {
   const std::string config = "/config/" + net::percent_encode(subject.name);
   auto level = call("GET", config, "", stop);
   const auto set = level ? level->body.string("compatibilityLevel") : std::nullopt;
@@ -173,13 +173,13 @@ Result<std::uint32_t> SchemaRegistry::register_schema(const Subject& subject, co
   return fail(made->error);
 }
 
-Result<void> SchemaRegistry::wait_until(const bool& condition, const std::stop_token& stop) {
-  while (!condition && !stop.stop_requested()) loop_.run_some(kStepMs);
+Result<void> SchemaRegistry::wait_until(const bool& condition, const std::function<bool()>& stop) {
+  while (!condition && !(stop && stop())) loop_.run_some(kStepMs);
   if (!condition) return fail(ErrorCode::kInterrupted, "schema registry");
   return {};
 }
 
-Result<void> SchemaRegistry::wait_for(std::int64_t ms, const std::stop_token& stop) {
+Result<void> SchemaRegistry::wait_for(std::int64_t ms, const std::function<bool()>& stop) {
   bool over = false;
   net::Timer timer(loop_);
   timer.start(ms, [&over] { over = true; });
@@ -188,7 +188,7 @@ Result<void> SchemaRegistry::wait_for(std::int64_t ms, const std::stop_token& st
 
 // Asks until there is an answer that counts.
 Result<RegistryAnswer> SchemaRegistry::call(std::string_view method, const std::string& path, const std::string& body,
-                                            const std::stop_token& stop) {
+                                            const std::function<bool()>& stop) {
   for (int attempt = 0;; ++attempt) {
     struct Waiting {
       bool done = false;
@@ -212,7 +212,7 @@ Result<RegistryAnswer> SchemaRegistry::call(std::string_view method, const std::
 
 // What is absent is asked for once more: copies of a registry may lag.
 Result<RegistryAnswer> SchemaRegistry::call_twice(std::string_view method, const std::string& path,
-                                                  const std::string& body, const std::stop_token& stop) {
+                                                  const std::string& body, const std::function<bool()>& stop) {
   FINPIPE_TRY_ASSIGN(answer, call(method, path, body, stop));
   if (answer.kind != Kind::kAbsent) return std::move(answer);
   FINPIPE_TRY(wait_for(options_.absent_again_ms, stop));

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,7 +38,7 @@ struct SchemaRegistryOptions {
   bool register_missing = true;             // false: what is not there is an error
   std::string cache_directory{};            // of cached ids; empty: none
   std::int64_t request_timeout_ms = 5'000;  // of one attempt
-  std::int64_t patience_ms = 60'000;        // how long open() goes on asking; 0: until a stop is requested
+  std::int64_t patience_ms = 60'000;        // how long open() goes on asking; 0: until it is to stop
   std::int64_t backoff_base_ms = 200;       // before the second attempt; twice as long before each further one
   std::int64_t backoff_cap_ms = 10'000;     //
   std::int64_t absent_again_ms = 1'000;     // an id that is absent is asked for once more then: copies may lag
@@ -59,13 +58,13 @@ struct TopicSchema {
 
 class SchemaRegistry {
  public:
-  // Blocks until all of ours have ids, patience ends or a stop is requested.
+  // Blocks until all of ours have ids, patience ends or `stop`, which is asked from time to time, returns true.
   // Errors: kBadUrl; kRegistryUnreachable saying what the last attempt met, kRegistryRefused, kRegistryCredentials,
   // kSchemaNotRegistered, kSchemaRejected, kRegistryChanged; kTlsUnknownCa, kTlsSelfSigned, kTlsExpired, kTlsWrongHost,
   // kBadCertificate; kInterrupted; kIo, kReadOnly and kDiskFull for the directory of cached ids.
   [[nodiscard]] static Result<std::unique_ptr<SchemaRegistry>> open(SchemaRegistryOptions options,
                                                                     std::span<const TopicSchema> ours,
-                                                                    const std::stop_token& stop);
+                                                                    const std::function<bool()>& stop);
   ~SchemaRegistry();
   SchemaRegistry(const SchemaRegistry&) = delete;
   SchemaRegistry& operator=(const SchemaRegistry&) = delete;
@@ -96,16 +95,16 @@ class SchemaRegistry {
 
   SchemaRegistry(SchemaRegistryOptions options, net::Url url);
 
-  [[nodiscard]] Result<void> start(std::span<const TopicSchema> ours, const std::stop_token& stop);
-  [[nodiscard]] Result<std::uint32_t> find_or_register(const Subject& subject, const std::stop_token& stop);
-  [[nodiscard]] Result<std::uint32_t> register_schema(const Subject& subject, const std::stop_token& stop);
-  [[nodiscard]] Result<void> check_registry(const Subject& subject, const std::stop_token& stop);
+  [[nodiscard]] Result<void> start(std::span<const TopicSchema> ours, const std::function<bool()>& stop);
+  [[nodiscard]] Result<std::uint32_t> find_or_register(const Subject& subject, const std::function<bool()>& stop);
+  [[nodiscard]] Result<std::uint32_t> register_schema(const Subject& subject, const std::function<bool()>& stop);
+  [[nodiscard]] Result<void> check_registry(const Subject& subject, const std::function<bool()>& stop);
   [[nodiscard]] Result<RegistryAnswer> call(std::string_view method, const std::string& path, const std::string& body,
-                                            const std::stop_token& stop);
+                                            const std::function<bool()>& stop);
   [[nodiscard]] Result<RegistryAnswer> call_twice(std::string_view method, const std::string& path,
-                                                  const std::string& body, const std::stop_token& stop);
-  [[nodiscard]] Result<void> wait_until(const bool& condition, const std::stop_token& stop);
-  [[nodiscard]] Result<void> wait_for(std::int64_t ms, const std::stop_token& stop);
+                                                  const std::string& body, const std::function<bool()>& stop);
+  [[nodiscard]] Result<void> wait_until(const bool& condition, const std::function<bool()>& stop);
+  [[nodiscard]] Result<void> wait_for(std::int64_t ms, const std::function<bool()>& stop);
   [[nodiscard]] Result<void> check_id(const Subject& subject, std::uint32_t id) const;
   void confirm(std::size_t next);
   void on_confirm(std::size_t asked, const RegistryAnswer& answer);

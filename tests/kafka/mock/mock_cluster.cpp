@@ -41,8 +41,9 @@ void MockCluster::create_topic(const std::string& name, std::int32_t partitions)
   rd_kafka_mock_topic_create(cluster_, name.c_str(), partitions, 1);
 }
 
-KafkaOptions MockCluster::new_log(std::int32_t partitions) {
+KafkaOptions MockCluster::new_log(std::int32_t partitions, const WireSchemas& schemas) {
   KafkaOptions made = options();
+  made.schemas = schemas;
   made.prefix = "log" + std::to_string(++logs_);
   create_topic(ticks_topic(made), partitions);
   create_topic(letters_topic(made), 1);

@@ -20,7 +20,7 @@ class MockCluster {
   MockCluster& operator=(const MockCluster&) = delete;
 
   // Of a new log with topics of its own, begun.
-  [[nodiscard]] KafkaOptions new_log(std::int32_t partitions);
+  [[nodiscard]] KafkaOptions new_log(std::int32_t partitions, const WireSchemas& schemas = fixed_wire_schemas());
   [[nodiscard]] KafkaOptions options() const;
   void create_topic(const std::string& name, std::int32_t partitions);
   void set_down(bool down);

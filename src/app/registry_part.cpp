@@ -1,0 +1,46 @@
+#include "app/registry_part.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "telemetry/log.h"
+
+namespace finpipe {
+namespace {
+
+Result<std::shared_ptr<net::TlsContext>> client_tls(const std::string& ca_file) {
+  std::ifstream file(ca_file, std::ios::binary);
+  if (!file) return fail(ErrorCode::kNotFound, ca_file);
+  return net::TlsContext::client({.ca_pem = std::string(std::istreambuf_iterator<char>(file), {})});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SchemaRegistry>> open_registry(const Settings& settings, const KafkaUrl& url,
+                                                      Registering registering, std::int64_t patience_ms,
+                                                      const std::function<bool()>& stop) {
+  const RegistrySettings& given = settings.registry;
+  if (given.url.empty()) return nullptr;
+  SchemaRegistryOptions options{.url = given.url, .user = given.user};
+  options.password = given.password;
+  options.register_missing = registering == Registering::kAsSet && given.registers;
+  options.cache_directory = given.cache_directory;
+  options.patience_ms = patience_ms;
+  options.on_trouble = [](const std::string& reason) { log_warn("the schema registry", {{"reason", reason}}); };
+  if (!given.ca_file.empty()) {
+    FINPIPE_TRY_ASSIGN(tls, client_tls(given.ca_file));
+    options.tls = std::move(tls);
+  }
+  std::vector<TopicSchema> ours;
+  for (const Contract& one : contracts()) {
+    ours.push_back({fmt::format("{}.{}", url.prefix, one.topic), one.record, one.fixed_id, one.schema});
+  }
+  return SchemaRegistry::open(std::move(options), ours, stop);
+}
+
+}  // namespace finpipe

@@ -1,0 +1,108 @@
+"""A log on Kafka whose schemas are in a registry: what is made of it is what embedded parts make, other programs read its
+topics, and a start needs the registry only once."""
+
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import pipeline
+from pipeline import PROGRAM, ROOT, TAPE, output_of
+from services.cache import python_tools
+from services.kafka import Kafka
+from services.registry import Registry
+
+PARTITIONS = 3
+TRADES = 34_419
+STRANGER = r"""
+import sys
+import confluent_kafka
+producer = confluent_kafka.Producer({"bootstrap.servers": sys.argv[1]})
+producer.produce("r.ticks", key="A", value=b"\0\x00\x01\x86\x9fx", partition=0)
+assert producer.flush(20) == 0
+"""
+
+
+class WithARegistry(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="finpipe-registry-")
+        self.addCleanup(directory.cleanup)
+        self.work = pathlib.Path(directory.name)
+        self.kafka = Kafka(self.work / "kafka").start()
+        self.addCleanup(self.kafka.stop)
+        self.registry = Registry(self.work / "registry").start()
+        self.addCleanup(self.registry.stop)
+        # So that its ids are not ours by chance.
+        for kind in ("string", "long", "double"):
+            self.registry.call("POST", "/subjects/of-others/versions", {"schema": f'"{kind}"'})
+
+    def parts(self, cache="cache", store="store"):
+        return ["--log", f"kafka://{self.kafka.contact_points()}/r", "--store", f"embedded:{self.work}/{store}",
+                "--registry", self.registry.url(), "--registry-cache", self.work / cache]
+
+    def run_tape(self, parts):
+        return output_of(PROGRAM, "run", "--feed", f"tape:{TAPE}", "--exit-at-end", *parts).decode()
+
+    def refused(self, *words):
+        done = subprocess.run([PROGRAM, *[str(word) for word in words]], capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        return done.stdout + done.stderr
+
+    def test_a_log_with_a_registry(self):
+        parts = self.parts()
+        create = ["--partitions", PARTITIONS, "--feed", f"tape:{TAPE}"]
+        # Only who writes registers, and who was told not to does not.
+        self.assertIn("E943", self.refused("check", *parts, *create))
+        self.assertIn("E943", self.refused("check", "--create", *parts, *create, "--registry-register", "false"))
+        created = output_of(PROGRAM, "check", "--create", *parts, *create).decode()
+        self.assertIn("ok       registry", created)
+        self.assertEqual(len(self.registry.call("GET", "/subjects")), 6)
+
+        self.run_tape(parts)
+        embedded = ["--log", f"embedded:{self.work}/e/log", "--store", f"embedded:{self.work}/e/store"]
+        self.run_tape([*embedded, "--partitions", PARTITIONS])
+        for what, content in pipeline.exports(embedded).items():
+            self.assertTrue(content == output_of(PROGRAM, "export", what, *parts), f"{what} differ")
+        output_of(PROGRAM, "verify", *parts)
+        self.check_topics()
+
+        without = parts[:4]
+        said = self.refused("verify", *without)
+        self.assertIn("E401", said)
+        self.assertIn("`registry`", said)
+
+        self.registry.stop()
+        self.assertIn("0 appended", self.run_tape(parts))
+        output_of(PROGRAM, "verify", *parts)
+        cold = self.parts(cache="cold")
+        self.assertIn("E940", self.refused("run", "--feed", f"tape:{TAPE}", "--exit-at-end", *cold))
+
+        self.registry.start()
+        # Of a schema that nobody knows: a dead letter, and what follows is read.
+        output_of(python_tools(), "-c", STRANGER, self.kafka.contact_points())
+        self.assertIn("0 appended", self.run_tape(parts))
+        letters = output_of(PROGRAM, "export", "dead-letters", *parts).decode().splitlines()
+        self.assertEqual(["unknown_schema_id" in letter for letter in letters[1:]], [True], letters)
+        output_of(PROGRAM, "verify", *parts)
+
+    def check_topics(self):
+        """As programs of others see them."""
+        ids = {}
+        for subject in self.registry.call("GET", "/subjects"):
+            if subject != "of-others":
+                ids[subject] = self.registry.call("GET", f"/subjects/{subject}/versions/latest")["id"]
+        self.assertNotEqual(ids["r.ticks-io.finpipe.StockTick"], 1)
+        counts = {}
+        for topic, names in (("r.ticks", {"StockTick", "FeedStatus"}), ("r.bars", {"StockBar"})):
+            shown = output_of(python_tools(), "-B", ROOT / "tests/kafka/registry_values.py", self.kafka.contact_points(),
+                              topic, self.registry.url()).decode()
+            found = {name: (int(number), int(count)) for number, name, count in map(str.split, shown.splitlines())}
+            self.assertEqual(set(found), {f"io.finpipe.{name}" for name in names})
+            for name, (number, count) in found.items():
+                self.assertEqual(number, ids[f"{topic}-{name}"])
+                counts[name] = count
+        self.assertEqual(counts["io.finpipe.StockTick"], TRADES)
+
+
+if __name__ == "__main__":
+    unittest.main()
