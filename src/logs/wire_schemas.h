@@ -30,7 +30,7 @@ struct WireSchemas {
   SchemaTranslator::LookUp look_up;
   // Goes on with what was asked for; never blocks for a server. An error is permanent, and told to every caller.
   std::function<Result<void>()> poll;
-  // Why a foreign schema is not known yet, or the ids are not compared yet.
+  // Why a foreign schema is not known yet, so that its partition waits.
   std::function<std::optional<std::string>()> trouble;
 };
 

@@ -238,72 +238,73 @@ TEST_F(SettingsTest, SettingsOfKafkaThatContradictEachOtherOrTheirLimitsAreRefus
             "kafka-max-poll = '44' from environment: must be at least kafka-session-timeout");
   EXPECT_EQ(said({{"FINPIPE_COMMIT_INTERVAL", "9"}}),
             "commit-interval = '9' from environment: must be a number from 10 to 60000");
+}
 
-  TEST_F(SettingsTest, ARegistryIsSetWithItsAccessOrNotAtAll) {
-    const auto parse = [&](const std::map<std::string, std::string>& set) {
-      environment = set;
-      return *parse_settings(*resolve());
-    };
-    EXPECT_EQ(parse({}).registry.url, "");
-    EXPECT_TRUE(parse({}).registry.registers);
-    EXPECT_EQ(parse({}).registry.cache_directory, "./finpipe-data/registry");
-    const RegistrySettings registry = parse({{"FINPIPE_REGISTRY", "https://r/api"},
-                                             {"FINPIPE_REGISTRY_USER", "me"},
-                                             {"FINPIPE_REGISTRY_PASSWORD", "secret"},
-                                             {"FINPIPE_REGISTRY_CA_FILE", "ca.pem"},
-                                             {"FINPIPE_REGISTRY_REGISTER", "false"},
-                                             {"FINPIPE_REGISTRY_CACHE", "/cache"}})
-                                          .registry;
-    EXPECT_EQ(registry.url + registry.user + registry.password, "https://r/apimesecret");
-    EXPECT_EQ(registry.ca_file + registry.cache_directory, "ca.pem/cache");
-    EXPECT_FALSE(registry.registers);
-    const auto said = [&](const std::map<std::string, std::string>& set) {
-      environment = set;
-      return refusal(ErrorCode::kBadSetting);
-    };
-    EXPECT_EQ(said({{"FINPIPE_REGISTRY_CA_FILE", "ca.pem"}}),
-              "registry-ca-file = 'ca.pem' from environment: it needs registry");
-    EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_USER", "me"}}),
-              "registry-user = 'me' from environment: it needs registry-password");
-    EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_PASSWORD", "secret"}}),
-              "registry-password = '***' from environment: it needs registry-user");
-    EXPECT_EQ(said({{"FINPIPE_REGISTRY_REGISTER", "no"}}),
-              "registry-register = 'no' from environment: must be one of true|false");
-  }
+TEST_F(SettingsTest, ARegistryIsSetWithItsAccessOrNotAtAll) {
+  const auto parse = [&](const std::map<std::string, std::string>& set) {
+    environment = set;
+    return *parse_settings(*resolve());
+  };
+  EXPECT_EQ(parse({}).registry.url, "");
+  EXPECT_TRUE(parse({}).registry.registers);
+  EXPECT_EQ(parse({}).registry.cache_directory, "./finpipe-data/registry");
+  const RegistrySettings registry = parse({{"FINPIPE_REGISTRY", "https://r/api"},
+                                           {"FINPIPE_REGISTRY_USER", "me"},
+                                           {"FINPIPE_REGISTRY_PASSWORD", "secret"},
+                                           {"FINPIPE_REGISTRY_CA_FILE", "ca.pem"},
+                                           {"FINPIPE_REGISTRY_REGISTER", "false"},
+                                           {"FINPIPE_REGISTRY_CACHE", "/cache"}})
+                                        .registry;
+  EXPECT_EQ(registry.url + registry.user + registry.password, "https://r/apimesecret");
+  EXPECT_EQ(registry.ca_file + registry.cache_directory, "ca.pem/cache");
+  EXPECT_FALSE(registry.registers);
+  const auto said = [&](const std::map<std::string, std::string>& set) {
+    environment = set;
+    return refusal(ErrorCode::kBadSetting);
+  };
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY_CA_FILE", "ca.pem"}}),
+            "registry-ca-file = 'ca.pem' from environment: it needs registry");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_USER", "me"}}),
+            "registry-user = 'me' from environment: it needs registry-password");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY", "http://r"}, {"FINPIPE_REGISTRY_PASSWORD", "secret"}}),
+            "registry-password = '***' from environment: it needs registry-user");
+  EXPECT_EQ(said({{"FINPIPE_REGISTRY_REGISTER", "no"}}),
+            "registry-register = 'no' from environment: must be one of true|false");
+}
 
-  TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
-    std::set<std::string_view> names;
-    for (std::size_t i = 0; i < kSettingCount; ++i) {
-      const SettingInfo& info = setting_table()[i];
-      EXPECT_EQ(static_cast<std::size_t>(info.setting), i);
-      EXPECT_TRUE(names.insert(info.name).second) << info.name;
-      EXPECT_TRUE(names.insert(info.environment).second) << info.environment;
-      EXPECT_FALSE(info.help.empty());
-    }
+TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kSettingCount; ++i) {
+    const SettingInfo& info = setting_table()[i];
+    EXPECT_EQ(static_cast<std::size_t>(info.setting), i);
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_TRUE(names.insert(info.environment).second) << info.environment;
+    EXPECT_FALSE(info.help.empty());
   }
+}
 
-  TEST(Settings, SecretsAndCredentialsInUrlsAreNotShown) {
-    SettingInfo info = setting_info(Setting::kFeed);
-    EXPECT_EQ(displayed(info, "wss://me:password@host/path?x=a@b"), "wss://***@host/path?***");
-    EXPECT_EQ(displayed(info, "wss://host?token=key"), "wss://host?***");
-    EXPECT_EQ(displayed(info, "tape:a@b"), "tape:a@b");
-    EXPECT_EQ(displayed(info, "wss://host/a@b"), "wss://host/a@b");
-    info = setting_info(Setting::kStore);
-    EXPECT_EQ(displayed(info, "cassandra://me:pass/word@host/k"), "cassandra://***@host/k");
-    EXPECT_EQ(displayed(info, "cassandra:me:password@host/k"), "cassandra://***@host/k");
-    EXPECT_EQ(displayed(info, "cassandra://host:9042/k"), "cassandra://host:9042/k");
-    info.secret = true;
-    EXPECT_EQ(displayed(info, "key"), "***");
-    EXPECT_EQ(displayed(info, ""), "");
-  }
+TEST(Settings, SecretsAndCredentialsInUrlsAreNotShown) {
+  SettingInfo info = setting_info(Setting::kFeed);
+  EXPECT_EQ(displayed(info, "wss://me:password@host/path?x=a@b"), "wss://***@host/path?***");
+  EXPECT_EQ(displayed(info, "wss://host?token=key"), "wss://host?***");
+  EXPECT_EQ(displayed(info, "tape:a@b"), "tape:a@b");
+  EXPECT_EQ(displayed(info, "wss://host/a@b"), "wss://host/a@b");
+  info = setting_info(Setting::kStore);
+  EXPECT_EQ(displayed(info, "cassandra://me:pass/word@host/k"), "cassandra://***@host/k");
+  EXPECT_EQ(displayed(info, "cassandra:me:password@host/k"), "cassandra://***@host/k");
+  EXPECT_EQ(displayed(info, "cassandra://host:9042/k"), "cassandra://host:9042/k");
+  info.secret = true;
+  EXPECT_EQ(displayed(info, "key"), "***");
+  EXPECT_EQ(displayed(info, ""), "");
+}
 
-  TEST(Settings, SymbolsAreCheckedAndKeptOnce) {
-    EXPECT_EQ(*parse_symbols("B,A,B"), (std::vector<std::string>{"B", "A"}));
-    EXPECT_TRUE(parse_symbols("")->empty());
-    EXPECT_FALSE(parse_symbols(std::string(65, 'A')));
-    EXPECT_FALSE(parse_symbols("A\n"));
-    EXPECT_FALSE(parse_symbols("A, B"));
-  }
+TEST(Settings, SymbolsAreCheckedAndKeptOnce) {
+  EXPECT_EQ(*parse_symbols("B,A,B"), (std::vector<std::string>{"B", "A"}));
+  EXPECT_TRUE(parse_symbols("")->empty());
+  EXPECT_FALSE(parse_symbols(std::string(65, 'A')));
+  EXPECT_FALSE(parse_symbols("A\n"));
+  EXPECT_FALSE(parse_symbols("A, B"));
+}
 
 }  // namespace
 }  // namespace finpipe

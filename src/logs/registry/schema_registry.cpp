@@ -256,7 +256,11 @@ void SchemaRegistry::on_confirm(std::size_t asked, const RegistryAnswer& answer)
 }
 
 WireSchemas SchemaRegistry::wire_schemas() {
-  return {schemas_, look_up(), [this] { return poll(); }, [this] { return trouble(); }};
+  const auto waiting = [this] {
+    const std::lock_guard lock(trouble_mutex_);
+    return troubles_[static_cast<std::size_t>(Cause::kForeign)];
+  };
+  return {schemas_, look_up(), [this] { return poll(); }, waiting};
 }
 
 SchemaTranslator::LookUp SchemaRegistry::look_up() {
