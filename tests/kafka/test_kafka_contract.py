@@ -201,7 +201,8 @@ class OthersWrite(unittest.TestCase):
         """As an ingest begins one."""
         controls = [decode(one.value())[1] for one in self.messages if one.key() is None]
         trades = [decode(one.value())[1] for one in self.messages if one.key() is not None]
-        sessions = [one for one in controls if one["body"][0] == "io.finpipe.SessionStarted" and one["writer"] == "LIVE"]
+        sessions = [one for one in controls
+                    if one["body"][0] == "io.finpipe.SessionStarted" and one["writer"] == "LIVE"]
         old = max(sessions, key=lambda one: one["session"])
         self.stamp = max(one["stamp"] for one in controls) + 1
         self.last = max(trades, key=lambda one: one["seq"])
