@@ -11,6 +11,7 @@ is the registry's; ask it for the schema that the record was written with.)
 """
 
 import argparse
+import decimal
 import io
 import pathlib
 
@@ -45,9 +46,10 @@ def text(bar):
     def shown(value):
         if value is None:
             return ""
-        return f"{value.normalize():f}" if hasattr(value, "normalize") else str(value)
+        return f"{value.normalize():f}" if isinstance(value, decimal.Decimal) else str(value)
 
-    return ",".join(f"{bar[name]:%Y-%m-%dT%H:%M:%S.000Z}" if name == "start" else shown(bar[name]) for name in COLUMNS)
+    columns = bar | {"start": f"{bar['start']:%Y-%m-%dT%H:%M:%S.000Z}", "state": bar["state"].lower()}
+    return ",".join(shown(columns[name]) for name in COLUMNS)
 
 
 def main():

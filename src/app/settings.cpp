@@ -163,12 +163,13 @@ Result<bool> parse_flag(const SettingValues& values, Setting setting) {
   return bad(values, setting, "must be true or false");
 }
 
-Result<std::int32_t> parse_integer(const SettingValues& values, Setting setting, std::int32_t max) {
+Result<std::int32_t> parse_integer(const SettingValues& values, Setting setting, std::int32_t max,
+                                   std::int32_t min = 0) {
   const std::string& text = values[index_of(setting)].text;
   std::int32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > max) {
-    return bad(values, setting, fmt::format("must be a number from 0 to {}", max));
+  if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
+    return bad(values, setting, fmt::format("must be a number from {} to {}", min, max));
   }
   return value;
 }
@@ -244,15 +245,13 @@ Result<void> parse_kafka_settings(const SettingValues& values, Settings& setting
   using Protocol = KafkaOptions::Protocol;
   options.protocol = options.user.empty() ? (tls ? Protocol::kTls : Protocol::kPlaintext)
                                           : (tls ? Protocol::kSaslTls : Protocol::kSaslPlaintext);
-  FINPIPE_TRY_ASSIGN(buffer, parse_integer(values, Setting::kKafkaBuffer, kMaxKafkaBufferMib));
-  options.max_pending_bytes = static_cast<std::size_t>(std::max(buffer, 1)) << 20;
+  FINPIPE_TRY_ASSIGN(buffer, parse_integer(values, Setting::kKafkaBuffer, kMaxKafkaBufferMib, 1));
+  options.max_pending_bytes = static_cast<std::size_t>(buffer) << 20;
   settings.kafka_group = text(Setting::kKafkaGroup);
   settings.kafka_instance_id = text(Setting::kKafkaInstanceId);
-  FINPIPE_TRY_ASSIGN(session_s, parse_integer(values, Setting::kKafkaSessionTimeout, kMaxSessionTimeoutS));
+  FINPIPE_TRY_ASSIGN(session_s,
+                     parse_integer(values, Setting::kKafkaSessionTimeout, kMaxSessionTimeoutS, kMinSessionTimeoutS));
   FINPIPE_TRY_ASSIGN(max_poll_s, parse_integer(values, Setting::kKafkaMaxPoll, kMaxPollS));
-  if (session_s < kMinSessionTimeoutS) {
-    return bad(values, Setting::kKafkaSessionTimeout, fmt::format("must be at least {}", kMinSessionTimeoutS));
-  }
   if (max_poll_s < session_s) return bad(values, Setting::kKafkaMaxPoll, "must be at least kafka-session-timeout");
   options.session_timeout_ms = std::int64_t{session_s} * kMsPerSecond;
   options.max_poll_interval_ms = std::int64_t{max_poll_s} * kMsPerSecond;
@@ -398,11 +397,8 @@ Result<Settings> parse_settings(const SettingValues& values) {
   settings.partitions = partitions;
   FINPIPE_TRY_ASSIGN(exit_at_end, parse_flag(values, Setting::kExitAtEnd));
   settings.exit_at_end = exit_at_end;
-  FINPIPE_TRY_ASSIGN(commit_interval, parse_integer(values, Setting::kCommitInterval, kMaxCommitIntervalMs));
-  if (commit_interval < kMinCommitIntervalMs) {
-    return bad(values, Setting::kCommitInterval,
-               fmt::format("must be a number from {} to {}", kMinCommitIntervalMs, kMaxCommitIntervalMs));
-  }
+  FINPIPE_TRY_ASSIGN(commit_interval,
+                     parse_integer(values, Setting::kCommitInterval, kMaxCommitIntervalMs, kMinCommitIntervalMs));
   settings.commit_interval_ms = commit_interval;
   FINPIPE_TRY_ASSIGN(insecure, parse_flag(values, Setting::kInsecure));
   settings.insecure = insecure;

@@ -119,7 +119,7 @@ class Faults(unittest.TestCase):
         self.assertTrue(not refused or fault == self.ingest_is_a_zombie, "dead letters")
         for what, content in found.items():
             self.assertTrue(content == self.expected[what], f"{what} differ")
-        self.assertEqual(self.servers.published_bars(f"round{number}"), pipeline.bars_of(found["bars"]), "published bars")
+        self.assertTrue(self.servers.published_bars(f"round{number}") == pipeline.bars_of(found["bars"]), "published bars")
         pipeline.output_of(pipeline.PROGRAM, "verify", *at.parts)
 
 

@@ -111,7 +111,8 @@ TEST_F(StoreAwayTest, AStopThatGivesUpOnALoadIsNoFailureAndTheNextStartStoresThe
   AwayStore back;
   const Parts made = parts();
   Processor processor(*made.reader, back, *made.later_letters, clock);
-  PipelineThreads threads({made.feed.get(), made.ingest.get(), &processor, made.reader.get()}, clock, {.exit_at_end = true});
+  PipelineThreads threads({made.feed.get(), made.ingest.get(), &processor, made.reader.get()}, clock,
+                          {.exit_at_end = true});
   ASSERT_TRUE(threads.join());
   std::int64_t trades = 0;
   const std::vector<SymbolRow> known = *back.symbols();
@@ -150,7 +151,8 @@ TEST(StoreTrouble, ARunIsNotReadyAndSaysWhy) {
   PipelineThreads::Status behind;
   behind.backlog = 30'001;
   const auto reasons = reasons_not_ready(behind, "no broker answers", "0 of 3 nodes answer");
-  EXPECT_EQ(reasons, (std::vector<std::string>{"the log is in trouble: no broker answers", "the store is in trouble: 0 of 3 nodes answer",
+  EXPECT_EQ(reasons, (std::vector<std::string>{"the log is in trouble: no broker answers",
+                                               "the store is in trouble: 0 of 3 nodes answer",
                                                "30001 records of the log are not processed yet"}));
 }
 

@@ -190,6 +190,56 @@ TEST_F(SettingsTest, SettingsOfCassandraThatContradictEachOtherAreRefused) {
   EXPECT_EQ(said({{"FINPIPE_CASSANDRA_READ_CONSISTENCY", "quorum"}}).find("cassandra-read-consistency"), 0U);
 }
 
+TEST_F(SettingsTest, KafkaIsTalkedToAsTheSettingsSay) {
+  const auto plain = parse_settings(*resolve());
+  ASSERT_TRUE(plain) << plain.error().message();
+  EXPECT_EQ(plain->kafka.protocol, KafkaOptions::Protocol::kPlaintext);
+  EXPECT_EQ(plain->kafka.profile, KafkaOptions::Profile::kLatency);
+  EXPECT_EQ(plain->kafka.max_pending_bytes, std::size_t{64} << 20);
+  EXPECT_EQ(plain->kafka_topics.ticks_days, 7);
+
+  environment = {
+      {"FINPIPE_KAFKA_USER", "me"},  {"FINPIPE_KAFKA_PASSWORD", "secret"},   {"FINPIPE_KAFKA_MECHANISM", "PLAIN"},
+      {"FINPIPE_KAFKA_TLS", "true"}, {"FINPIPE_KAFKA_CA_FILE", "ca.pem"},    {"FINPIPE_KAFKA_PROFILE", "throughput"},
+      {"FINPIPE_KAFKA_BUFFER", "1"}, {"FINPIPE_KAFKA_SESSION_TIMEOUT", "6"}, {"FINPIPE_KAFKA_MAX_POLL", "6"},
+      {"FINPIPE_PARTITIONS", "12"},  {"FINPIPE_KAFKA_KEEP_LETTERS", "0"}};
+  const auto settings = parse_settings(*resolve());
+  ASSERT_TRUE(settings) << settings.error().message();
+  const KafkaOptions& options = settings->kafka;
+  EXPECT_EQ(options.user + options.password + options.mechanism + options.ca_file, "mesecretPLAINca.pem");
+  EXPECT_EQ(options.protocol, KafkaOptions::Protocol::kSaslTls);
+  EXPECT_EQ(options.profile, KafkaOptions::Profile::kThroughput);
+  EXPECT_EQ(options.max_pending_bytes, std::size_t{1} << 20);
+  EXPECT_EQ(options.session_timeout_ms, 6'000);
+  EXPECT_EQ(options.max_poll_interval_ms, 6'000);
+  EXPECT_EQ(settings->kafka_topics.partitions, 12);
+  EXPECT_EQ(settings->kafka_topics.letters_days, 0);
+  environment.erase("FINPIPE_KAFKA_TLS");
+  environment.erase("FINPIPE_KAFKA_CA_FILE");
+  EXPECT_EQ(parse_settings(*resolve())->kafka.protocol, KafkaOptions::Protocol::kSaslPlaintext);
+}
+
+TEST_F(SettingsTest, SettingsOfKafkaThatContradictEachOtherOrTheirLimitsAreRefused) {
+  const auto said = [this](std::map<std::string, std::string> set) {
+    environment = std::move(set);
+    return refusal(ErrorCode::kBadSetting);
+  };
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_CA_FILE", "ca.pem"}}),
+            "kafka-ca-file = 'ca.pem' from environment: it needs kafka-tls");
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_PASSWORD", "secret"}}),
+            "kafka-password = '***' from environment: it needs kafka-user");
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_TLS", "true"}, {"FINPIPE_KAFKA_KEY", "own.key"}}),
+            "kafka-key = 'own.key' from environment: it needs kafka-certificate");
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_BUFFER", "0"}}),
+            "kafka-buffer = '0' from environment: must be a number from 1 to 4096");
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_SESSION_TIMEOUT", "5"}}),
+            "kafka-session-timeout = '5' from environment: must be a number from 6 to 1800");
+  EXPECT_EQ(said({{"FINPIPE_KAFKA_MAX_POLL", "44"}}),
+            "kafka-max-poll = '44' from environment: must be at least kafka-session-timeout");
+  EXPECT_EQ(said({{"FINPIPE_COMMIT_INTERVAL", "9"}}),
+            "commit-interval = '9' from environment: must be a number from 10 to 60000");
+}
+
 TEST(Settings, TheTableIsInItsOrderAndItsNamesAreUnique) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kSettingCount; ++i) {

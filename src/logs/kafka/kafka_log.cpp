@@ -50,7 +50,7 @@ struct KafkaLog::Parts {
 
   Cluster cluster;
   std::unique_ptr<kafka::SharedState> shared;
-  std::unique_ptr<kafka::Writer> writer;
+  std::unique_ptr<kafka::Writer> writer, bars;
 };
 
 Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, std::function<bool()> stop) {

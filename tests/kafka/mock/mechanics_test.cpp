@@ -263,11 +263,11 @@ TEST_F(Mechanics, AWriterSeesThatOthersWrite) {
   const auto log = open_log(options);
   write(log->writer(), "a");
   write(log->writer(), "b");
-  EXPECT_FALSE(log->others_wrote());
+  EXPECT_FALSE(log->writer().others_wrote());
   write(open_log(options)->writer(), "of another");
   write(log->writer(), "c");
-  EXPECT_TRUE(log->others_wrote());
-  EXPECT_FALSE(log->others_wrote()) << "told once";
+  EXPECT_TRUE(log->writer().others_wrote());
+  EXPECT_FALSE(log->writer().others_wrote()) << "told once";
 }
 
 TEST_F(Mechanics, ABrokerThatIsAwayIsNoError) {
