@@ -1,6 +1,7 @@
 """The sides of a pipeline on real servers, as the tests here start them."""
 
 import csv
+import importlib.util
 import io
 import os
 import pathlib
@@ -26,11 +27,23 @@ BAR_COLUMNS = ("symbol", "interval", "start", "open", "high", "low", "close", "v
 PATIENCE_S = 180
 
 
-def output_of(*command):
-    done = subprocess.run([str(word) for word in command], capture_output=True)
+def use_python_tools():
+    """Starts this script again where confluent-kafka and fastavro are, unless they are here."""
+    if importlib.util.find_spec("confluent_kafka") is None:
+        os.execv(python_tools(), [str(python_tools()), "-B", *sys.argv])
+
+
+def output_of(*command, env=None):
+    done = subprocess.run([str(word) for word in command], capture_output=True, env=env)
     if done.returncode != 0:
         raise AssertionError(f"{command}\n{done.stdout.decode()}\n{done.stderr.decode()}")
     return done.stdout
+
+
+def environment(**settings):
+    """That of these tests, of finpipe's settings with these only: environment(kafka_user="ingest")."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("FINPIPE_")}
+    return ours | {f"FINPIPE_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 def long_tape(path, copies, symbols=12):
@@ -92,12 +105,12 @@ def exports(parts):
 class Side:
     """`finpipe SIDE` in a process of its own, without an endpoint unless `listen` says otherwise."""
 
-    def __init__(self, test, side, *words, listen="none"):
+    def __init__(self, test, side, *words, listen="none", env=None):
         log = tempfile.NamedTemporaryFile(prefix=f"finpipe-{side}-", suffix=".txt", delete=False)  # noqa: SIM115
         self.log = pathlib.Path(log.name)
         with log:
             self.process = subprocess.Popen([PROGRAM, side, *[str(word) for word in words], "--listen", listen],
-                                            stdout=log, stderr=subprocess.STDOUT)
+                                            stdout=log, stderr=subprocess.STDOUT, env=env)
         test.addCleanup(self.log.unlink, missing_ok=True)
         test.addCleanup(self.process.wait)
         test.addCleanup(self.process.kill)
@@ -134,15 +147,15 @@ class Side:
         self.process.send_signal(signal.SIGCONT)
 
 
-def to_go(parts):
+def to_go(parts, env=None):
     """Records of each partition that are not stored yet; of one without a checkpoint None."""
-    shown = output_of(PROGRAM, "checkpoint", "show", *parts).decode()
+    shown = output_of(PROGRAM, "checkpoint", "show", *parts, env=env).decode()
     return [int(count) for count in re.findall(r"offset .*, (\d+) to go", shown)]
 
 
-def wait_until_stored(parts, partitions):
+def wait_until_stored(parts, partitions, env=None):
     deadline = time.monotonic() + PATIENCE_S
-    while (left := to_go(parts)) != [0] * partitions:
+    while (left := to_go(parts, env)) != [0] * partitions:
         if time.monotonic() > deadline:
             raise AssertionError(f"records that are not stored: {left}")
         time.sleep(0.5)

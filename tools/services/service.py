@@ -150,9 +150,9 @@ class Service:
         return [line for line in lines if line.startswith(("WARN ", "ERROR "))]
 
 
-def output_of(command, name):
-    """What a tool prints; one that fails is a ServiceError."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def output_of(command, name, said=""):
+    """What a tool prints, to which that is said; one that fails is a ServiceError."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, input=said)
     if done.returncode != 0:
         raise ServiceError(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

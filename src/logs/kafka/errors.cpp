@@ -38,10 +38,11 @@ bool refuses_our_certificate(std::string_view reason) {
 }
 
 // A plaintext listener that is spoken TLS to, one without logins that is asked for one, or a TLS listener that is
-// spoken plaintext to; the last is a guess of librdkafka's, since all that happens is that the broker hangs up.
+// spoken plaintext to: what the broker does is to hang up, so this is a guess, of librdkafka's or ours.
 bool is_other_protocol(std::string_view reason) {
-  for (const std::string_view sign : {"connecting to a PLAINTEXT broker listener", "current SASL state",
-                                      "incorrect security.protocol", "security.protocol is correctly configured"}) {
+  for (const std::string_view sign :
+       {"connecting to a PLAINTEXT broker listener", "SSL routines::unexpected eof", "current SASL state",
+        "incorrect security.protocol", "security.protocol is correctly configured"}) {
     if (reason.find(sign) != std::string_view::npos) return true;
   }
   return false;

@@ -127,7 +127,7 @@ Result<void> Producer::poll(int wait_ms) {
   if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {
     // The record whose refusal it was says more, and comes a little later.
     for (int i = 0; i < 10 && !error_ && pending_bytes_ > 0; ++i) client_->poll(kRefusalMs);
-    if (!error_) give_up(error_of({fatal, text.data()}, client_->topic_name()));
+    if (!error_) give_up(error_about({fatal, text.data()}, client_->topic_name()));
   }
   if (any_unknown_ && !error_) FINPIPE_TRY(ask_unknown_ends());
   if (error_) return fail(*error_);
@@ -171,7 +171,12 @@ std::vector<std::int32_t> Producer::take_shared() {
 }
 
 Error Producer::error_at(const Failure& failure, std::int32_t partition) const {
-  Error error = error_of(failure, fmt::format("{}: partition {}", client_->topic_name(), partition));
+  return error_about(failure, fmt::format("{}: partition {}", client_->topic_name(), partition));
+}
+
+// A user who may write nothing at all is refused already as an idempotent producer.
+Error Producer::error_about(const Failure& failure, const std::string& what) {
+  Error error = error_of(failure, what);
   if (error.code == ErrorCode::kLogPermission) error.code = ErrorCode::kLogWritePermission;
   return error;
 }

@@ -78,6 +78,7 @@ class Producer final : public Client::Owner {
       : partitions_(static_cast<std::size_t>(partitions)), on_too_large_(std::move(on_too_large)), numbers_(numbers) {}
   [[nodiscard]] Result<void> ask_unknown_ends();
   [[nodiscard]] Error error_at(const Failure& failure, std::int32_t partition) const;
+  [[nodiscard]] static Error error_about(const Failure& failure, const std::string& what);
 
   std::unique_ptr<Client> client_;
   std::vector<Partition> partitions_;

@@ -198,6 +198,15 @@ class Kafka(Service):
         more = [word for key, value in settings.items() for word in ("--config", f"{key.replace('_', '.')}={value}")]
         self.tool("topics", "--create", "--topic", name, "--partitions", partitions, *more)
 
+    def produce(self, topic, records):
+        """Writes (key, value) of texts by Java's client, whose partitioner says where."""
+        command = [*install.java_command("WARN"), *self.tool_options, "kafka.tools.ConsoleProducer", "--topic", topic]
+        for key, value in {"parse.key": "true", "key.separator": "\t"}.items():
+            command += ["--property", f"{key}={value}"]
+        where = self.tool_settings()["bootstrap.servers"]
+        settings = ["--bootstrap-server", where, "--producer.config", self.directory / "tools.properties"]
+        output_of([*command, *settings], "producer", "".join(f"{key}\t{value}\n" for key, value in records))
+
     def create_user(self, name, password, mechanism=MECHANISMS[0]):
         """One that logs in by SCRAM; one that is there gets a new password."""
         secret = f"{mechanism}=[password={password}]"

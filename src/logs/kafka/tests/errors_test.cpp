@@ -55,6 +55,9 @@ TEST(KafkaErrors, AnotherProtocolIsNamed) {
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__SSL,
                  "SSL handshake failed: wrong version number: connecting to a PLAINTEXT broker listener?"),
             ErrorCode::kLogProtocol);
+  EXPECT_EQ(
+      code(RD_KAFKA_RESP_ERR__SSL, "SSL handshake failed: error:0A000126:SSL routines::unexpected eof while reading"),
+      ErrorCode::kLogProtocol);
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__AUTHENTICATION,
                  "SASL PLAIN mechanism handshake failed: Broker: Request is not valid given the current SASL state: "
                  "broker's supported mechanisms: "),
