@@ -138,7 +138,7 @@ Result<StorePart> open_cassandra(CassandraOptions /*options*/, Patience /*patien
 }  // namespace
 
 Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access, Patience patience,
-                                          std::function<bool()> stop) {
+                                          const std::function<bool()>& stop) {
   FINPIPE_TRY_ASSIGN(url, parse_log_url(settings.log));
   if (const auto* kafka = std::get_if<KafkaUrl>(&url)) {
     FINPIPE_TRY_ASSIGN(options, kafka_options(settings, *kafka));

@@ -63,7 +63,7 @@ class LogPart {
 // kPartitionCountChanged, those of open_registry and of the log.
 [[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
                                                         Patience patience = Patience::kSome,
-                                                        std::function<bool()> stop = {});
+                                                        const std::function<bool()>& stop = {});
 // Creates topics, and checks those that are there; returns what was done, a line each. `known`: the log's id, as a
 // store's checkpoints say.
 [[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,

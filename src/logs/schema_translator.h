@@ -47,7 +47,7 @@ class SchemaTranslator {
 
   // Throws std::logic_error when a schema of ours cannot be read or two have one id.
   SchemaTranslator(std::span<const WireSchema> ours, LookUp look_up);
-  SchemaTranslator(SchemaTranslator&&) = default;
+  SchemaTranslator(SchemaTranslator&&) noexcept = default;
 
   // The value with its registry's id: `value` itself where that is the fixed one, else a copy in `scratch`. Throws
   // std::logic_error for a frame that is none of ours, which nothing here writes. A value that is no frame stays as it
