@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::string_view kSymbol = "X:A";  // of no market: 24/7, a delay of 2 s
 
+constexpr LogId kLogId = {std::byte{1}};
+
 class Told final : public BarListener {
  public:
   std::uint64_t interest() const override { return 1; }
@@ -44,6 +46,7 @@ class ListenerTest : public testing::Test {
   void heartbeat() {
     avro::Heartbeat beat;
     beat.lags = {{"other", 0}};
+    beat.log_id = kLogId;
     control(beat);
   }
   void trade(std::string_view time, std::int64_t price) {
@@ -93,7 +96,7 @@ class ListenerTest : public testing::Test {
     ASSERT_TRUE(writer->poll());
   }
 
-  MemoryLog log{1, LogId{std::byte{1}}};
+  MemoryLog log{1, kLogId};
   std::unique_ptr<LogWriter> writer = log.writer(1 << 20);
   std::unique_ptr<MemoryLogReader> reader = log.reader({0});
   std::unique_ptr<DeadLetters> letters = log.dead_letters();
@@ -106,6 +109,7 @@ TEST_F(ListenerTest, RevisionsOfBarsThatHaveLeftMemoryAreTold) {
   avro::SessionStarted session;
   session.id = 1;
   session.origin = "vendor";
+  session.log_id = kLogId;
   control(session);
   control(avro::Subscribed{});
   heartbeat();

@@ -12,7 +12,7 @@
 
 struct rd_kafka_s;
 struct rd_kafka_topic_s;
-struct rd_kafka_topic_partition_list_s;
+struct rd_kafka_topic_partition_list_s;  // NOLINT(readability-identifier-naming)
 
 namespace finpipe::kafka {
 

@@ -14,7 +14,7 @@
 #include "logs/kafka/client.h"
 #include "pipeline/ports.h"
 
-struct rd_kafka_message_s;
+struct rd_kafka_message_s;  // NOLINT(readability-identifier-naming)
 struct rd_kafka_queue_s;
 
 namespace finpipe::kafka {

@@ -9,7 +9,7 @@
 #include "logs/kafka/client.h"
 #include "logs/schema_translator.h"
 
-struct rd_kafka_message_s;
+struct rd_kafka_message_s;  // NOLINT(readability-identifier-naming)
 
 namespace finpipe::kafka {
 

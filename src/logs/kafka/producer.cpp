@@ -64,7 +64,7 @@ void Producer::produce(std::int32_t partition, const Record& record) {
   auto flags = of_type(RD_KAFKA_VTYPE_MSGFLAGS);
   flags.u.i = RD_KAFKA_MSG_F_COPY;
   auto opaque = of_type(RD_KAFKA_VTYPE_OPAQUE);
-  opaque.u.ptr = reinterpret_cast<void*>(tag);
+  opaque.u.ptr = reinterpret_cast<void*>(tag);  // NOLINT(performance-no-int-to-ptr): handed back as it is
   auto key = of_type(RD_KAFKA_VTYPE_KEY);
   if (record.key) key.u.mem = {const_cast<void*>(bytes(*record.key)), record.key->size()};
   std::array<rd_kafka_vu_t, 7> arguments{topic, to, value, flags, opaque, key};

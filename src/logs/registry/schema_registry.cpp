@@ -233,7 +233,7 @@ void SchemaRegistry::confirm(std::size_t next) {
   }
   const Subject& subject = subjects_[next];
   client_.ask("POST", subject_path(subject.name), schema_body(subject.ours.schema),
-              [this, next](RegistryAnswer answer) { on_confirm(next, answer); });
+              [this, next](const RegistryAnswer& answer) { on_confirm(next, answer); });
 }
 
 void SchemaRegistry::on_confirm(std::size_t asked, const RegistryAnswer& answer) {

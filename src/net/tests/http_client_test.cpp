@@ -124,7 +124,7 @@ TEST_F(HttpClientTest, TooLargeABodyIsRefused) {
   small.max_body_bytes = 4;
   received(small);
   peer_.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-  EXPECT_EQ(result().error().code, ErrorCode::kProtocolError);
+  EXPECT_EQ(result().error().code, ErrorCode::kFrameTooLarge);
 }
 
 TEST_F(HttpClientTest, AHeadWithoutEndIsRefused) {
