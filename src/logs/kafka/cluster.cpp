@@ -22,6 +22,13 @@ std::string steady(std::string reason) {
 
 }  // namespace
 
+Cluster::Cluster(KafkaOptions options, std::function<bool()> stop)
+    : options_([&options] {
+        if (options.schemas.ours.empty()) options.schemas = fixed_wire_schemas();
+        return std::move(options);
+      }()),
+      stop_(std::move(stop)) {}
+
 Result<void> Cluster::retry(Client& client, std::string_view what, const std::function<int(int)>& attempt) {
   int failed = 0;
   return await(&client, what, [&](int timeout_ms) -> Result<Step> {

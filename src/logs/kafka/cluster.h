@@ -26,7 +26,7 @@ class Cluster {
   static constexpr std::int64_t kPatienceNs = 2 * kNsPerSecond;  // a shorter silence is no trouble
   enum class Step : std::uint8_t { kNothing, kProgress, kDone };
 
-  Cluster(const KafkaOptions& options, std::function<bool()> stop) : options_(options), stop_(std::move(stop)) {}
+  Cluster(KafkaOptions options, std::function<bool()> stop);
 
   [[nodiscard]] const KafkaOptions& options() const { return options_; }
   [[nodiscard]] std::int64_t now_ns() { return clock_.boot_ns(); }

@@ -46,7 +46,7 @@ struct KafkaOptions {
   std::string key_password;                // of key_file; secret
 
   // Of the values in the topics: who has a registry gives its own, which must outlive the log.
-  WireSchemas schemas = fixed_wire_schemas();
+  WireSchemas schemas{};  // empty: fixed_wire_schemas()
 
   std::size_t max_pending_bytes = std::size_t{8} << 20;  // appended and not acknowledged
   std::int64_t patience_ms = 0;  // what waits for an answer gives up after so long without one; 0: never
