@@ -25,7 +25,7 @@ Result<Store::Ticket> FollowerStore::poll() {
     const auto& [ticket, ours] = waiting_.front();
     auto known = known_.find(ours.partition);
     if (known == known_.end()) {
-      FINPIPE_TRY_ASSIGN(stored, store_.load_checkpoint(ours.partition));
+      FINPIPE_TRY_ASSIGN(stored, to().load_checkpoint(ours.partition));
       known = known_.emplace(ours.partition, stored.value_or(CheckpointRow{ours.partition, 0, 0, {}})).first;
     }
     const CheckpointRow& theirs = known->second;

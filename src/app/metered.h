@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/time.h"
+#include "pipeline/forwarding_store.h"
 #include "pipeline/ports.h"
 #include "telemetry/metrics.h"
 
@@ -67,9 +68,9 @@ class MeteredLogWriter final : public LogWriter {
 };
 
 // Its counts may be read by other threads.
-class MeteredStore final : public Store {
+class MeteredStore final : public ForwardingStore {
  public:
-  MeteredStore(Store& to, Metrics& metrics, Clock& clock) : to_(to), metrics_(metrics), clock_(clock) {}
+  MeteredStore(Store& to, Metrics& metrics, Clock& clock) : ForwardingStore(to), metrics_(metrics), clock_(clock) {}
 
   [[nodiscard]] std::int64_t trades() const { return trades_; }
   [[nodiscard]] std::int64_t finals() const { return finals_; }        // bars that became final
@@ -87,12 +88,12 @@ class MeteredStore final : public Store {
         metrics_.add(Metric::kProcessorRevisions, 1, {to_string(row.bar.reason)});
       }
     }
-    submitted_ = to_.submit(std::move(commit));
+    submitted_ = to().submit(std::move(commit));
     begun_.emplace_back(submitted_, clock_.boot_ns());
     return submitted_;
   }
   [[nodiscard]] Result<Ticket> poll() override {
-    auto done = to_.poll();
+    auto done = to().poll();
     if (!done) return done;
     done_ = *done;
     for (; !begun_.empty() && begun_.front().first <= *done; begun_.pop_front()) {
@@ -101,33 +102,8 @@ class MeteredStore final : public Store {
     }
     return done;
   }
-  [[nodiscard]] std::optional<std::string> trouble() const override { return to_.trouble(); }
-  void interrupt() override { to_.interrupt(); }
-  [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
-    return to_.load_checkpoint(partition);
-  }
-  [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override {
-    return to_.load_symbols(partition);
-  }
-  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override {
-    return to_.load_bars(ranges);
-  }
-  [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override {
-    return to_.load_spans(partition);
-  }
-  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override {
-    return to_.load_voids(partition);
-  }
-  [[nodiscard]] Result<void> load_ticks(const TickRange& range,
-                                        const std::function<void(const Tick&)>& visit) override {
-    return to_.load_ticks(range, visit);
-  }
-  [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override {
-    return to_.load_policy(hash);
-  }
 
  private:
-  Store& to_;
   Metrics& metrics_;
   Clock& clock_;
   std::deque<std::pair<Ticket, std::int64_t>> begun_;  // when it was submitted

@@ -38,10 +38,10 @@ Result<Store::Ticket> PublishingStore::poll() {
   append();
   FINPIPE_TRY(bars_.poll());
   if (appended_ == rows_.size() && bars_.pending_bytes() == 0) {
-    for (auto& [ticket, commit] : appending_) submitted_.emplace_back(ticket, store_.submit(std::move(commit)));
+    for (auto& [ticket, commit] : appending_) submitted_.emplace_back(ticket, to().submit(std::move(commit)));
     appending_.clear();
   }
-  FINPIPE_TRY_ASSIGN(stored, store_.poll());
+  FINPIPE_TRY_ASSIGN(stored, to().poll());
   for (; !submitted_.empty() && submitted_.front().second <= stored; submitted_.pop_front())
     done_ = submitted_.front().first;
   return done_;

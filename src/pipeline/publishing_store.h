@@ -10,43 +10,18 @@
 #include <utility>
 #include <vector>
 
-#include "pipeline/ports.h"
+#include "pipeline/forwarding_store.h"
 
 namespace finpipe {
 
-class PublishingStore final : public Store {
+class PublishingStore final : public ForwardingStore {
  public:
   // `bars` has the partitions of the log whose bars these are.
-  PublishingStore(Store& store, LogWriter& bars) : store_(store), bars_(bars) {}
+  PublishingStore(Store& store, LogWriter& bars) : ForwardingStore(store), bars_(bars) {}
 
   [[nodiscard]] Ticket submit(Commit commit) override;
   // Errors: those of both.
   [[nodiscard]] Result<Ticket> poll() override;
-  [[nodiscard]] std::optional<std::string> trouble() const override { return store_.trouble(); }
-  void interrupt() override { store_.interrupt(); }
-
-  [[nodiscard]] Result<std::optional<CheckpointRow>> load_checkpoint(std::int32_t partition) override {
-    return store_.load_checkpoint(partition);
-  }
-  [[nodiscard]] Result<std::vector<SymbolRow>> load_symbols(std::int32_t partition) override {
-    return store_.load_symbols(partition);
-  }
-  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override {
-    return store_.load_bars(ranges);
-  }
-  [[nodiscard]] Result<std::vector<SpanRow>> load_spans(std::int32_t partition) override {
-    return store_.load_spans(partition);
-  }
-  [[nodiscard]] Result<std::vector<VoidRow>> load_voids(std::int32_t partition) override {
-    return store_.load_voids(partition);
-  }
-  [[nodiscard]] Result<void> load_ticks(const TickRange& range,
-                                        const std::function<void(const Tick&)>& visit) override {
-    return store_.load_ticks(range, visit);
-  }
-  [[nodiscard]] Result<std::optional<PolicyRow>> load_policy(std::string_view hash) override {
-    return store_.load_policy(hash);
-  }
 
  private:
   struct Waiting {
@@ -56,7 +31,6 @@ class PublishingStore final : public Store {
 
   void append();
 
-  Store& store_;
   LogWriter& bars_;
   std::deque<Waiting> queued_;                       // nothing of them is appended
   std::vector<Waiting> appending_;                   // all that is appended and not acknowledged is of these
