@@ -31,11 +31,15 @@ tidy_skips='/(tests|bench)/|^tests/|^benchmarks/|^src/net/'
 tidy() {
   tools/packages.sh install run test lint
   tools/build.sh all -DFINPIPE_TESTS=ON -DFINPIPE_BENCHMARKS=ON
+  # The same commands as in build/, but of one source each.
+  cmake --preset release -B build/tidy -DFINPIPE_UNITY=OFF -DFINPIPE_TESTS=ON -DFINPIPE_BENCHMARKS=ON \
+    >build/tidy.log 2>&1 || { cat build/tidy.log >&2; return 1; }
+  sed -i "s|$PWD/build/tidy/|$PWD/build/|g" build/tidy/compile_commands.json
   # Generated code is not in this list, and what build/ does not compile cannot be checked.
   sources | grep '\.cpp$' | grep -vE "$tidy_skips" | while read -r file; do
-    ! grep -q "\"file\": \"$PWD/$file\"" build/compile_commands.json || echo "$file"
+    ! grep -q "\"file\": \"$PWD/$file\"" build/tidy/compile_commands.json || echo "$file"
   done >build/tidy_sources.txt
-  xargs -P "$(nproc)" -n 4 clang-tidy-19 -p build --quiet "$@" <build/tidy_sources.txt >build/tidy.log 2>&1 || {
+  xargs -P "$(nproc)" -n 4 clang-tidy-19 -p build/tidy --quiet "$@" <build/tidy_sources.txt >build/tidy.log 2>&1 || {
     grep -E '(error|warning): ' build/tidy.log | LC_ALL=C sort -u >&2
     echo "tidy: failed; the whole output is in build/tidy.log" >&2
     return 1

@@ -71,8 +71,8 @@ class OpenedLog final : public LogPart {
   [[nodiscard]] const LogId& log_id() const override { return log_->log_id(); }
   [[nodiscard]] std::int32_t partitions() const override { return log_->partitions(); }
   [[nodiscard]] LogWriter& writer() override { return log_->writer(); }
-  [[nodiscard]] LogWriter* bars() override {
-    if constexpr (kIsServer) return &log_->bars();
+  [[nodiscard]] Result<LogWriter*> bars() override {
+    if constexpr (kIsServer) return log_->bars();
     return nullptr;
   }
   [[nodiscard]] std::unique_ptr<LogReader> reader(std::function<void()> wake) override {

@@ -41,8 +41,8 @@ class LogPart {
   [[nodiscard]] virtual const LogId& log_id() const = 0;
   [[nodiscard]] virtual std::int32_t partitions() const = 0;
   [[nodiscard]] virtual LogWriter& writer() = 0;
-  // Of the bars that are made of it, for others to read; nullptr: there is no such place.
-  [[nodiscard]] virtual LogWriter* bars() { return nullptr; }
+  // Of the bars that are made of it, for others to read; nullptr: there is no such place. Errors: those of the log.
+  [[nodiscard]] virtual Result<LogWriter*> bars() { return nullptr; }
   // Of all partitions. `wake`: called by any thread when a poll may find something that the writer did not tell.
   [[nodiscard]] virtual std::unique_ptr<LogReader> reader(std::function<void()> wake = {}) = 0;
   // Of the partitions that it gets as one of a group; only of Kafka.

@@ -96,18 +96,22 @@ Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caugh
   FINPIPE_TRY_ASSIGN(all_applied, parts_.processor->caught_up());
   caught_up = all_applied;
   std::int64_t backlog = 0;
+  std::vector<PartitionPlace> places(static_cast<std::size_t>(parts_.log->partitions()));
   std::int64_t uncommitted = 0;
   std::int64_t windows = 0;
   std::int64_t dead_lettered = 0;
   for (const auto& [partition, processor] : parts_.processor->partitions()) {
     FINPIPE_TRY_ASSIGN(range, parts_.log->range(partition));
-    backlog += range.end - processor.next_offset();
+    const PartitionPlace place{range.end, range.end - processor.next_offset()};
+    places[static_cast<std::size_t>(partition)] = place;
+    backlog += place.unapplied;
     uncommitted += processor.uncommitted();
     windows += static_cast<std::int64_t>(processor.engine().windows_in_memory());
     for (const auto& [session, row] : processor.ledger()) dead_lettered += row.dead_lettered_after;
   }
   const std::lock_guard lock(mutex_);
   status_.backlog = backlog;
+  status_.partitions = std::move(places);
   status_.records_applied = parts_.processor->records_applied();
   status_.windows = windows;
   status_.all_submitted = nothing_follows && caught_up && uncommitted == 0;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -25,13 +26,18 @@ class PipelineThreads {
     std::int64_t max_backlog = 30'000;
     std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
   };
+  struct PartitionPlace {
+    std::int64_t log_end = -1;   // -1: another process has the partition
+    std::int64_t unapplied = 0;  // records below that which the processor has not applied
+  };
   struct Status {
     IngestCounts ingest;
     std::int64_t records_applied = 0;
     std::int64_t windows = 0;  // bars in memory
     std::optional<double> feed_progress;
     std::int64_t dead_lettered_after = 0;  // by the processor
-    std::int64_t backlog = 0;
+    std::int64_t backlog = 0;  // of all partitions, and of what the ingest has appended since they were looked at
+    std::vector<PartitionPlace> partitions;
     bool all_submitted = false;  // nothing follows, and all of the log is applied and handed to the store
     bool done = false;           // both threads have ended
     std::optional<std::int64_t> stop_requested_ns;  // boot clock; a failure requests it too

@@ -112,7 +112,9 @@ void publish(Metrics& metrics, const PipelineThreads::Status& status) {
   raise(Metric::kFeedReconnects, ingest.disconnects, {"disconnected"});
   raise(Metric::kFeedReconnects, ingest.stalls, {"stalled"});
   raise(Metric::kProcessorRecords, status.records_applied);
-  metrics.set(Metric::kProcessorBacklog, static_cast<double>(status.backlog));
+  for (std::size_t p = 0; p < status.partitions.size(); ++p) {
+    metrics.set(Metric::kProcessorBacklog, static_cast<double>(status.partitions[p].unapplied), {fmt::to_string(p)});
+  }
   metrics.set(Metric::kProcessorWindows, static_cast<double>(status.windows));
 }
 
@@ -262,6 +264,7 @@ class Service {
     if (ingests()) FINPIPE_TRY(open_input());
     // What is received must not wait for the store, except a tape that is to end.
     const Patience patience = settings_.exit_at_end ? Patience::kOnceOpen : Patience::kEndless;
+    FINPIPE_TRY(serve_meanwhile());
     FINPIPE_TRY_ASSIGN(log,
                        open_log(settings_, Access::kWrite, patience, [this, stop] { return starting_ && stop(); }));
     log_ = std::move(log);
@@ -270,8 +273,7 @@ class Service {
     if (role_ == Role::kIngest) return {};
     FINPIPE_TRY_ASSIGN(store, open_store(settings_, Access::kWrite, patience));
     store_.emplace(std::move(store));
-    open_processor();
-    return {};
+    return open_processor();
   }
 
   Result<void> work(const EndSignals& signals, std::int64_t started_ns) {
@@ -350,7 +352,7 @@ class Service {
     ingest_.emplace(*feed_.feed, *ingest_side_.reader, *writer_, *ingest_side_.letters, std::move(options));
   }
 
-  void open_processor() {
+  Result<void> open_processor() {
     auto reader = role_ == Role::kProcess ? log_->group_reader(group(), settings_.kafka_instance_id, [this] { wake(); })
                                           : log_->reader([this] { wake(); });
     ProcessorOptions options;
@@ -364,13 +366,15 @@ class Service {
                          Metric::kProcessorDeadLettered);
     } else {
       store = &store_->store();
-      if (LogWriter* const bars = log_->bars(); bars != nullptr) store = &publishing_.emplace(*store, *bars);
+      FINPIPE_TRY_ASSIGN(bars, log_->bars());
+      if (bars != nullptr) store = &publishing_.emplace(*store, *bars);
       store = &metered_store_.emplace(*store, metrics_, clock_);
       options.commit_interval_ms = settings_.commit_interval_ms;
       process_side_.open(std::move(reader), log_->dead_letters(), metrics_, Metric::kProcessorDeadLettered);
     }
     processor_.emplace(*process_side_.reader, *store, *process_side_.letters, clock_, options,
                        queries() ? hub_.get() : nullptr);
+    return {};
   }
 
   [[nodiscard]] std::string group() const {
@@ -415,16 +419,38 @@ class Service {
   }
 
   // A run that ends with its tape has nobody to serve.
-  Result<void> serve() {
-    if (settings_.listen_address.empty() || settings_.exit_at_end) return {};
+  [[nodiscard]] bool listens() const { return !settings_.listen_address.empty() && !settings_.exit_at_end; }
+
+  [[nodiscard]] EndpointOptions endpoint_options() const {
     EndpointOptions options;
     options.server.address = settings_.listen_address;
-    options.server.port = settings_.listen_port;
+    options.server.port = listen_port_;
     options.server.max_connections = connections_within(raise_descriptor_limit(), options.server.max_connections);
     options.status.version = FINPIPE_VERSION;
+    return options;
+  }
+
+  // Health and metrics, while a log on servers is opened, which may take as long as they are away.
+  Result<void> serve_meanwhile() {
+    const auto log = parse_log_url(settings_.log);
+    if (!listens() || !log || !std::holds_alternative<KafkaUrl>(*log)) return {};
+    EndpointOptions options = endpoint_options();
+    options.not_ready = [] { return std::vector<std::string>{"the log is not open yet: its servers are waited for"}; };
+    FINPIPE_TRY_ASSIGN(endpoint,
+                       EndpointThread::start(elsewhere_, no_live_bars_, metrics_, clock_, std::move(options)));
+    endpoint_ = std::move(endpoint);
+    listen_port_ = endpoint_->port();
+    return {};
+  }
+
+  Result<void> serve() {
+    if (!listens()) return {};
+    endpoint_.reset();
+    EndpointOptions options = endpoint_options();
     options.status.feed_detail = [this] { return feed_text(feed_); };
     if (queries()) options.page = assets_ = page_assets();
     options.not_ready = [this] { return not_ready(); };
+    if (queries()) options.status.log_ends = [this] { return log_ends(); };
     FINPIPE_TRY_ASSIGN(splits, open_splits(settings_));
     options.splits = std::move(splits);
     Query& query = queries() ? store_->query() : elsewhere_;
@@ -451,9 +477,18 @@ class Service {
     return reasons_not_ready(threads_->status(), log_->trouble(), store_ ? store_->store().trouble() : std::nullopt);
   }
 
+  std::vector<std::int64_t> log_ends() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::int64_t> ends;
+    if (threads_ == nullptr) return ends;
+    for (const auto& place : threads_->status().partitions) ends.push_back(place.log_end);
+    return ends;
+  }
+
   static constexpr std::int64_t kFollowerCommitMs = 2'000;
 
   const Settings& settings_;
+  std::uint16_t listen_port_ = settings_.listen_port;
   const Role role_;
   Clock& clock_;
   std::atomic<bool> starting_ = true;
@@ -468,6 +503,7 @@ class Service {
   std::optional<MeteredStore> metered_store_;
   std::optional<FollowerStore> follower_;
   ElsewhereQuery elsewhere_;
+  LiveHub no_live_bars_{1};
   std::optional<MeteredLogWriter> writer_;
   std::unique_ptr<LiveHub> hub_;
   LogSide ingest_side_, process_side_;

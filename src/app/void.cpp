@@ -21,7 +21,7 @@
 namespace finpipe {
 namespace {
 
-struct Flags {
+struct TradeFlags {
   std::string symbol, event_time, reason;
   std::int64_t seq = 0;
 };
@@ -148,7 +148,7 @@ void print_changes(const std::vector<BarRow>& before, const std::vector<BarRow>&
   }
 }
 
-Result<void> make(const Settings& settings, const Flags& flags, VoidRow::Action action) {
+Result<void> make(const Settings& settings, const TradeFlags& flags, VoidRow::Action action) {
   const auto time_ms = parse_time_ms(flags.event_time);
   if (!time_ms) {
     return fail(ErrorCode::kUsage,
@@ -182,7 +182,7 @@ Result<void> make(const Settings& settings, const Flags& flags, VoidRow::Action 
 void add_action(CLI::App& program, CommandLine& line, const char* name, const char* help, VoidRow::Action action,
                 const char* reason) {
   CLI::App& command = *program.add_subcommand(name, help);
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<TradeFlags>();
   command.add_option("--symbol", flags->symbol, "symbol of the trade")->required();
   command.add_option("--event-time", flags->event_time, "its event time, as `export trades` prints it")
       ->required()

@@ -13,7 +13,7 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;  // of values of a recursive type
+constexpr std::size_t kMaxValueDepth = 64;  // of values of a recursive type
 // Values of some types take no bytes, and types that name each other can have any number of them.
 constexpr std::size_t kMinWork = 10'000;  // looks at a value, whatever its size
 constexpr std::size_t kWorkPerByte = 100;
@@ -403,7 +403,7 @@ bool Resolution::skip(TypeIndex index, Reader& in) {
     }
     default: break;
   }
-  if (depth_ == kMaxDepth) return false;
+  if (depth_ == kMaxValueDepth) return false;
   ++depth_;
   bool good = true;
   if (type.kind == TypeKind::kUnion) {

@@ -31,6 +31,10 @@ namespace finpipe::avro {
 // The most items that one array may have; more is refused as malformed.
 inline constexpr std::size_t kMaxArrayItems = std::size_t{1} << 20;
 
+[[nodiscard]] inline std::span<const std::byte> as_bytes(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
 // A position in a buffer that must outlive every view taken from it. After a refusal the position is unspecified.
 class Reader {
  public:

@@ -16,7 +16,8 @@
 namespace finpipe {
 
 constexpr std::size_t kMaxFrameBytes = std::size_t{1} << 20;
-constexpr int kMaxFrameDepth = 16;  // levels of arrays and objects
+constexpr std::size_t kKeptFrameBytes = std::size_t{64} << 10;  // of one that is larger, as evidence
+constexpr int kMaxFrameDepth = 16;                              // levels of arrays and objects
 
 // A trade, or a whole frame, that cannot be used.
 struct BadElement {

@@ -28,7 +28,7 @@ std::unexpected<Error> wrong(std::string_view name, std::size_t line, std::strin
   return fail(ErrorCode::kBadPolicy, fmt::format("{}:{}: {}", name, line, what));
 }
 
-std::optional<std::int64_t> parse_date(std::string_view text) {
+std::optional<std::int64_t> parse_date_ms(std::string_view text) {
   return text.size() == 10 && text[4] == '-' ? parse_time_ms(text) : std::nullopt;
 }
 
@@ -54,7 +54,7 @@ Result<Split> parse_row(std::string_view row, std::string_view name, std::size_t
   const bool printable = std::ranges::all_of(symbol, [](char c) { return c >= ' ' && c < '\x7f' && c != '"'; });
   if (symbol.empty() || symbol.size() > kMaxSymbolBytes || symbol.front() == ' ' || symbol.back() == ' ' || !printable)
     return wrong(name, line, fmt::format("symbol must be 1 to {} printable ASCII characters", kMaxSymbolBytes));
-  const auto date_ms = parse_date(fields[1]);
+  const auto date_ms = parse_date_ms(fields[1]);
   if (!date_ms) return wrong(name, line, "date must be a date, YYYY-MM-DD");
   const auto from = parse_factor(fields[2]);
   const auto to = parse_factor(fields[3]);

@@ -21,8 +21,6 @@ static_assert(same<Suspect>(avro::Suspect::kRepeatedRun) == Suspect::kRepeatedRu
 static_assert(same<BarState>(avro::BarState::kRevised) == BarState::kRevised);
 static_assert(same<RevisionReason>(avro::RevisionReason::kVoid) == RevisionReason::kVoid);
 
-std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
 std::optional<avro::PricePoint> to_stored(const PricePoint& point) {
   if (point == PricePoint{}) return std::nullopt;
   return avro::PricePoint{.event_time = point.event_time_ms, .seq = point.seq, .price = point.price_e9};
@@ -78,7 +76,7 @@ void encode_bar(const Bar& bar, std::string& out) {
 
 Result<void> decode_bar(std::string_view bytes, Bar& bar) {
   avro::StoredBar row;
-  FINPIPE_TRY(avro::decode(as_bytes(bytes), row));
+  FINPIPE_TRY(avro::decode(avro::as_bytes(bytes), row));
   bar = {
       .first = from_stored(row.first),
       .last = from_stored(row.last),
@@ -133,7 +131,7 @@ void TickCodec::encode(const Trade& trade, std::int64_t offset, const LogId& log
 }
 
 Result<void> TickCodec::decode(std::string_view bytes, Trade& trade, std::int64_t& offset, LogId& log_id) {
-  auto read = avro::decode(as_bytes(bytes), row_);
+  auto read = avro::decode(avro::as_bytes(bytes), row_);
   codes_.clear();
   trade.conditions.form = row_.conditions           ? Conditions::Form::kList
                           : row_.conditions_present ? Conditions::Form::kNull

@@ -34,7 +34,7 @@ bool is_same_origin(std::string_view origin, std::string_view host) {
 }
 
 // A header's text inside an error message.
-std::string shown(std::string_view text) { return std::string(text.substr(0, 100)); }
+std::string cut(std::string_view text) { return std::string(text.substr(0, 100)); }
 
 }  // namespace
 
@@ -45,9 +45,9 @@ Result<void> check_access(bool loopback_listener, std::string_view host, std::st
   const std::string_view name = without_port(asked);
   if (loopback_listener && !asked.empty() && name != "localhost" && name != "127.0.0.1" && name != "[::1]")
     return fail(ErrorCode::kForeignHost,
-                "this listener answers to localhost, 127.0.0.1 and [::1], not to '" + shown(host) + "'");
+                "this listener answers to localhost, 127.0.0.1 and [::1], not to '" + cut(host) + "'");
   if (!origin.empty() && !is_same_origin(lower(origin), asked))
-    return fail(ErrorCode::kForeignOrigin, "a page of '" + shown(origin) + "' may not ask '" + shown(host) + "'");
+    return fail(ErrorCode::kForeignOrigin, "a page of '" + cut(origin) + "' may not ask '" + cut(host) + "'");
   return {};
 }
 

@@ -86,12 +86,18 @@ void append_lags(std::string& out, const Overview& all) {
   out += ']';
 }
 
-void append_partitions(std::string& out, const std::vector<Checkpoint>& checkpoints) {
+void append_partitions(std::string& out, const std::vector<Checkpoint>& checkpoints, const StatusOptions& options) {
+  const auto ends = options.log_ends ? options.log_ends() : std::vector<std::int64_t>();
   out += ",\"partitions\":[";
   for (const Checkpoint& checkpoint : checkpoints) {
     json::append_comma(out);
     fmt::format_to(std::back_inserter(out), "{{\"partition\":{},\"offset\":{}", checkpoint.partition,
                    checkpoint.offset);
+    const auto p = static_cast<std::size_t>(checkpoint.partition);
+    if (p < ends.size() && ends[p] >= 0)
+      fmt::format_to(std::back_inserter(out), ",\"lag\":{}", std::max<std::int64_t>(ends[p] - checkpoint.offset, 0));
+    else
+      out += ",\"lag\":null";
     append_time(out, ",\"clock\":", checkpoint.engine.clock_ns);
     out += '}';
   }
@@ -160,7 +166,7 @@ Result<std::string> status_json(Query& query, Clock& clock, const StatusOptions&
                  ",\"symbols\":{},\"trades\":{{\"received\":{},\"stored\":{},\"skipped\":{},\"dead_lettered\":{}}}",
                  symbols.size(), trades.received, trades.stored, trades.already_in_log + trades.skipped,
                  trades.dead_lettered_before + trades.dead_lettered_after);
-  append_partitions(out, checkpoints);
+  append_partitions(out, checkpoints, options);
   return out + '}';
 }
 

@@ -19,7 +19,8 @@ constexpr std::int64_t kStaleAfterMs = 5'000;  // without a heartbeat
 
 struct StatusOptions {
   std::string version;
-  std::function<std::string()> feed_detail;  // what to say about the feed beyond its state; null: nothing
+  std::function<std::string()> feed_detail;             // what to say about the feed beyond its state; null: nothing
+  std::function<std::vector<std::int64_t>()> log_ends;  // by partition; -1, or none: not known; null: none is
 };
 
 [[nodiscard]] Result<std::vector<Checkpoint>> read_checkpoints(Query& query);

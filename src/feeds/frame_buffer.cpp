@@ -8,8 +8,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kKeptBytes = std::size_t{64} << 10;  // of a frame that is too large
-constexpr std::size_t kFrameCostBytes = 64;                // what a frame costs besides its text
+constexpr std::size_t kFrameCostBytes = 64;  // what a frame costs besides its text
 
 }  // namespace
 
@@ -17,7 +16,7 @@ void FrameBuffer::add_frame(std::string_view frame, std::int64_t stamp_ns) {
   Received received{.begin = arena_begin_ + arena_.size(), .size = frame.size(), .stamp_ns = stamp_ns};
   if (frame.size() > kMaxFrameBytes) {
     received.damage = ErrorCode::kFrameTooLarge;
-    received.size = kKeptBytes;
+    received.size = kKeptFrameBytes;
   }
   arena_.insert(arena_.end(), frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(received.size));
   waiting_bytes_ += received.size + kFrameCostBytes;

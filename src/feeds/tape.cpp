@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferBytes = std::size_t{4} << 20;
 constexpr std::size_t kIdentityBytes = std::size_t{64} << 10;
-constexpr std::size_t kKeptBytes = std::size_t{64} << 10;  // of a frame that is too large
 
 static_assert(kBufferBytes > 2 * kMaxFrameBytes, "a line that fills the buffer is certainly too long");
 
@@ -104,7 +103,7 @@ void TapeFeed::take_line(std::string_view line, bool complete) {
   FeedFrame& frame = frames_.emplace_back(read.frame, read.received_ns, line_);
   if (frame.bytes.size() > kMaxFrameBytes) {
     frame.damage = ErrorCode::kFrameTooLarge;
-    frame.bytes = frame.bytes.substr(0, kKeptBytes);
+    frame.bytes = frame.bytes.substr(0, kKeptFrameBytes);
   } else if (!complete && !line.ends_with('}')) {
     frame.damage = ErrorCode::kTornTapeLine;
   } else if (read.bad) {

@@ -40,7 +40,6 @@ const std::array<std::string, 4>& family_names() {
   return names;
 }
 
-rocksdb::Slice slice(const RecordKey& key) { return {key.data(), key.size()}; }
 std::string_view text(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 // RocksDB's own LOG file lies beside the data. When the disk is full, writing to it ends the process by an assertion
@@ -188,6 +187,8 @@ RecordKey record_key(std::int32_t partition, std::int64_t offset) {
   std::memcpy(key.data() + sizeof high, &low, sizeof low);
   return key;
 }
+
+rocksdb::Slice slice(const RecordKey& key) { return {key.data(), key.size()}; }
 
 std::optional<std::int64_t> offset_in(std::string_view key, std::int32_t partition) {
   const RecordKey first = record_key(partition, 0);

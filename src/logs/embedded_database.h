@@ -19,6 +19,7 @@
 
 namespace rocksdb {
 class ColumnFamilyHandle;
+class Slice;
 class DB;
 class Iterator;
 class Status;
@@ -76,6 +77,7 @@ class EmbeddedDatabase {
 // The key of a chunk that begins with this record.
 using RecordKey = std::array<char, 12>;
 [[nodiscard]] RecordKey record_key(std::int32_t partition, std::int64_t offset);
+[[nodiscard]] rocksdb::Slice slice(const RecordKey& key);  // into the key
 // The offset in a chunk's key; nullopt when the key is none, or another partition's.
 [[nodiscard]] std::optional<std::int64_t> offset_in(std::string_view key, std::int32_t partition);
 

@@ -19,8 +19,6 @@
 namespace finpipe {
 namespace {
 
-rocksdb::Slice slice(const RecordKey& key) { return {key.data(), key.size()}; }
-
 class EmbeddedWriter final : public LogWriter {
  public:
   EmbeddedWriter(EmbeddedDatabase& database, std::size_t max_pending_bytes)

@@ -22,7 +22,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 constexpr std::size_t kFirstReadBytes = 2'048;
-constexpr std::size_t kReadBytes = 16'384;
+constexpr std::size_t kReadAheadBytes = 16'384;
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 beast::string_view beast_view(std::string_view text) { return {text.data(), text.size()}; }
@@ -135,7 +135,7 @@ void HttpConnection::stop_waiting() {
 
 void HttpConnection::read() {
   if (std::exchange(reading_, true)) return;
-  const std::size_t most = server_->options.max_header_bytes + kReadBytes;
+  const std::size_t most = server_->options.max_header_bytes + kReadAheadBytes;
   if (input_.size() - input_bytes_ < kFirstReadBytes / 2) {
     input_.resize(std::clamp(2 * input_.size(), kFirstReadBytes, std::max(most, input_bytes_ + 1)));
   }
@@ -176,7 +176,7 @@ void HttpConnection::parse() {
   if (error && error != http::error::need_more) return refuse(status_of(error), error.message());
   if (parser.is_header_done() && !std::exchange(parser_->header_checked, true) && !check_header()) return;
   if (parser.is_done()) return on_request();
-  if (input_bytes_ >= server_->options.max_header_bytes + kReadBytes) return refuse(400, "a line is too long");
+  if (input_bytes_ >= server_->options.max_header_bytes + kReadAheadBytes) return refuse(400, "a line is too long");
   read();
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
@@ -22,8 +21,6 @@ bool is_unreadable(ErrorCode reason) {
   return reason == ErrorCode::kUnknownSchemaId || reason == ErrorCode::kIncompatibleSchema ||
          reason == ErrorCode::kAvroMalformed;
 }
-
-constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
 
 class Verification {
  public:

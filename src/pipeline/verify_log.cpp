@@ -12,7 +12,6 @@ namespace finpipe {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kNotEnded = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kYear2200Ms = 7'258'118'400'000;
 

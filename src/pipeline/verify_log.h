@@ -23,6 +23,8 @@
 
 namespace finpipe {
 
+constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();  // before every time
+
 // What many trades have in common.
 struct LoggedContext {
   std::int64_t session = 0;

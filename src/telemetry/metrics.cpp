@@ -127,7 +127,12 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      {MetricLabel{"percentile", "50 99"}}},
 
     {kProcessorRecords, "finpipe_processor_records_total", kCounter, "", "Records of the log applied"},
-    {kProcessorBacklog, "finpipe_processor_backlog_records", kGauge, "", "Records in the log that are not applied yet"},
+    {kProcessorBacklog,
+     "finpipe_processor_backlog_records",
+     kGauge,
+     "",
+     "Records in the log that are not applied yet; 0 for a partition that another process has",
+     {MetricLabel{"partition", ""}}},
     {kProcessorWindows, "finpipe_processor_windows", kGauge, "", "Bars in memory"},
     {kProcessorRevisions,
      "finpipe_processor_revisions_total",

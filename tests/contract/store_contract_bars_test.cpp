@@ -1,13 +1,9 @@
 // The promises about bars and their revisions.
-#include <limits>
 
 #include "store_contract.h"
 
 namespace finpipe::contract {
 namespace {
-
-constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kHighest = std::numeric_limits<std::int64_t>::max();
 
 using Starts = std::vector<std::int64_t>;
 

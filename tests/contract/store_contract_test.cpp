@@ -3,14 +3,10 @@
 #include "store_contract.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace finpipe::contract {
 namespace {
-
-constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kHighest = std::numeric_limits<std::int64_t>::max();
 
 std::vector<std::int64_t> seqs(const std::vector<OwnedTick>& ticks) {
   std::vector<std::int64_t> seqs;

@@ -88,7 +88,7 @@ TEST(KafkaTopicsOnAServer, AreMadeOnceAndCheckedAfterwards) {
   const auto again = create_kafka_topics(options, {.partitions = 3});
   ASSERT_TRUE(again) << again.error().message();
   ASSERT_EQ(again->size(), 4U);
-  EXPECT_EQ((*again)[0], fmt::format("topic {}.ticks: 3 partitions, 1 replicas, min.insync.replicas 1, "
+  EXPECT_EQ((*again)[0], fmt::format("topic {}.ticks: partitions: 3, replicas: 1, min.insync.replicas 1, "
                                      "retention.ms 604800000",
                                      options.prefix));
   EXPECT_TRUE(again->back().starts_with("log id "));
@@ -106,6 +106,19 @@ TEST(KafkaTopicsOnAServer, ACompactedTopicIsRefused) {
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings);
   EXPECT_NE(created.error().detail.find("compact"), std::string::npos);
+}
+
+TEST(KafkaTopicsOnAServer, BarsNeedAsManyPartitionsAsTheLog) {
+  KafkaOptions options = server();
+  options.prefix = new_log(1).prefix + "b";
+  create_topic(options, kafka::ticks_topic(options), 2, {});
+  create_topic(options, kafka::letters_topic(options), 1, {});
+  create_topic(options, kafka::bars_topic(options), 3, {});
+  ASSERT_TRUE(begin_kafka_log(options));
+  const auto bars = open_log(options)->bars();
+  ASSERT_FALSE(bars);
+  EXPECT_EQ(bars.error().code, ErrorCode::kPartitionCountChanged);
+  EXPECT_TRUE(open_log(new_log(2))->bars());
 }
 
 TEST(KafkaTopicsOnAServer, WhatCouldLoseRecordsIsRefused) {

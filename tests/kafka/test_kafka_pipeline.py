@@ -62,11 +62,14 @@ class Pipeline(unittest.TestCase):
         self.assertTrue(pipeline.wait_until(lambda: json.load(urllib.request.urlopen(base + "readyz"))["ready"], 30))
         status = json.load(urllib.request.urlopen(base + "api/v1/status"))
         self.assertEqual(status["trades"]["stored"], 34_419)
+        self.assertEqual([row["lag"] for row in status["partitions"]], [0] * PARTITIONS)
         with self.assertRaises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(processor.address() + "api/v1/bars?symbol=A&interval=1m")
         self.assertIn("finpipe serve", refused.exception.read().decode())
         metrics = urllib.request.urlopen(processor.address() + "metrics").read().decode()
         self.assertIn("finpipe_processor_records_total", metrics)
+        for partition in range(PARTITIONS):
+            self.assertIn(f'finpipe_processor_backlog_records{{partition="{partition}"}} 0', metrics)
 
     def test_one_two_and_four_processors_share_the_partitions(self):
         parts = self.parts("shared")

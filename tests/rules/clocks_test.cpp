@@ -108,7 +108,7 @@ Outcome play(std::int64_t later_ms) {
   return outcome;
 }
 
-auto values_of(const Bar& bar) {
+auto numbers_of(const Bar& bar) {
   return std::tuple(bar.open_e9(), bar.high_e9, bar.low_e9, bar.close_e9(), bar.volume_e8, bar.vwap_volume_e8,
                     bar.notional_e17, bar.trades, bar.excluded);
 }
@@ -129,7 +129,7 @@ TEST(Clocks, AWrongHostClockOrASlowVendorChangesNoFinalBar) {
     for (const auto& [key, bar] : outcome.bars) {
       const auto same = recorded.bars.find(key);
       ASSERT_NE(same, recorded.bars.end());
-      ASSERT_EQ(values_of(bar), values_of(same->second))
+      ASSERT_EQ(numbers_of(bar), numbers_of(same->second))
           << to_string(key.interval) << " " << format_time_ms(key.start_ms);
     }
     EXPECT_GT(outcome.closed, recorded.closed * 95 / 100);

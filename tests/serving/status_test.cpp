@@ -42,7 +42,7 @@ class StatusTest : public testing::Test {
     store(store_, std::move(commit));
   }
   rapidjson::Document status() {
-    const auto text = status_json(store_, clock_, {.version = "0.1.0", .feed_detail = {}});
+    const auto text = status_json(store_, clock_, {.version = "0.1.0", .feed_detail = {}, .log_ends = {}});
     EXPECT_TRUE(text);
     return parse_json(*text);
   }
@@ -106,8 +106,24 @@ TEST_F(StatusTest, TheTradesOfTheStatusAddUp) {
 }
 
 TEST_F(StatusTest, TheFeedsDetailIsWhatTheAppSays) {
-  const auto text = status_json(store_, clock_, {.version = "", .feed_detail = [] { return "say \"again\""; }});
+  const auto text =
+      status_json(store_, clock_, {.version = "", .feed_detail = [] { return "say \"again\""; }, .log_ends = {}});
   EXPECT_EQ(text_of(parse_json(*text)["feed"]["detail"]), "say \"again\"");
+}
+
+TEST_F(StatusTest, TheLagIsWhatTheLogHasBeyondThePlaceWhereAllIsStored) {
+  for (const std::int32_t partition : {0, 1, 2, 3}) put(checkpoint(partition, 0));
+  const auto lags = [&](std::vector<std::int64_t> ends) {
+    const StatusOptions options = {.version = "", .feed_detail = {}, .log_ends = [&] { return ends; }};
+    const auto now = parse_json(*status_json(store_, clock_, options));
+    std::vector<std::int64_t> told;
+    for (const auto& row : now["partitions"].GetArray())
+      told.push_back(row["lag"].IsNull() ? -1 : row["lag"].GetInt64());
+    return told;
+  };
+  EXPECT_EQ(lags({}), std::vector<std::int64_t>(4, -1));
+  EXPECT_EQ(lags({35'000, 35'011, -1}), (std::vector<std::int64_t>{0, 10, -1, -1}));
+  EXPECT_EQ(lags({34'000, 35'001, 35'002, 35'103}), (std::vector<std::int64_t>{0, 0, 0, 100}));
 }
 
 TEST_F(StatusTest, TheLedgerTellsEachSessionAndWhetherItBalances) {

@@ -13,10 +13,10 @@ namespace {
 constexpr std::int64_t kPingMs = 2'000;
 constexpr std::int64_t kPrices = 1'000'003;  // a prime
 
-std::string price_text(std::int64_t cents) { return fmt::format("{}.{:02}", cents / 100, cents % 100); }
+std::string dollars(std::int64_t cents) { return fmt::format("{}.{:02}", cents / 100, cents % 100); }
 
 std::string json_of(const VendorTrade& trade, std::string_view symbol) {
-  return fmt::format(R"({{"c":{},"p":{},"s":"{}","t":{},"v":{}}})", trade.conditions, price_text(trade.price_cents),
+  return fmt::format(R"({{"c":{},"p":{},"s":"{}","t":{},"v":{}}})", trade.conditions, dollars(trade.price_cents),
                      symbol, trade.event_ms, trade.volume);
 }
 
@@ -121,7 +121,7 @@ void Vendor::make_trade(std::size_t symbol, std::int64_t event_ms, bool calm) {
     trade.event_ms = future ? event_ms + random_.between(400, 20'000) * kMsPerDay : event_ms / kMsPerSecond;
   }
   ++counts_.trades;
-  by_price_.emplace(price_text(trade.price_cents), trades_.size());
+  by_price_.emplace(dollars(trade.price_cents), trades_.size());
   // What became faster does not overtake what happened before.
   newest_leave_ms_ = std::max(newest_leave_ms_, event_ms + delay_ms_);
   waiting_.emplace(newest_leave_ms_ + random_.between(0, 60), trades_.size());

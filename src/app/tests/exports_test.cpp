@@ -14,7 +14,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kMinute = 1'723'161'240'000;  // 2024-08-08T23:54:00Z
+constexpr std::int64_t kStartMs = 1'723'161'240'000;  // 2024-08-08T23:54:00Z
 
 class ExportsTest : public testing::Test {
  protected:
@@ -43,7 +43,7 @@ class ExportsTest : public testing::Test {
   ExportSelection selection;
 };
 
-BarRow bar(std::string symbol, Interval interval, std::int64_t start_ms) {
+BarRow row_of(std::string symbol, Interval interval, std::int64_t start_ms) {
   BarRow row;
   row.key = {std::move(symbol), interval, start_ms};
   row.bar.trades = 1;
@@ -56,8 +56,8 @@ TEST_F(ExportsTest, BarsComeBySymbolThenIntervalThenStart) {
   commit.symbols = {{"B", 0}, {"A", 0}};
   for (const char* symbol : {"B", "A"}) {
     for (const Interval interval : {Interval::k1d, Interval::k1m, Interval::k1s}) {
-      commit.bars.push_back(bar(symbol, interval, kMinute + 60'000));
-      commit.bars.push_back(bar(symbol, interval, kMinute));
+      commit.bars.push_back(row_of(symbol, interval, kStartMs + 60'000));
+      commit.bars.push_back(row_of(symbol, interval, kStartMs));
     }
   }
   store(std::move(commit));
@@ -70,8 +70,8 @@ TEST_F(ExportsTest, BarsComeBySymbolThenIntervalThenStart) {
 
   selection.symbols = {"B"};
   selection.intervals = {Interval::k1m};
-  selection.from_ms = kMinute;
-  selection.to_ms = kMinute + 60'000;
+  selection.from_ms = kStartMs;
+  selection.to_ms = kStartMs + 60'000;
   EXPECT_EQ(exported(export_bars), "B,1m,2024-08-08T23:54:00.000Z,,,,,0,,1,provisional,,0,0\n");
 }
 
@@ -79,7 +79,7 @@ TEST_F(ExportsTest, BarsMayBeRolledUpFilledAndAsOfAMoment) {
   Commit commit;
   commit.symbols = {{"A", 0}};
   for (const std::int64_t minute : {0, 1, 4}) {
-    BarRow row = bar("A", Interval::k1m, kMinute + minute * 60'000);
+    BarRow row = row_of("A", Interval::k1m, kStartMs + minute * 60'000);
     row.bar.state = BarState::kFinal;
     row.bar.closed_at_ns = (row.key.start_ms + 62'000) * 1'000'000;
     commit.bars.push_back(row);
@@ -92,7 +92,7 @@ TEST_F(ExportsTest, BarsMayBeRolledUpFilledAndAsOfAMoment) {
             "A,2m,2024-08-08T23:54:00.000Z,,,,,0,,2,final,,0,0\n"
             "A,2m,2024-08-08T23:56:00.000Z,,,,,0,,0,provisional,filled,0,0\n"
             "A,2m,2024-08-08T23:58:00.000Z,,,,,0,,1,provisional,,0,0\n");
-  selection.view.as_of_ms = kMinute + 120'000;
+  selection.view.as_of_ms = kStartMs + 120'000;
   EXPECT_EQ(exported(export_bars), "A,2m,2024-08-08T23:54:00.000Z,,,,,0,,1,provisional,,0,0\n");
 }
 
@@ -102,7 +102,7 @@ TEST_F(ExportsTest, VoidsComeByTradeAndThenByTime) {
     commit.voids.push_back({.offset = offset,
                             .action = action,
                             .symbol = std::move(symbol),
-                            .event_time_ms = kMinute,
+                            .event_time_ms = kStartMs,
                             .seq = 7,
                             .reason = "bad, print",
                             .at_ns = offset * 1'000'000'000});
@@ -117,14 +117,14 @@ TEST_F(ExportsTest, VoidsComeByTradeAndThenByTime) {
             "B,2024-08-08T23:54:00.000Z,7,void,\"bad, print\",1970-01-01T00:00:01.000000000Z\n");
   selection.symbols = {"B"};
   EXPECT_EQ(std::ranges::count(exported(export_voids), '\n'), 1);
-  selection.from_ms = kMinute + 1;
+  selection.from_ms = kStartMs + 1;
   EXPECT_EQ(exported(export_voids), "");
 }
 
 TEST_F(ExportsTest, TradesAreSelectedByEventTimeHalfOpen) {
   Commit commit;
   commit.symbols = {{"A", 0}};
-  for (const std::int64_t time_ms : {kMinute - 1, kMinute, kMinute + 1}) {
+  for (const std::int64_t time_ms : {kStartMs - 1, kStartMs, kStartMs + 1}) {
     Trade trade;
     trade.symbol = "A";
     trade.event_time_ms = time_ms;
@@ -133,8 +133,8 @@ TEST_F(ExportsTest, TradesAreSelectedByEventTimeHalfOpen) {
   }
   store(std::move(commit));
   EXPECT_EQ(std::ranges::count(exported(export_trades), '\n'), 3);
-  selection.from_ms = kMinute;
-  selection.to_ms = kMinute + 1;
+  selection.from_ms = kStartMs;
+  selection.to_ms = kStartMs + 1;
   const std::string text = exported(export_trades);
   EXPECT_EQ(std::ranges::count(text, '\n'), 1);
   EXPECT_NE(text.find("23:54:00.000Z"), std::string::npos);
@@ -148,13 +148,13 @@ TEST_F(ExportsTest, AGapOfAllSymbolsIsListedForEachOfItsPartition) {
     return SpanRow{partition, offset, 0, kind, std::move(symbol), from_ms, to_ms, std::move(reason)};
   };
   commit.spans = {
-      span(0, 5, SpanRow::Kind::kGap, "", kMinute, kMinute + 1'000, "lost"),
-      span(0, 6, SpanRow::Kind::kFilled, "A", kMinute - 500, kMinute + 400, ""),
-      span(0, 7, SpanRow::Kind::kFilled, "A", kMinute + 400, kMinute + 1'000, ""),
-      span(0, 8, SpanRow::Kind::kFilled, "B", kMinute, kMinute + 999, ""),
-      span(0, 4, SpanRow::Kind::kUnsubscribed, "A", kMinute, kMinute + 1, ""),
-      span(1, 9, SpanRow::Kind::kGap, "C", kMinute + 2'000, kMinute + 3'000, "late"),
-      span(1, 8, SpanRow::Kind::kGap, "C", kMinute, kMinute + 1, "early"),
+      span(0, 5, SpanRow::Kind::kGap, "", kStartMs, kStartMs + 1'000, "lost"),
+      span(0, 6, SpanRow::Kind::kFilled, "A", kStartMs - 500, kStartMs + 400, ""),
+      span(0, 7, SpanRow::Kind::kFilled, "A", kStartMs + 400, kStartMs + 1'000, ""),
+      span(0, 8, SpanRow::Kind::kFilled, "B", kStartMs, kStartMs + 999, ""),
+      span(0, 4, SpanRow::Kind::kUnsubscribed, "A", kStartMs, kStartMs + 1, ""),
+      span(1, 9, SpanRow::Kind::kGap, "C", kStartMs + 2'000, kStartMs + 3'000, "late"),
+      span(1, 8, SpanRow::Kind::kGap, "C", kStartMs, kStartMs + 1, "early"),
   };
   store(std::move(commit));
   EXPECT_EQ(exported(export_gaps),
@@ -162,7 +162,7 @@ TEST_F(ExportsTest, AGapOfAllSymbolsIsListedForEachOfItsPartition) {
             "B,2024-08-08T23:54:00.000Z,2024-08-08T23:54:01.000Z,lost,false\n"
             "C,2024-08-08T23:54:00.000Z,2024-08-08T23:54:00.001Z,early,false\n"
             "C,2024-08-08T23:54:02.000Z,2024-08-08T23:54:03.000Z,late,false\n");
-  selection.from_ms = kMinute + 1;
+  selection.from_ms = kStartMs + 1;
   EXPECT_EQ(std::ranges::count(exported(export_gaps), '\n'), 1);
 }
 
@@ -170,7 +170,7 @@ TEST_F(ExportsTest, AFullDeviceIsAnError) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP();
   Commit commit;
   commit.symbols = {{"A", 0}};
-  commit.bars = {bar("A", Interval::k1m, kMinute)};
+  commit.bars = {row_of("A", Interval::k1m, kStartMs)};
   store(std::move(commit));
   auto output = Output::open("/dev/full");
   ASSERT_TRUE(output);

@@ -90,6 +90,10 @@ TEST_F(StoreAwayTest, IngestGoesOnWhileTheProcessorWaitsForTheStore) {
     EXPECT_EQ(threads.status().backlog, threads.status().ingest.appended);
     store.come_back();
     wait_for([&] { return threads.status().all_submitted; });
+    const auto partitions = threads.status().partitions;
+    ASSERT_EQ(partitions.size(), 1U);
+    EXPECT_GT(partitions[0].log_end, kFrames);
+    EXPECT_EQ(partitions[0].unapplied, 0);
     threads.request_stop();
   });
   EXPECT_FALSE(status.gave_up);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "bars/bench/processor_time.h"
 #include "bars/engine.h"
 #include "base/random.h"
 
@@ -182,13 +183,6 @@ std::size_t engine(const Input& input, bool by_name) {
   }
   committer.commit();
   return committer.rows_written();
-}
-
-// Processor time of this thread: what else the machine does does not count.
-double processor_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
 template <typename Work>

@@ -18,14 +18,15 @@
 #include <utility>
 #include <vector>
 
+#include "bars/bench/processor_time.h"
 #include "bars/engine.h"
 #include "base/random.h"
 
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kStartMs = 1'717'372'800'000;  // a Monday, 00:00 UTC
-constexpr std::int64_t kSecondsBetweenTrades = 60;    // of one symbol
+constexpr std::int64_t kMondayMs = 1'717'372'800'000;  // 2024-06-03T00:00:00Z
+constexpr std::int64_t kSecondsBetweenTrades = 60;     // of one symbol
 constexpr std::int64_t kGapMs = 3'000;
 
 double resident_mib() {
@@ -34,13 +35,6 @@ double resident_mib() {
   std::int64_t resident_pages = 0;
   statm >> total_pages >> resident_pages;
   return static_cast<double>(resident_pages * ::sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
-
-// Processor time of this thread: what else the machine does does not count.
-double processor_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
 
 class Simulated {
@@ -52,7 +46,7 @@ class Simulated {
     policy.prefixes = {"BINANCE:"};
     engine_.set_policy(policy);
     const std::vector<std::string> all = {""};
-    (void)engine_.apply_subscribed({offset_++, kStartMs * kNsPerMs, true}, all);
+    (void)engine_.apply_subscribed({offset_++, kMondayMs * kNsPerMs, true}, all);
     for (std::size_t i = 0; i < symbols; ++i) {
       names_.push_back("BINANCE:S" + std::to_string(i) + "USDT");
       (void)engine_.symbol(names_.back());
@@ -62,7 +56,7 @@ class Simulated {
 
   // Gives the processor time that the engine took.
   double run_second(std::int64_t second_ms) {
-    const bool away = second_ms % kMsPerHour < kGapMs && second_ms > kStartMs;
+    const bool away = second_ms % kMsPerHour < kGapMs && second_ms > kMondayMs;
     make_trades(second_ms, away ? 0 : names_.size() / seconds_between_trades_ + random_.below(2));
     const double begin_ns = processor_ns();
     if (away && second_ms % kMsPerHour == 0) engine_.apply_silence(at(second_ms), second_ms);
@@ -70,7 +64,7 @@ class Simulated {
       while (engine_.apply_trade(symbol, trade, offset_) == BarEngine::Apply::kNeedsRows) engine_.provide({});
       ++offset_;
     }
-    if (second_ms % kMsPerHour == kGapMs && second_ms > kStartMs + kGapMs) {
+    if (second_ms % kMsPerHour == kGapMs && second_ms > kMondayMs + kGapMs) {
       const TrustSpan gap{TrustSpan::Kind::kGap, "", {second_ms - kGapMs - kMsPerSecond, second_ms + kMsPerSecond}};
       const BarEngine::At now = at(second_ms + kMsPerSecond - 1);
       while (engine_.apply_spans(now, {&gap, 1}) == BarEngine::Apply::kNeedsRows) engine_.provide({});
@@ -130,13 +124,13 @@ class Simulated {
 // second by second in turns, so that what else the machine does meets both.
 double grown(Simulated& market, std::int64_t now_ms) {
   Simulated young(market.symbols(), market.seconds_between_trades());
-  for (std::int64_t ms = 0; ms < kMsPerHour; ms += kMsPerSecond) (void)young.run_second(kStartMs + ms);
+  for (std::int64_t ms = 0; ms < kMsPerHour; ms += kMsPerSecond) (void)young.run_second(kMondayMs + ms);
   const std::size_t old_before = market.trades();
   const std::size_t young_before = young.trades();
   double old_ns = 0;
   double young_ns = 0;
   for (std::int64_t ms = 0; ms < kMsPerHour; ms += kMsPerSecond) {
-    young_ns += young.run_second(kStartMs + kMsPerHour + ms);
+    young_ns += young.run_second(kMondayMs + kMsPerHour + ms);
     old_ns += market.run_second(now_ms + ms);
   }
   return old_ns / static_cast<double>(market.trades() - old_before) /
@@ -155,14 +149,14 @@ void simulated(benchmark::State& state) {
       const std::int64_t end = std::min(begin + 24, hours);
       double day_ns = 0;
       for (std::int64_t ms = begin * kMsPerHour; ms < end * kMsPerHour; ms += kMsPerSecond) {
-        day_ns += market.run_second(kStartMs + ms);
+        day_ns += market.run_second(kMondayMs + ms);
       }
       total_ns += day_ns;
       const std::string day = std::to_string(begin / 24 + 1);
       state.counters["ns_" + day] = day_ns / static_cast<double>(market.trades() - trades_before);
       state.counters["mib_" + day] = resident_mib() - before_mib;
     }
-    state.counters["grown"] = grown(market, kStartMs + hours * kMsPerHour);
+    state.counters["grown"] = grown(market, kMondayMs + hours * kMsPerHour);
     state.SetIterationTime(total_ns * 1e-9);
     state.counters["windows"] = static_cast<double>(market.windows());
     state.SetItemsProcessed(static_cast<std::int64_t>(market.trades()));

@@ -143,4 +143,12 @@ std::vector<Bar> Desk::revisions(std::string_view symbol, Interval interval, std
   return bars;
 }
 
+Desk quiet_desk() {
+  Desk desk;
+  desk.session(0);
+  desk.subscribed(0);
+  desk.heartbeat(0, {{"crypto", 0}, {"us_equities", 0}});
+  return desk;
+}
+
 }  // namespace finpipe

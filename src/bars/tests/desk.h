@@ -78,6 +78,9 @@ class Desk {
   BarEngine::State checkpoint_;
 };
 
+// A desk on which everything is known: subscribed to all and lag 0 in both markets, since midnight.
+[[nodiscard]] Desk quiet_desk();
+
 [[nodiscard]] inline std::int64_t at_ms(std::int64_t ms) { return kMidnightMs + ms; }
 
 }  // namespace finpipe

@@ -7,14 +7,6 @@
 namespace finpipe {
 namespace {
 
-Desk quiet_desk() {
-  Desk desk;
-  desk.session(0);
-  desk.subscribed(0);
-  desk.heartbeat(0, {{"crypto", 0}, {"us_equities", 0}});
-  return desk;
-}
-
 // Found by the pipeline simulation: a checkpoint taken in between must not forget the row.
 TEST(BarEngineRows, RowThatIsDueButWasWrittenFurtherAheadStaysListedAsUnclosed) {
   BarEngine engine({});

@@ -10,15 +10,6 @@ namespace {
 constexpr std::int64_t kPrice = 1'000'000'000;
 constexpr std::int64_t kVolume = 100'000'000;
 
-// A desk on which everything is known: subscribed to all, lag 0 in both markets, at ten seconds after midnight.
-Desk quiet_desk() {
-  Desk desk;
-  desk.session(0);
-  desk.subscribed(0);
-  desk.heartbeat(0, {{"crypto", 0}, {"us_equities", 0}});
-  return desk;
-}
-
 // ---- Numbers -------------------------------------------------------------------------------------------------------
 
 TEST(BarEngine, OneTradeOpensABarInEachOfSixIntervals) {

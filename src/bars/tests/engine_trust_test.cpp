@@ -7,14 +7,6 @@
 namespace finpipe {
 namespace {
 
-Desk quiet_desk() {
-  Desk desk;
-  desk.session(0);
-  desk.subscribed(0);
-  desk.heartbeat(0, {{"crypto", 0}, {"us_equities", 0}});
-  return desk;
-}
-
 TEST(BarEngineTrust, UndisturbedBarHasNoFlag) {
   Desk desk = quiet_desk();
   desk.trade(kCoin, 70'500, 70'510);

@@ -17,8 +17,6 @@
 namespace finpipe::avro {
 namespace {
 
-std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
 Schema schema(std::string_view json) {
   auto parsed = Schema::parse(json);
   EXPECT_TRUE(parsed) << json.substr(0, 200) << (parsed ? "" : parsed.error().detail);

@@ -18,8 +18,6 @@
 namespace finpipe::avro {
 namespace {
 
-std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
 void expect(const AvroPeer& peer, const std::string& path, std::int64_t ours) {
   const avro_value_t value = peer.at(path);
   std::int64_t theirs = 0;

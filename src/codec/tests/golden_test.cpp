@@ -49,8 +49,6 @@ std::vector<std::string> golden(const std::string& name) {
   return values;
 }
 
-std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
 template <typename Record>
 void expect_golden(const std::string& name, const std::vector<Record>& values) {
   const std::vector<std::string> lines = golden(name);

@@ -5,7 +5,7 @@
 namespace finpipe {
 namespace {
 
-std::string refusal(std::string_view message) {
+std::string refusal_of(std::string_view message) {
   const auto parsed = parse_stream_request(message);
   return parsed ? "accepted" : parsed.error().detail;
 }
@@ -37,25 +37,25 @@ TEST(StreamRequest, ASnapshotIsANumberOfRowsOrWhatStartsFromATimeOn) {
   EXPECT_EQ(parse_stream_request(head + R"(,"from":"2024-08-09T00:05:00Z"})")->from_ms, 1'723'161'900'000);
   for (const char* bad :
        {R"("snapshot":-1)", R"("snapshot":5001)", R"("snapshot":"5")", R"("snapshot":1.5)", R"("snapshot":null)"})
-    EXPECT_TRUE(refusal(head + "," + bad + "}").starts_with("snapshot must be")) << bad;
+    EXPECT_TRUE(refusal_of(head + "," + bad + "}").starts_with("snapshot must be")) << bad;
   for (const char* bad : {R"("from":"soon")", R"("from":1.5)", R"("from":null)"})
-    EXPECT_TRUE(refusal(head + "," + bad + "}").starts_with("from must be")) << bad;
-  EXPECT_EQ(refusal(head + R"(,"from":1,"snapshot":1})"), "give snapshot or from, not both");
+    EXPECT_TRUE(refusal_of(head + "," + bad + "}").starts_with("from must be")) << bad;
+  EXPECT_EQ(refusal_of(head + R"(,"from":1,"snapshot":1})"), "give snapshot or from, not both");
 }
 
 TEST(StreamRequest, EachRefusalSaysWhatIsWrong) {
   for (const char* text : {"", "x", "[]", "1", "\"subscribe\"", "{", R"({"type":"subscribe",})"})
-    EXPECT_EQ(refusal(text), "a message must be one JSON object") << text;
+    EXPECT_EQ(refusal_of(text), "a message must be one JSON object") << text;
   for (const char* text : {"{}", R"({"type":"ping"})", R"({"type":1})"})
-    EXPECT_TRUE(refusal(text).starts_with("type must be")) << text;
+    EXPECT_TRUE(refusal_of(text).starts_with("type must be")) << text;
   for (const char* text : {R"({"type":"subscribe"})", R"({"type":"subscribe","channel":"quotes"})"})
-    EXPECT_TRUE(refusal(text).starts_with("channel must be")) << text;
+    EXPECT_TRUE(refusal_of(text).starts_with("channel must be")) << text;
   for (const char* symbol : {"\"\"", "7", "null", R"(" A")", R"("\u0000")", R"("é")"})
-    EXPECT_TRUE(refusal(R"({"type":"subscribe","channel":"trades","symbol":)" + std::string(symbol) + "}")
+    EXPECT_TRUE(refusal_of(R"({"type":"subscribe","channel":"trades","symbol":)" + std::string(symbol) + "}")
                     .starts_with("symbol must be"))
         << symbol;
-  EXPECT_TRUE(refusal(R"({"type":"subscribe","channel":"trades"})").starts_with("symbol must be"));
-  EXPECT_TRUE(refusal(R"({"type":"subscribe","channel":"bars","symbol":"A"})").starts_with("interval must be"));
+  EXPECT_TRUE(refusal_of(R"({"type":"subscribe","channel":"trades"})").starts_with("symbol must be"));
+  EXPECT_TRUE(refusal_of(R"({"type":"subscribe","channel":"bars","symbol":"A"})").starts_with("interval must be"));
 }
 
 TEST(StreamRequest, MembersThatDoNotBelongThereAreRefused) {
@@ -64,7 +64,7 @@ TEST(StreamRequest, MembersThatDoNotBelongThereAreRefused) {
                            R"({"type":"subscribe","channel":"trades","symbol":"A","from":1})",
                            R"({"type":"unsubscribe","channel":"trades","symbol":"A","snapshot":1})",
                            R"({"type":"subscribe","channel":"trades","symbol":"A","Snapshot":1})"})
-    EXPECT_TRUE(refusal(text).starts_with("there is no member")) << text;
+    EXPECT_TRUE(refusal_of(text).starts_with("there is no member")) << text;
 }
 
 }  // namespace

@@ -20,8 +20,6 @@ using State = Connection::State;
 using Event = FeedEvent::Kind;
 using EndKind = net::ConnectionEnd::Kind;
 
-constexpr std::int64_t kSecond = kNsPerSecond;
-
 net::ConnectionEnd end_of(EndKind kind, ErrorCode code, std::string detail) {
   net::ConnectionEnd end;
   end.kind = kind;
@@ -112,7 +110,7 @@ class ConnectionTest : public testing::Test {
   }
 
   Random random_{7};
-  std::int64_t now_ = 1'000 * kSecond;
+  std::int64_t now_ = 1'000 * kNsPerSecond;
 
  private:
   std::optional<Connection> machine_;
@@ -153,7 +151,7 @@ TEST_F(ConnectionTest, ASymbolIsWrittenAsJsonAndOnlyOnce) {
 TEST_F(ConnectionTest, PingsOfTheVendorKeepAConnectionWithoutTrades) {
   open();
   for (int minute = 0; minute < 100; ++minute) {
-    const auto actions = pass(60 * kSecond);
+    const auto actions = pass(60 * kNsPerSecond);
     EXPECT_TRUE(events(actions).empty());
     EXPECT_EQ(count(actions, Kind::kDrop), 0);
     machine().frame_received(now_);
@@ -163,9 +161,9 @@ TEST_F(ConnectionTest, PingsOfTheVendorKeepAConnectionWithoutTrades) {
 
 TEST_F(ConnectionTest, ASilentConnectionIsStalledAfter150Seconds) {
   open();
-  pass(10 * kSecond);
+  pass(10 * kNsPerSecond);
   machine().frame_received(now_);
-  EXPECT_EQ(count(pass(150 * kSecond - 1), Kind::kDrop), 0);
+  EXPECT_EQ(count(pass(150 * kNsPerSecond - 1), Kind::kDrop), 0);
   const auto actions = pass(1);
   ASSERT_EQ(events(actions).size(), 1);
   EXPECT_EQ(events(actions)[0].kind, Event::kStalled);
@@ -183,27 +181,27 @@ TEST_F(ConnectionTest, APongIsNoSignThatDataFlows) {
   open();
   std::size_t stalled = 0;
   for (int i = 0; i < 149; ++i) {
-    pass(kSecond);
+    pass(kNsPerSecond);
     machine().pong_received(now_);
   }
-  for (const FeedEvent& event : events(pass(kSecond))) stalled += event.kind == Event::kStalled ? 1 : 0;
+  for (const FeedEvent& event : events(pass(kNsPerSecond))) stalled += event.kind == Event::kStalled ? 1 : 0;
   EXPECT_EQ(stalled, 1);
 }
 
 TEST_F(ConnectionTest, AQuietConnectionIsProbedAfter20Seconds) {
   open();
-  pass(5 * kSecond);
+  pass(5 * kNsPerSecond);
   machine().frame_received(now_);
-  EXPECT_EQ(count(pass(20 * kSecond - 1), Kind::kPing), 0);
+  EXPECT_EQ(count(pass(20 * kNsPerSecond - 1), Kind::kPing), 0);
   EXPECT_EQ(count(pass(1), Kind::kPing), 1);
 }
 
 TEST_F(ConnectionTest, APeerThatHasAnsweredAndStopsToIsHalfOpenAfter10Seconds) {
   open();
-  pass(20 * kSecond);
+  pass(20 * kNsPerSecond);
   machine().pong_received(now_);
-  EXPECT_EQ(count(pass(20 * kSecond), Kind::kPing), 1);
-  EXPECT_EQ(count(pass(10 * kSecond - 1), Kind::kDrop), 0);
+  EXPECT_EQ(count(pass(20 * kNsPerSecond), Kind::kPing), 1);
+  EXPECT_EQ(count(pass(10 * kNsPerSecond - 1), Kind::kDrop), 0);
   const auto actions = pass(1);
   EXPECT_EQ(count(actions, Kind::kDrop), 1);
   ASSERT_EQ(events(actions).size(), 1);
@@ -218,12 +216,12 @@ TEST_F(ConnectionTest, APeerThatAnsweredOnAnEarlierConnectionIsKnownToAnswer) {
   await_attempt();
   machine().opened(now_);
   drain();
-  EXPECT_EQ(count(pass(30 * kSecond), Kind::kDrop), 1);
+  EXPECT_EQ(count(pass(30 * kNsPerSecond), Kind::kDrop), 1);
 }
 
 TEST_F(ConnectionTest, APeerThatNeverAnswersPingsIsJudgedBySilenceAlone) {
   open();
-  const auto actions = pass(150 * kSecond - 1);
+  const auto actions = pass(150 * kNsPerSecond - 1);
   EXPECT_EQ(count(actions, Kind::kPing), 7);
   EXPECT_EQ(count(actions, Kind::kDrop), 0);
 }
@@ -231,20 +229,20 @@ TEST_F(ConnectionTest, APeerThatNeverAnswersPingsIsJudgedBySilenceAlone) {
 TEST_F(ConnectionTest, AFrameAnswersAProbeAsWellAsAPong) {
   open();
   machine().pong_received(now_);
-  EXPECT_EQ(count(pass(20 * kSecond), Kind::kPing), 1);
-  pass(5 * kSecond);
+  EXPECT_EQ(count(pass(20 * kNsPerSecond), Kind::kPing), 1);
+  pass(5 * kNsPerSecond);
   machine().frame_received(now_);
-  EXPECT_EQ(count(pass(20 * kSecond - 1), Kind::kDrop), 0);
+  EXPECT_EQ(count(pass(20 * kNsPerSecond - 1), Kind::kDrop), 0);
 }
 
 TEST_F(ConnectionTest, SilenceProvesNothingWhileReadingIsPaused) {
   open();
   machine().pong_received(now_);
-  pass(20 * kSecond);
+  pass(20 * kNsPerSecond);
   machine().reading_paused(true, now_);
-  EXPECT_TRUE(pass(1'000 * kSecond).empty());
+  EXPECT_TRUE(pass(1'000 * kNsPerSecond).empty());
   machine().reading_paused(false, now_);
-  EXPECT_TRUE(pass(20 * kSecond - 1).empty());
+  EXPECT_TRUE(pass(20 * kNsPerSecond - 1).empty());
   EXPECT_EQ(count(pass(1), Kind::kPing), 1);
 }
 
@@ -273,20 +271,20 @@ TEST_F(ConnectionTest, AnOutageIsToldOnceWhateverTheNumberOfAttempts) {
 
 TEST_F(ConnectionTest, WaitsGrowWithJitterFromOneSecondToAMinute) {
   connect();
-  std::int64_t previous = kSecond;
+  std::int64_t previous = kNsPerSecond;
   std::int64_t longest = 0;
   std::int64_t shortest = Connection::kNever;
   for (int attempt = 0; attempt < 200; ++attempt) {
     const std::int64_t waited = wait_after(not_connected(ErrorCode::kConnectFailed));
-    EXPECT_GE(waited, kSecond);
-    EXPECT_LE(waited, std::min(60 * kSecond, 3 * previous));
+    EXPECT_GE(waited, kNsPerSecond);
+    EXPECT_LE(waited, std::min(60 * kNsPerSecond, 3 * previous));
     longest = std::max(longest, waited);
     shortest = std::min(shortest, waited);
     previous = waited;
     await_attempt();
   }
-  EXPECT_EQ(longest, 60 * kSecond);
-  EXPECT_LT(shortest, 5 * kSecond) << "it is a draw, not a staircase";
+  EXPECT_EQ(longest, 60 * kNsPerSecond);
+  EXPECT_LT(shortest, 5 * kNsPerSecond) << "it is a draw, not a staircase";
 }
 
 TEST_F(ConnectionTest, AfterAHealthyConnectionTheFirstRetryIsQuick) {
@@ -297,12 +295,12 @@ TEST_F(ConnectionTest, AfterAHealthyConnectionTheFirstRetryIsQuick) {
   }
   machine().opened(now_);
   machine().frame_received(now_);
-  pass(15 * kSecond);
+  pass(15 * kNsPerSecond);
   machine().frame_received(now_);
-  pass(15 * kSecond);
-  EXPECT_LE(wait_after(lost()), kSecond);
+  pass(15 * kNsPerSecond);
+  EXPECT_LE(wait_after(lost()), kNsPerSecond);
   await_attempt();
-  EXPECT_LE(wait_after(not_connected(ErrorCode::kConnectFailed)), 3 * kSecond) << "and the backoff began anew";
+  EXPECT_LE(wait_after(not_connected(ErrorCode::kConnectFailed)), 3 * kNsPerSecond) << "and the backoff began anew";
 }
 
 TEST_F(ConnectionTest, AConnectionThatDiesSoonOrWithoutAFrameWasNotHealthy) {
@@ -314,17 +312,17 @@ TEST_F(ConnectionTest, AConnectionThatDiesSoonOrWithoutAFrameWasNotHealthy) {
       machine().opened(now_);
       if (with_frame) machine().frame_received(now_);
       drain();
-      pass((with_frame ? 29 : 100) * kSecond);
+      pass((with_frame ? 29 : 100) * kNsPerSecond);
       longest = std::max(longest, wait_after(lost()));
       await_attempt();
     }
-    EXPECT_GT(longest, 30 * kSecond) << "a feed that flaps is asked less and less often";
+    EXPECT_GT(longest, 30 * kNsPerSecond) << "a feed that flaps is asked less and less often";
   }
 }
 
 TEST_F(ConnectionTest, TooManyConnectionsWaitsAtLeast75Seconds) {
   connect();
-  EXPECT_EQ(wait_after(refused(429)), 75 * kSecond);
+  EXPECT_EQ(wait_after(refused(429)), 75 * kNsPerSecond);
   EXPECT_EQ(machine().describe(), "429: waiting 75 s; the vendor allows one connection a key");
 }
 
@@ -334,20 +332,20 @@ TEST_F(ConnectionTest, RetryAfterIsObeyedWithinBounds) {
   for (const auto& [asked, waited] : asked_and_waited) {
     make({"AAPL"});
     connect();
-    EXPECT_EQ(wait_after(refused(429, asked)), waited * kSecond) << asked;
+    EXPECT_EQ(wait_after(refused(429, asked)), waited * kNsPerSecond) << asked;
   }
   for (const std::int64_t asked : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-5}, std::int64_t{0}}) {
     make({"AAPL"});
     connect();
-    EXPECT_GE(wait_after(refused(429, asked)), kSecond) << asked;
-    EXPECT_LE(wait(), 3 * kSecond) << asked;
+    EXPECT_GE(wait_after(refused(429, asked)), kNsPerSecond) << asked;
+    EXPECT_LE(wait(), 3 * kNsPerSecond) << asked;
   }
 }
 
 TEST_F(ConnectionTest, ABackoffThatIsLongerThanRetryAfterCounts) {
   connect();
   for (int attempt = 0; attempt < 100; ++attempt) {
-    if (wait_after(refused(429, 1)) > 10 * kSecond) return;
+    if (wait_after(refused(429, 1)) > 10 * kNsPerSecond) return;
     await_attempt();
   }
   FAIL() << "the waits did not grow";
@@ -357,7 +355,7 @@ TEST_F(ConnectionTest, OtherAnswersAndNoAnswerAreRetriedSlowly) {
   for (const int status : {200, 301, 404, 500, 502, 503, 524}) {
     make({"AAPL"});
     connect();
-    EXPECT_EQ(wait_after(refused(status)), 30 * kSecond) << status;
+    EXPECT_EQ(wait_after(refused(status)), 30 * kNsPerSecond) << status;
     EXPECT_EQ(machine().describe(),
               fmt::format("HTTP {} instead of a WebSocket: waiting 30 s; trouble at the vendor, or "
                           "a proxy in between",
@@ -365,7 +363,7 @@ TEST_F(ConnectionTest, OtherAnswersAndNoAnswerAreRetriedSlowly) {
   }
   make({"AAPL"});
   connect();
-  EXPECT_EQ(wait_after(not_connected(ErrorCode::kTimedOut)), 30 * kSecond);
+  EXPECT_EQ(wait_after(not_connected(ErrorCode::kTimedOut)), 30 * kNsPerSecond);
   EXPECT_EQ(machine().describe(), "no answer: waiting 30 s");
 }
 
@@ -374,7 +372,7 @@ TEST_F(ConnectionTest, ACertificateThatCannotBeTrustedIsRetriedOnceAMinute) {
                                ErrorCode::kTlsWrongHost, ErrorCode::kTlsFailed}) {
     make({"AAPL"});
     connect();
-    EXPECT_EQ(wait_after(not_connected(code)), 60 * kSecond);
+    EXPECT_EQ(wait_after(not_connected(code)), 60 * kNsPerSecond);
     EXPECT_NE(machine().describe().find(error_info(code).remedy), std::string::npos);
     await_attempt();
   }
@@ -394,7 +392,7 @@ TEST_F(ConnectionTest, ARefusedKeyIsFinal) {
     EXPECT_EQ(told[0].kind, Event::kDisconnected);
     EXPECT_NE(machine().describe().find("FINNHUB_API_KEY"), std::string::npos);
     EXPECT_EQ(machine().next_deadline_ns(), Connection::kNever);
-    EXPECT_TRUE(pass(100'000 * kSecond).empty());
+    EXPECT_TRUE(pass(100'000 * kNsPerSecond).empty());
   }
 }
 
@@ -461,7 +459,7 @@ TEST_F(ConnectionTest, EveryTimerIsScaled) {
   connect();
   EXPECT_EQ(wait_after(refused(429)), 1'500'000'000);
   await_attempt();
-  EXPECT_EQ(wait_after(refused(429, 500)), 10 * kSecond);
+  EXPECT_EQ(wait_after(refused(429, 500)), 10 * kNsPerSecond);
   await_attempt();
   machine().opened(now_);
   drain();
@@ -477,7 +475,7 @@ TEST_F(ConnectionTest, AStopClosesWhatIsOpenAndEndsTheAttempts) {
   EXPECT_EQ(machine().state(), State::kStopping);
   machine().ended(closed_by_us(), now_);
   EXPECT_EQ(machine().state(), State::kStopped);
-  EXPECT_TRUE(pass(1'000 * kSecond).empty());
+  EXPECT_TRUE(pass(1'000 * kNsPerSecond).empty());
 
   make({"AAPL"});
   connect();
@@ -491,7 +489,7 @@ TEST_F(ConnectionTest, AStopClosesWhatIsOpenAndEndsTheAttempts) {
   wait_after(lost());
   machine().stop(now_);
   EXPECT_EQ(machine().state(), State::kStopped);
-  EXPECT_TRUE(pass(1'000 * kSecond).empty());
+  EXPECT_TRUE(pass(1'000 * kNsPerSecond).empty());
 }
 
 }  // namespace

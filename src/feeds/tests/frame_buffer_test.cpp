@@ -13,7 +13,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kAll = 1'000'000;
+constexpr std::size_t kEveryFrame = 1'000'000;
 
 FeedEvent event(std::string detail) {
   FeedEvent made;
@@ -74,7 +74,7 @@ TEST(FrameBuffer, AFrameThatIsTooLargeIsKeptAsItsBeginning) {
   FrameBuffer buffer;
   buffer.add_frame(std::string(kMaxFrameBytes, 'a'), 1);
   buffer.add_frame(std::string(kMaxFrameBytes + 1, 'b'), 2);
-  const FeedBatch batch = buffer.take(kAll, 9);
+  const FeedBatch batch = buffer.take(kEveryFrame, 9);
   ASSERT_EQ(batch.frames.size(), 2);
   EXPECT_EQ(batch.frames[0].damage, std::nullopt);
   EXPECT_EQ(batch.frames[0].bytes.size(), kMaxFrameBytes);
@@ -86,7 +86,7 @@ TEST(FrameBuffer, WhatFramesCostBesidesTheirTextCounts) {
   FrameBuffer buffer;
   for (int i = 0; i < 1'000; ++i) buffer.add_frame("", i);
   EXPECT_GE(buffer.bytes(), 1'000 * 40);
-  (void)buffer.take(kAll, 9);
+  (void)buffer.take(kEveryFrame, 9);
   EXPECT_EQ(buffer.bytes(), 0);
 }
 
@@ -129,7 +129,7 @@ TEST(FrameBuffer, ManySmallStepsGiveWhatWasAdded) {
       EXPECT_EQ(frame.position, static_cast<std::int64_t>(++taken));
     }
   }
-  EXPECT_EQ(buffer.take(kAll, -1).frames.size(), added.size() - taken);
+  EXPECT_EQ(buffer.take(kEveryFrame, -1).frames.size(), added.size() - taken);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace finpipe::kafka {
 namespace {
 
 constexpr int kAttemptMs = 500;  // how long an interrupt waits at most
-constexpr std::int64_t kFreshNs = 10 * kNsPerSecond;
+constexpr std::int64_t kFreshFailureNs = 10 * kNsPerSecond;
 constexpr std::int64_t kTellsNs = 5 * kNsPerSecond;  // a client that nobody polls tells nothing new
 
 // Without the numbers that change with each attempt.
@@ -156,7 +156,7 @@ std::optional<std::string> Cluster::trouble() {
       std::ranges::any_of(waiting_since_ns_, [&](const auto& one) { return now - one.second >= kPatienceNs; });
   if (!all_down && !waiting) return std::nullopt;
   const ClientStatistics all = sum(now);
-  const bool telling = failure_ && (all.brokers_up < all.brokers || now - failure_->at_ns < kFreshNs);
+  const bool telling = failure_ && (all.brokers_up < all.brokers || now - failure_->at_ns < kFreshFailureNs);
   const std::string why = telling ? failure_->failure.reason : "no answer yet";
   if (all.brokers == 0) return "Kafka: " + why;
   return fmt::format("Kafka: {} of {} brokers answer: {}", all.brokers_up, all.brokers, why);

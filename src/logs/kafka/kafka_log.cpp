@@ -43,6 +43,14 @@ Result<std::unique_ptr<LogReader>> make_reader(kafka::SharedState& shared, std::
   return std::make_unique<kafka::Reader>(shared, std::move(fetcher), std::move(membership));
 }
 
+Result<std::int32_t> partitions_of(Cluster& cluster, const std::string& topic) {
+  FINPIPE_TRY_ASSIGN(probe,
+                     kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
+                                         kafka::reader_settings(cluster.options(), 1, kafka::Statistics::kNone)));
+  probe->set_topic(topic);
+  return probe->partitions();
+}
+
 }  // namespace
 
 struct KafkaLog::Parts {
@@ -57,10 +65,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, st
   auto parts = std::make_unique<Parts>(options, std::move(stop));
   Cluster& cluster = parts->cluster;
   const std::string topic = kafka::ticks_topic(options);
-  FINPIPE_TRY_ASSIGN(probe, kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
-                                                kafka::reader_settings(options, 1, kafka::Statistics::kNone)));
-  probe->set_topic(topic);
-  FINPIPE_TRY_ASSIGN(partitions, probe->partitions());
+  FINPIPE_TRY_ASSIGN(partitions, partitions_of(cluster, topic));
   FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(cluster, topic, partitions));
   FINPIPE_TRY_ASSIGN(identity, kafka::find_log_identity(*fetcher));
   if (!identity.id) return fail(kafka::missing_identity(topic, identity));
@@ -70,10 +75,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, st
   }
   parts->shared = std::make_unique<kafka::SharedState>(cluster, *identity.id, partitions);
   // What cannot be processed needs a place before there is any.
-  FINPIPE_TRY_ASSIGN(letters_probe, kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
-                                                        kafka::reader_settings(options, 1, kafka::Statistics::kNone)));
-  letters_probe->set_topic(kafka::letters_topic(options));
-  FINPIPE_TRY(letters_probe->partitions());
+  FINPIPE_TRY(partitions_of(cluster, kafka::letters_topic(options)));
   parts->writer = std::make_unique<kafka::Writer>(*parts->shared, kafka::Writer::Of::kLog);
   parts->bars = std::make_unique<kafka::Writer>(*parts->shared, kafka::Writer::Of::kBars);
   return std::unique_ptr<KafkaLog>(new KafkaLog(std::move(parts)));
@@ -85,7 +87,15 @@ KafkaLog::~KafkaLog() = default;
 const LogId& KafkaLog::log_id() const { return parts_->shared->log_id; }
 std::int32_t KafkaLog::partitions() const { return parts_->shared->partitions(); }
 LogWriter& KafkaLog::writer() { return *parts_->writer; }
-LogWriter& KafkaLog::bars() { return *parts_->bars; }
+
+Result<LogWriter*> KafkaLog::bars() {
+  const KafkaOptions& options = parts_->cluster.options();
+  FINPIPE_TRY_ASSIGN(partitions, partitions_of(parts_->cluster, kafka::bars_topic(options)));
+  if (partitions == this->partitions()) return parts_->bars.get();
+  return fail(ErrorCode::kPartitionCountChanged,
+              fmt::format("topic {}: {} partitions, and the log has {}", kafka::bars_topic(options), partitions,
+                          this->partitions()));
+}
 
 std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
   auto made = make_reader(*parts_->shared, nullptr, std::move(wake));

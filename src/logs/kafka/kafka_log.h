@@ -92,8 +92,9 @@ class KafkaLog {
   // acknowledged for patience_ms kBrokerUnreachable, or after interrupt kInterrupted: what is pending then may be
   // written or not.
   [[nodiscard]] LogWriter& writer();
-  // Likewise of PREFIX.bars, whose partitions must be as many: records of kTrade, with the symbol as key.
-  [[nodiscard]] LogWriter& bars();
+  // Likewise of PREFIX.bars: records of kTrade, with the symbol as key. Errors: kPartitionCountChanged when its
+  // partitions are not as many, kTopicMissing, kLogWritePermission, kBrokerUnreachable (patience_ms), kInterrupted.
+  [[nodiscard]] Result<LogWriter*> bars();
 
   // A reader of all partitions. Its poll waits up to a millisecond when records that are known to be there have not
   // arrived. `wake` is called by any thread, and must be quick, when a poll may find something new after one that

@@ -18,7 +18,7 @@ namespace {
 
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
-constexpr std::int64_t kFreshNs = kNsPerSecond / 5;
+constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 
@@ -113,7 +113,7 @@ void Membership::tell(Error error) {
 // Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
 // none is sent then, nor when these numbers may be old.
 void Membership::on_statistics(const ClientStatistics& statistics) {
-  if (statistics.steady && client_->cluster().now_ns() - answered_ns_ < kFreshNs) send_hints();
+  if (statistics.steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
 }
 
 void Membership::send_hints() {

@@ -18,7 +18,7 @@ namespace finpipe::kafka {
 namespace {
 
 constexpr std::size_t kTakenAtOnce = 256;                       // messages
-constexpr std::int64_t kFreshNs = kNsPerSecond;                 // a range that is younger need not be asked for
+constexpr std::int64_t kFreshRangeNs = kNsPerSecond;            // a range that is younger need not be asked for
 constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
 constexpr std::int64_t kLagNs = kNsPerSecond / 4;               // it is told so often
 
@@ -114,7 +114,7 @@ Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
   if (offset == at.next && fetcher_->started(partition) && !broken) return {};
   update_range(partition);
   const auto inside = [&] { return at.range && offset >= at.range->begin && offset <= at.range->end; };
-  if (!inside() || shared_.cluster.now_ns() - at.asked_ns > kFreshNs) {
+  if (!inside() || shared_.cluster.now_ns() - at.asked_ns > kFreshRangeNs) {
     FINPIPE_TRY(ask_range(partition));
     update_range(partition);
   }

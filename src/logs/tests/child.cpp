@@ -116,7 +116,7 @@ Child::~Child() {
 
 std::optional<ChildReport> Child::next() {
   ChildReport one;
-  return read(pipe_, &one, sizeof one) == sizeof one ? std::optional(one) : std::nullopt;
+  return ::read(pipe_, &one, sizeof one) == sizeof one ? std::optional(one) : std::nullopt;
 }
 
 void Child::kill() {

@@ -23,14 +23,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kT = 1'723'161'255'000;  // ms
+constexpr std::int64_t kTradedMs = 1'723'161'255'000;  // ms
 
 // 200 frames, 2 ms apart, of A and B in turn; the price numbers the frames.
 std::shared_ptr<const LoopedTape> numbered_tape() {
   std::string text;
   for (int i = 0; i < 200; ++i) {
-    text += std::to_string((kT + 2 * i) * kNsPerMs) + R"( {"data":[{"c":null,"p":)" + std::to_string(i) + R"(,"s":")" +
-            (i % 2 == 0 ? "A" : "B") + R"(","t":)" + std::to_string(kT + 2 * i) + R"(,"v":1}],"type":"trade"})" + "\n";
+    text += std::to_string((kTradedMs + 2 * i) * kNsPerMs) + R"( {"data":[{"c":null,"p":)" + std::to_string(i) +
+            R"(,"s":")" + (i % 2 == 0 ? "A" : "B") + R"(","t":)" + std::to_string(kTradedMs + 2 * i) +
+            R"(,"v":1}],"type":"trade"})" + "\n";
   }
   return *LoopedTape::parse(text);
 }
@@ -190,7 +191,7 @@ TEST_F(SimulatorTest, ATapePlayedOnceWaitsForItsSubscriberAndComesWhole) {
   wait_until([&] { return client.messages.size() == 200; });
   for (std::size_t i = 0; i < 200; ++i) {
     EXPECT_TRUE(client.messages[i].contains("\"p\":" + std::to_string(i) + ",")) << client.messages[i];
-    EXPECT_TRUE(client.messages[i].contains("\"t\":" + std::to_string(kT + 2 * static_cast<int>(i))));
+    EXPECT_TRUE(client.messages[i].contains("\"t\":" + std::to_string(kTradedMs + 2 * static_cast<int>(i))));
   }
   wait_until([&] { return status().contains(R"("ended":true)"); });
   EXPECT_EQ(recorded_frames(1), client.messages);

@@ -7,7 +7,7 @@
 namespace finpipe::cql {
 namespace {
 
-constexpr std::int32_t kNull = -1, kUnset = -2;
+constexpr std::int32_t kNullLength = -1, kUnsetLength = -2;
 
 template <typename Integer>
 void append_big_endian(std::string& out, Integer value, std::size_t bytes = sizeof(Integer)) {
@@ -102,12 +102,12 @@ CellWriter& CellWriter::text(std::string_view value) {
 }
 
 CellWriter& CellWriter::null() {
-  length(kNull);
+  length(kNullLength);
   return *this;
 }
 
 CellWriter& CellWriter::unset() {
-  length(kUnset);
+  length(kUnsetLength);
   return *this;
 }
 

@@ -12,8 +12,6 @@
 namespace finpipe::cql {
 namespace {
 
-constexpr std::int64_t kFirstDelayNs = 50 * kNsPerMs;
-constexpr std::int64_t kLongestDelayNs = 2 * kNsPerSecond;
 constexpr std::int64_t kShrinkPauseNs = 200 * kNsPerMs;  // answers of one jam count once
 
 // Rows by the request that takes them: one partition's travel together, in batches.
@@ -252,7 +250,7 @@ void CommitQueue::take(const Answer& answer) {
     window_ = std::max(window_ / 2, kLeastWindow);
   }
   trouble_.waiting(now_ns, answer.message);
-  const std::int64_t delay_ns = std::min(kFirstDelayNs << std::min(request.failures++, 16), kLongestDelayNs);
+  const std::int64_t delay_ns = retry_delay_ns(request.failures++);
   again_.push_back({now_ns + delay_ns, what});
 }
 

@@ -3,6 +3,7 @@
 
 #include <finpipe_cql.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -12,11 +13,17 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/time.h"
 #include "stores/cassandra/cassandra_store.h"
 #include "stores/cassandra/cell.h"
 #include "stores/cassandra/tables.h"
 
 namespace finpipe::cql {
+
+// How long to wait after so many failures in a row, before the next try.
+[[nodiscard]] constexpr std::int64_t retry_delay_ns(int failures) {
+  return std::min(50 * kNsPerMs << std::min(failures, 16), 2 * kNsPerSecond);
+}
 
 template <auto free>
 struct Freed {

@@ -12,8 +12,6 @@ namespace finpipe::cql {
 namespace {
 
 constexpr std::uint32_t kWaitMs = 50;
-constexpr std::int64_t kFirstDelayNs = 50 * kNsPerMs;
-constexpr std::int64_t kLongestDelayNs = 2 * kNsPerSecond;
 constexpr std::int64_t kSlow = 5;  // times the patience, of a whole visit
 constexpr std::int32_t kFirstPageRows = 500, kPageRows = 4'000;
 
@@ -109,7 +107,7 @@ class Reader::Scan {
     }
     if (!is_passing(answer.status)) return fail(error_of(answer.status, std::move(answer.message)));
     const std::int64_t now_ns = reader_.clock_.boot_ns();
-    query.again_ns = now_ns + std::min(kFirstDelayNs << std::min(query.failures++, 16), kLongestDelayNs);
+    query.again_ns = now_ns + retry_delay_ns(query.failures++);
     again_.push_back(answer.tag);
     if (trouble != nullptr) trouble->waiting(now_ns, answer.message);
     failure_ = std::move(answer.message);

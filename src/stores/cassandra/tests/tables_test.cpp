@@ -13,8 +13,8 @@
 namespace finpipe::cql {
 namespace {
 
-constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kHighest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kSmallest = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMoment = 1'764'167'400'123;  // 2025-11-26T14:30:00.123Z
 
 TEST(Tables, StatementsStandUnderTheirNames) {
@@ -34,11 +34,11 @@ TEST(Tables, BucketsAreTextsOfDates) {
   EXPECT_EQ(bar_bucket(Interval::k1h, kMoment), "2025");
   EXPECT_EQ(bar_bucket(Interval::k1d, kMoment), "2025");
   EXPECT_EQ(day_of(-1), "1969-12-31");
-  EXPECT_LT(bar_bucket(Interval::k1m, kLowest), bar_bucket(Interval::k1m, -kMsPerDay));
-  EXPECT_GT(bar_bucket(Interval::k1m, kHighest), bar_bucket(Interval::k1m, kMaxTimeMs));
+  EXPECT_LT(bar_bucket(Interval::k1m, kSmallest), bar_bucket(Interval::k1m, -kMsPerDay));
+  EXPECT_GT(bar_bucket(Interval::k1m, kLargest), bar_bucket(Interval::k1m, kMaxTimeMs));
   EXPECT_EQ(tick_bucket(kMoment), kMoment - 123);
   EXPECT_EQ(tick_bucket(-1), -kTickBucketMs);
-  EXPECT_LE(tick_bucket(kLowest), tick_bucket(kLowest + 2 * kTickBucketMs));
+  EXPECT_LE(tick_bucket(kSmallest), tick_bucket(kSmallest + 2 * kTickBucketMs));
 }
 
 TEST(Tables, TimestampOfABarRisesWithItsVersionAndItsGenerationIsAboveAllVersionsBefore) {

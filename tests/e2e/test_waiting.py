@@ -1,0 +1,47 @@
+"""A log whose servers are away at the start: the process says so to who probes it, and ends when it is told to."""
+
+import json
+import signal
+import socket
+import unittest
+import urllib.error
+import urllib.request
+
+from program import CliTest, frame, trade
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Waiting(CliTest):
+    def ask(self, path):
+        try:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except urllib.error.URLError:
+            return None, ""
+
+    def test_each_role_lives_and_is_not_ready(self):
+        (self.dir / "tape").write_text(frame(trade("1", 1_723_161_255_000)) + "\n")
+        for role, *flags in (["run", "--feed", "tape:tape"], ["ingest", "--feed", "tape:tape"], ["serve", "--store", "cassandra://127.0.0.1:9/x"]):
+            with self.subTest(role):
+                self.address = f"127.0.0.1:{free_port()}"
+                log = f"kafka://127.0.0.1:{free_port()}"
+                process = self.start(role, *flags, "--log", log, "--listen", self.address)
+                self.wait_for(lambda: self.ask("/healthz")[0] == 200)
+                code, told = self.ask("/readyz")
+                self.assertEqual(code, 503)
+                self.assertIn("log", json.loads(told)["reasons"][0])
+                self.assertIn("finpipe_build_info", self.ask("/metrics")[1])
+                process.send_signal(signal.SIGTERM)
+                out, err = process.communicate(timeout=30)
+                self.assertEqual(process.returncode, 0, out + err)
+
+
+if __name__ == "__main__":
+    unittest.main()
