@@ -78,6 +78,7 @@ Result<void> reset(const Settings& settings) {
   // The log first, so that no store is made where there is nothing to make it from; and not beside a `run`, whose
   // checkpoints would no longer count.
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
+  FINPIPE_TRY(log->check_idle(group_of(settings)));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kWrite));
   const auto reader = log->reader();
   FINPIPE_TRY_ASSIGN(checkpoints, reset_checkpoints(*reader, store.store(), store.query(), policies));
@@ -114,7 +115,7 @@ void add_checkpoint(CLI::App& program, CommandLine& line) {
   add_action(command, line, "show", "Print each partition's checkpoint, also beside a running `run`",
              {Setting::kLog, Setting::kStore}, show);
   add_action(command, line, "reset", "Start a new generation: the next `run` makes all bars anew from the log",
-             {Setting::kLog, Setting::kStore, Setting::kPolicies}, reset);
+             {Setting::kLog, Setting::kStore, Setting::kPolicies, Setting::kKafkaGroup}, reset);
 }
 
 }  // namespace finpipe

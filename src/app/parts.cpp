@@ -84,6 +84,10 @@ class OpenedLog final : public LogPart {
     if constexpr (kIsServer) return log_->group_reader(group, instance_id, std::move(wake));
     return nullptr;
   }
+  [[nodiscard]] Result<void> check_idle(const std::string& group) override {
+    if constexpr (kIsServer) return log_->check_idle(group);
+    return {};
+  }
   [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters() override { return log_->dead_letters(); }
   [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query() override { return log_->dead_letter_query(); }
   [[nodiscard]] std::optional<std::string> trouble() const override {
@@ -160,6 +164,13 @@ Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access acces
   if (access == Access::kWrite) options.partitions = settings.partitions;
   FINPIPE_TRY_ASSIGN(log, EmbeddedLog::open(directory, options));
   return std::make_unique<OpenedLog<EmbeddedLog>>(std::move(log));
+}
+
+std::string group_of(const Settings& settings) {
+  if (!settings.kafka_group.empty()) return settings.kafka_group;
+  const auto url = parse_log_url(settings.log);
+  const auto* const kafka = url ? std::get_if<KafkaUrl>(&*url) : nullptr;
+  return kafka != nullptr ? kafka->prefix + ".process" : std::string();
 }
 
 Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,

@@ -49,6 +49,8 @@ class LogPart {
   [[nodiscard]] virtual std::unique_ptr<LogReader> group_reader(const std::string& group,
                                                                 const std::string& instance_id,
                                                                 std::function<void()> wake) = 0;
+  // Whether no processor is at work as one of that group. Errors: kGroupInUse, those of the log.
+  [[nodiscard]] virtual Result<void> check_idle(const std::string& /*group*/) { return {}; }
   [[nodiscard]] virtual std::unique_ptr<DeadLetters> dead_letters() = 0;
   [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query() = 0;
   // Of servers, by any thread: why nothing is written or read at the moment; nullopt: all is well.
@@ -64,6 +66,8 @@ class LogPart {
 [[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
                                                         Patience patience = Patience::kSome,
                                                         const std::function<bool()>& stop = {});
+// The consumer group of the processors of a log on Kafka.
+[[nodiscard]] std::string group_of(const Settings& settings);
 // Creates topics, and checks those that are there; returns what was done, a line each. `known`: the log's id, as a
 // store's checkpoints say.
 [[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,

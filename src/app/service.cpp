@@ -353,8 +353,9 @@ class Service {
   }
 
   Result<void> open_processor() {
-    auto reader = role_ == Role::kProcess ? log_->group_reader(group(), settings_.kafka_instance_id, [this] { wake(); })
-                                          : log_->reader([this] { wake(); });
+    auto reader = role_ == Role::kProcess
+                      ? log_->group_reader(group_of(settings_), settings_.kafka_instance_id, [this] { wake(); })
+                      : log_->reader([this] { wake(); });
     ProcessorOptions options;
     Store* store = nullptr;
     if (role_ == Role::kServe) {
@@ -375,11 +376,6 @@ class Service {
     processor_.emplace(*process_side_.reader, *store, *process_side_.letters, clock_, options,
                        queries() ? hub_.get() : nullptr);
     return {};
-  }
-
-  [[nodiscard]] std::string group() const {
-    if (!settings_.kafka_group.empty()) return settings_.kafka_group;
-    return std::get<KafkaUrl>(parse_log_url(settings_.log).value()).prefix + ".process";
   }
 
   void log_started() {

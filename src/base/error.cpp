@@ -167,9 +167,12 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kLogWritePermission, "log_write_permission", "The Kafka user may not write the topic",
      "Grant it WRITE on the topic with kafka-acls"},
     {kGroupPermission, "group_permission", "The Kafka user may not use the consumer group",
-     "Grant it READ on the group with kafka-acls"},
+     "Grant it with kafka-acls what docs/operations.md lists for the group"},
     {kLogProtocol, "log_protocol", "The Kafka listener speaks another protocol than finpipe was told",
      "Use the port of a listener with the chosen protocol (plaintext, TLS, SASL), or the protocol of that port"},
+    {kGroupInUse, "group_in_use", "Processors are at work on this log",
+     "Stop every `finpipe process` of the group; one that did not stop in order is a member until its session times "
+     "out"},
     {kRegistryUnreachable, "registry_unreachable", "The schema registry does not answer, or not as a registry does",
      "Check the registry's URL with its path, and that it is up; once it has answered, finpipe starts without it too"},
     {kRegistryRefused, "registry_refused", "The schema registry refuses a request for good",

@@ -113,6 +113,7 @@ enum class ErrorCode : std::uint16_t {
   kLogWritePermission = 930,
   kGroupPermission = 931,
   kLogProtocol = 932,
+  kGroupInUse = 933,
   // 94x: the schema registry
   kRegistryUnreachable = 940,
   kRegistryRefused = 941,

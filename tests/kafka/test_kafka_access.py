@@ -22,7 +22,8 @@ from confluent_kafka import admin  # noqa: E402
 PARTITIONS = 2
 TICKS, GROUP = ("topic", "finnhub.ticks"), ("group", "finnhub.process")
 # Users, and the command that each may run.
-USERS = {"admin": "check --create", "ingest": "ingest", "process": "process", "reader": "verify", "whole": "run"}
+USERS = {"admin": "check --create", "ingest": "ingest", "process": "process", "reader": "verify", "whole": "run",
+         "keeper": "checkpoint"}
 # The same but for one operation, without which they may still see what it is about.
 LOSERS = {"no-write": ("ingest", TICKS, "Write"), "no-read": ("verify", TICKS, "Read"),
           "no-group": ("process", GROUP, "Read")}
@@ -136,6 +137,9 @@ class Access(unittest.TestCase):
             assert_works(run_as("reader", *words, *store))
         assert_works(run_as("whole", "run", "--feed", f"tape:{TAPE}", "--exit-at-end", "--listen", "none", *store))
         assert_works(run_as("reader", "verify", *store))
+        assert_refused("E931", run_as("reader", "checkpoint", "reset", *store))
+        assert_works(run_as("keeper", "checkpoint", "reset", *store))
+        assert_works(run_as("whole", "run", "--feed", f"tape:{TAPE}", "--exit-at-end", "--listen", "none", *store))
 
     def test_login_by_each_mechanism(self):
         for mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"):

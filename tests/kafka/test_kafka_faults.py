@@ -106,7 +106,10 @@ class Faults(unittest.TestCase):
             fault = faults[number % len(faults)]
             with self.subTest(round=number, fault=fault.__name__, seed=SEED):
                 begin = time.monotonic()
-                self.play(number, fault)
+                try:
+                    self.play(number, fault)
+                finally:
+                    self.doCleanups()  # what a failed round leaves would slow the others down
                 print(f"round {number}: {fault.__name__}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
     def play(self, number, fault):

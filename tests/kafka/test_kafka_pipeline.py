@@ -1,6 +1,8 @@
 """A pipeline on Kafka: in one process, and as processes of its own on Kafka and Cassandra. What it makes of a tape is what
 embedded parts make of it."""
 
+import csv
+import io
 import json
 import subprocess
 import unittest
@@ -70,6 +72,26 @@ class Pipeline(unittest.TestCase):
         self.assertIn("finpipe_processor_records_total", metrics)
         for partition in range(PARTITIONS):
             self.assertIn(f'finpipe_processor_backlog_records{{partition="{partition}"}} 0', metrics)
+
+    def test_an_operator_beside_processors(self):
+        parts = self.parts("operated")
+        processor = Side(self, "process", *parts).started()
+        Side(self, "ingest", "--feed", f"tape:{self.tape}", *parts[:2]).ended()
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        refused = subprocess.run([PROGRAM, "checkpoint", "reset", *parts], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("E933 group_in_use", refused.stderr)
+        trades = csv.DictReader(io.StringIO(output_of(PROGRAM, "export", "trades", *parts).decode()))
+        bad = max(trades, key=lambda row: float(row["price"]))
+        trade = ["--symbol", bad["symbol"], "--event-time", bad["event_time"], "--seq", bad["seq"], "--reason", "test"]
+        self.assertIn(f"high {bad['price']} -> ", output_of(PROGRAM, "void", *trade, *parts).decode())
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        output_of(PROGRAM, "verify", *parts)
+        output_of(PROGRAM, "unvoid", *trade, *parts)
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        processor.stop()
+        output_of(PROGRAM, "verify", *parts)
+        output_of(PROGRAM, "checkpoint", "reset", *parts)
 
     def test_one_two_and_four_processors_share_the_partitions(self):
         parts = self.parts("shared")

@@ -112,6 +112,10 @@ class KafkaLog {
   [[nodiscard]] std::unique_ptr<LogReader> group_reader(const std::string& group, const std::string& instance_id,
                                                         std::function<void()> wake = {});
 
+  // Whether no process is a member of the group. Errors: kGroupInUse, kGroupPermission, kBrokerUnreachable
+  // (patience_ms), kInterrupted.
+  [[nodiscard]] Result<void> check_idle(const std::string& group);
+
   // Holds at most a few MiB: put waits when more is not acknowledged. A letter that the topic does not take whole is
   // cut, and says so in `detail`. Errors of flush: those of the writer's poll,
   // kBrokerUnreachable (patience_ms), kInterrupted.
