@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/time.h"
+#include "codec/confluent.h"
 #include "codec/records.h"
 #include "logs/kafka/foreign_values.h"
 #include "logs/kafka/log_identity.h"
@@ -26,15 +27,22 @@ std::string_view text(const void* data, std::size_t size) {
   return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
 }
 
-// As the header `type` says; without one that is ours, a record without key is a control record.
-RecordType type_of(const rd_kafka_message_t& message) {
+// Of a record with this value. librdkafka takes as long to look for headers as for all the rest of a record, so that
+// is done where there is a doubt.
+RecordType type_of(const rd_kafka_message_t& message, std::string_view value) {
+  static const std::string trade_header = [] {
+    std::string header;
+    frame_header(avro::StockTick::kSchemaId, header);
+    return header;
+  }();
+  if (message.key != nullptr && value.starts_with(trade_header)) return RecordType::kTrade;
   rd_kafka_headers_t* headers = nullptr;
-  const void* value = nullptr;
+  const void* type = nullptr;
   std::size_t size = 0;
   if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-      rd_kafka_header_get_last(headers, "type", &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (text(value, size) == "trade") return RecordType::kTrade;
-    if (text(value, size) == "control") return RecordType::kControl;
+      rd_kafka_header_get_last(headers, "type", &type, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (text(type, size) == "trade") return RecordType::kTrade;
+    if (text(type, size) == "control") return RecordType::kControl;
   }
   return message.key == nullptr ? RecordType::kControl : RecordType::kTrade;
 }
@@ -46,8 +54,10 @@ bool is_marker_before(const rd_kafka_message_t& message, std::int64_t next) {
          message.offset == next + 1;
 }
 
+// Without its type, which is known when its value is.
 LogRecord record_of(const rd_kafka_message_t& message) {
-  LogRecord record{type_of(message), std::nullopt, text(message.payload, message.len)};
+  LogRecord record;
+  record.value = text(message.payload, message.len);
   if (message.key != nullptr) record.key = text(message.key, message.key_len);
   return record;
 }
@@ -280,6 +290,7 @@ bool Reader::translate(const rd_kafka_message_s& message, LogRecord& record) {
   record.wire_id = ours->wire_id;
   record.original = ours->original;
   if (!ours->original.empty()) record.value = resolved_.emplace_back(std::exchange(scratch_, {}));
+  record.type = type_of(message, record.value);
   return true;
 }
 

@@ -59,11 +59,11 @@ class Reader final : public LogReader {
   void drop(std::int32_t partition);
   [[nodiscard]] Result<void> start(std::int32_t partition);
   // Adds what is there, of all partitions.
-  [[nodiscard]] Result<void> read(std::size_t max_bytes);
+  [[nodiscard]] Result<void> read();
   // Adds the partition's records; false when the byte bound ended it.
-  [[nodiscard]] Result<bool> read_partition(std::int32_t partition, std::size_t max_bytes);
+  [[nodiscard]] Result<bool> read_partition(std::int32_t partition);
   [[nodiscard]] bool take(std::int32_t partition);
-  // Gives the record the value that it has above the log; false: its schema is not known yet.
+  // Gives the record its type, and the value that it has above the log; false: its schema is not known yet.
   [[nodiscard]] bool translate(const rd_kafka_message_s& message, LogRecord& record);
   [[nodiscard]] Result<void> check(std::int32_t partition, const rd_kafka_message_s& message);
   [[nodiscard]] Result<void> check_missing(std::int32_t partition);
