@@ -13,6 +13,7 @@
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/shared_state.h"
+#include "logs/read_batches.h"
 #include "logs/schema_translator.h"
 #include "pipeline/ports.h"
 
@@ -76,14 +77,11 @@ class Reader final : public LogReader {
   SchemaTranslator translator_;
   std::vector<Cursor> cursors_;
   std::vector<Assignment> changes_;  // to be told by the next poll
-  std::size_t first_ = 0;            // partition that the next poll begins with
-  std::size_t bytes_ = 0;            // of this poll's records
   bool waiting_ = false;             // for records that are known to be there
   std::int64_t lag_told_ns_ = 0;
 
   std::vector<Assignment> assignments_;
-  std::vector<Batch> batches_;
-  std::vector<LogRecord> records_;
+  ReadBatches batches_;
   std::vector<rd_kafka_message_s*> handed_out_;  // what the records borrow from
   std::deque<std::string> resolved_;             // likewise
   std::string scratch_;
