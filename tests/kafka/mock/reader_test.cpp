@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "codec/records.h"
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/settings.h"
@@ -102,6 +103,30 @@ TEST_F(KafkaReader, ForeignRecordsOfEveryShapeArrive) {
   }));
   EXPECT_EQ(seen,
             (std::vector<std::string>{"trade 'K' ''", "control - ''", "trade 'K' 'v'", "trade '' 'v'", "trade - 'v'"}));
+}
+
+TEST_F(KafkaReader, AKeyAndTheSchemaOfTradesMakeATradeWhateverTheHeaderSays) {
+  const auto options = cluster_.new_log(1);
+  Trade trade;
+  trade.symbol = "K";
+  std::string value;
+  encode_trade(trade, value);
+  write_foreign(options, "K", value, "control");
+  write_foreign(options, std::nullopt, value, "control");
+  const auto log = open_log(options);
+  auto reader = log->reader();
+  ASSERT_TRUE(reader->seek(0, 1));
+  std::vector<RecordType> types;
+  ASSERT_TRUE(wait_until([&] {
+    const auto read = reader->poll(1 << 20);
+    EXPECT_TRUE(read);
+    if (!read) return true;
+    for (const auto& batch : read->batches) {
+      for (const LogRecord& record : batch.records) types.push_back(record.type);
+    }
+    return types.size() >= 2;
+  }));
+  EXPECT_EQ(types, (std::vector{RecordType::kTrade, RecordType::kControl}));
 }
 
 TEST_F(KafkaReader, AnIdleReaderIsWokenByWhatComes) {
