@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra services-up services-down lint \
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down lint \
   lint-full sanitize fuzz format clean
 
 help: ## list the targets
@@ -44,6 +44,12 @@ bench-cassandra: ## trades into a Cassandra node that it starts, beside the Pyth
 	@tools/build.sh finpipe -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
 	@tools/build.sh cassandra_bench
 	@benchmarks/cassandra/compare.py
+
+bench-kafka: ## trades into a Kafka node that it starts, and out of it, beside bare librdkafka and a Python client
+	@tools/packages.sh install run test services
+	@tools/build.sh kafka_bench -DFINPIPE_BENCHMARKS=ON
+	@tools/build.sh live_latency_bench
+	@benchmarks/kafka/compare.py
 
 services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the background; prints where they are
 	@tools/packages.sh install services

@@ -6,7 +6,10 @@
 // in the same directory, since nobody sees a trade before it is durable. live_clients: how many clients hold at that
 // rate: every update of each within a second, and none lost.
 //
-//   live_latency_bench [--rate=5000] [--seconds=15] [--directory=DIR] [--benchmark_filter=live_latency]
+//   live_latency_bench [--rate=5000] [--seconds=15] [--directory=DIR] [--log=kafka://HOST:PORT]
+//                      [--benchmark_filter=live_latency]
+//
+// --log: the log is there instead, a new one for each run, with `--kafka-profile latency`.
 //
 // Exits 1 when an update does not come at all. FINPIPE is the program, FINPIPE_BENCH_SMALL asks for a short run.
 
@@ -49,6 +52,7 @@ constexpr double kHoldMs = 1'000;
 struct Plan {
   std::string program;
   fs::path directory = fs::temp_directory_path();
+  std::string log;  // of logs: where they are made; empty: in the directory
   std::string filter;
   Load load;
   Load clients_load{.measured_ms = 8'000};
@@ -97,11 +101,16 @@ struct Measured {
   std::int64_t resident_bytes = 0;
 };
 
+std::string new_log(const Plan& plan) {
+  static int number = 0;
+  return plan.log.empty() ? "" : fmt::format("{}/live{}-{}", plan.log, ::getpid(), ++number);
+}
+
 Measured measure(const Plan& plan, const Load& load, std::size_t clients, std::size_t symbols_each) {
   SystemClock clock;
   const RunDirectory directory(plan.directory);
   const auto vendor = must(Vendor::start(clock));
-  Program program(plan.program, directory.path(), vendor->port(), symbol_names(load.symbols));
+  Program program(plan.program, directory.path(), vendor->port(), symbol_names(load.symbols), new_log(plan));
   const auto wait_for = [&](std::string_view what, const std::function<bool()>& done) {
     const bool in_time = vendor->run_until([&] { return program.ended() || done(); }, kDeadlineMs);
     must(in_time && !program.ended(), what, program.output());
@@ -250,6 +259,8 @@ Plan plan_of(std::span<char* const> arguments) {
       plan.load.measured_ms = plan.clients_load.measured_ms = 1'000 * number_of(argument, value);
     } else if (name == "--directory") {
       plan.directory = value;
+    } else if (name == "--log") {
+      plan.log = value;
     } else if (name == "--benchmark_filter") {
       plan.filter = value;
     } else if (!name.starts_with("--benchmark_")) {  // what is said to all benchmarks

@@ -47,24 +47,33 @@ std::vector<std::string> plain_environment() {
 }  // namespace
 
 Program::Program(const std::string& path, const std::filesystem::path& directory, std::uint16_t vendor_port,
-                 std::span<const std::string> symbols)
+                 std::span<const std::string> symbols, const std::string& log)
     : output_(directory / "output.txt") {
   std::filesystem::create_directories(directory);
   const std::string program = std::filesystem::absolute(path);
-  std::vector<std::string> arguments = {program,     "run",
-                                        "--feed",    fmt::format("ws://127.0.0.1:{}", vendor_port),
-                                        "--symbols", fmt::format("{}", fmt::join(symbols, ",")),
-                                        "--listen",  "127.0.0.1:0"};
+  std::vector<std::string> run = {program,     "run",
+                                  "--feed",    fmt::format("ws://127.0.0.1:{}", vendor_port),
+                                  "--symbols", fmt::format("{}", fmt::join(symbols, ",")),
+                                  "--listen",  "127.0.0.1:0"};
+  if (!log.empty()) {
+    start({program, "check", "--create", "--log", log}, directory);
+    ::waitpid(std::exchange(pid_, -1), nullptr, 0);  // what is wrong with the log `run` says as well
+    run.insert(run.end(), {"--log", log, "--kafka-profile", "latency"});
+  }
+  start(std::move(run), directory);
+}
+
+void Program::start(std::vector<std::string> arguments, const std::filesystem::path& directory) {
   std::vector<std::string> variables = plain_environment();
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  const int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, pointers_to(arguments).data(),
+  const int error = posix_spawn(&pid_, arguments[0].c_str(), &actions, nullptr, pointers_to(arguments).data(),
                                 pointers_to(variables).data());
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::runtime_error(fmt::format("{} cannot be started", program));
+  if (error != 0) throw std::runtime_error(fmt::format("{} cannot be started", arguments[0]));
 }
 
 Program::~Program() { stop(); }

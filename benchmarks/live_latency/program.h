@@ -8,15 +8,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace finpipe::live_latency {
 
 class Program {
  public:
   // Starts it in `directory`, where it keeps its data and leaves what it says. Its environment is ours without
-  // settings of finpipe.
+  // settings of finpipe. `log`: on servers, where it is made; empty: in the directory.
   Program(const std::string& path, const std::filesystem::path& directory, std::uint16_t vendor_port,
-          std::span<const std::string> symbols);
+          std::span<const std::string> symbols, const std::string& log);
   ~Program();  // stops
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -32,6 +33,8 @@ class Program {
   bool stop();
 
  private:
+  void start(std::vector<std::string> arguments, const std::filesystem::path& directory);
+
   std::filesystem::path output_;
   pid_t pid_ = -1;
 };

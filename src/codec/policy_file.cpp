@@ -391,6 +391,14 @@ Result<MarketPolicy> parse_policy(std::string text, std::string_view name) {
   }
 }
 
+Result<MarketPolicy> PolicyReader::parse(std::string_view text, std::string_view market) {
+  const auto known = newest_.find(market);
+  if (known != newest_.end() && known->second.text == text) return known->second;
+  FINPIPE_TRY_ASSIGN(policy, parse_policy(std::string(text), market));
+  newest_.insert_or_assign(std::string(market), policy);
+  return std::move(policy);
+}
+
 Result<std::vector<MarketPolicy>> load_policies(const fs::path& directory) {
   std::error_code error;
   if (!fs::exists(directory, error)) return fail(ErrorCode::kNotFound, directory.string());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,15 @@ namespace finpipe {
 
 // One file's text. `name` stands in error messages. Error: kBadPolicy.
 [[nodiscard]] Result<MarketPolicy> parse_policy(std::string text, std::string_view name);
+
+// Reads the newest text of each market once, however often it comes; what it gives then shares the calendar.
+class PolicyReader {
+ public:
+  [[nodiscard]] Result<MarketPolicy> parse(std::string_view text, std::string_view market);
+
+ private:
+  std::map<std::string, MarketPolicy, std::less<>> newest_;  // by market
+};
 
 // Every *.toml of a directory, in the order of their names. Errors: kNotFound, kIo, kBadPolicy; also when a file's name
 // is not its market's, or two markets claim a prefix or a form.

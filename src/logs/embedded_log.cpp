@@ -14,6 +14,7 @@
 #include "logs/embedded_chunk.h"
 #include "logs/embedded_database.h"
 #include "logs/embedded_dead_letters.h"
+#include "logs/read_batches.h"
 #include "logs/record_size.h"
 
 namespace finpipe {
@@ -121,35 +122,12 @@ class EmbeddedReader final : public LogReader {
   [[nodiscard]] Result<Read> poll(std::size_t max_bytes) override {
     if (polled_) assignments_.clear();
     polled_ = true;
-    batches_.clear();
-    records_.clear();
     arena_.release();
-    bytes_ = 0;
-    for (std::size_t i = 0; i < cursors_.size(); ++i) {
-      const std::size_t p = (first_ + i) % cursors_.size();
-      const std::size_t before = records_.size();
-      const std::int64_t first_offset = cursors_[p].next;
-      const auto complete = read_partition(static_cast<std::int32_t>(p), max_bytes);
-      const std::span<const LogRecord> read(records_.data() + before, records_.size() - before);
-      if (!read.empty()) batches_.push_back({static_cast<std::int32_t>(p), first_offset, read});
-      if (!complete) {
-        // What was read is handed out first; the next poll comes to the same place again.
-        if (batches_.empty()) return fail(complete.error());
-        first_ = p;
-        break;
-      }
-      if (!*complete) {
-        first_ = (p + 1) % cursors_.size();
-        break;
-      }
-    }
-    // The records may have moved while they were gathered.
-    const LogRecord* start = records_.data();
-    for (Batch& batch : batches_) {
-      batch.records = {start, batch.records.size()};
-      start += batch.records.size();
-    }
-    return Read{assignments_, batches_};
+    batches_.begin(max_bytes);
+    FINPIPE_TRY(batches_.gather(
+        partitions(), [this](std::int32_t partition) { return cursor(partition).next; },
+        [this](std::int32_t partition) { return read_partition(partition); }));
+    return Read{assignments_, batches_.all()};
   }
 
   void pause(std::int32_t partition) override {
@@ -175,7 +153,7 @@ class EmbeddedReader final : public LogReader {
   [[nodiscard]] Cursor& cursor(std::int32_t partition) { return cursors_.at(static_cast<std::size_t>(partition)); }
 
   // Adds the partition's records; false when the byte bound ended it.
-  [[nodiscard]] Result<bool> read_partition(std::int32_t partition, std::size_t max_bytes) {
+  [[nodiscard]] Result<bool> read_partition(std::int32_t partition) {
     Cursor& at = cursor(partition);
     if (at.paused || at.next < 0) return true;
     if (!at.iterator) {
@@ -185,7 +163,7 @@ class EmbeddedReader final : public LogReader {
     }
     while (at.next < at.visible_end) {
       if (at.chunk.empty()) FINPIPE_TRY(next_chunk(partition, at));
-      FINPIPE_TRY_ASSIGN(complete, read_chunk(partition, at, max_bytes));
+      FINPIPE_TRY_ASSIGN(complete, read_chunk(partition, at));
       if (!complete) return false;
     }
     at.iterator.reset();
@@ -226,7 +204,7 @@ class EmbeddedReader final : public LogReader {
   }
 
   // Adds the records that the chunk still has; false when the byte bound ended it.
-  [[nodiscard]] Result<bool> read_chunk(std::int32_t partition, Cursor& at, std::size_t max_bytes) {
+  [[nodiscard]] Result<bool> read_chunk(std::int32_t partition, Cursor& at) {
     auto* copy = static_cast<char*>(arena_.allocate(at.chunk.size(), 1));
     std::memcpy(copy, at.chunk.data(), at.chunk.size());
     std::string_view rest(copy, at.chunk.size());
@@ -235,9 +213,8 @@ class EmbeddedReader final : public LogReader {
       const auto record = take_record(behind);
       if (!record) return fail(malformed(partition, at.next));
       const std::size_t bytes = record_bytes(*record);
-      if (!records_.empty() && bytes_ + bytes > max_bytes) return false;
-      bytes_ += bytes;
-      records_.push_back(*record);
+      if (!batches_.has_room(bytes)) return false;
+      batches_.add(*record, bytes);
       ++at.next;
       at.chunk.remove_prefix(rest.size() - behind.size());
       rest = behind;
@@ -263,12 +240,9 @@ class EmbeddedReader final : public LogReader {
   EmbeddedDatabase& database_;
   std::vector<Cursor> cursors_;
   bool polled_ = false;
-  std::size_t first_ = 0;  // partition that the next poll begins with
-  std::size_t bytes_ = 0;  // of this poll's records
 
   std::vector<Assignment> assignments_;
-  std::vector<Batch> batches_;
-  std::vector<LogRecord> records_;
+  ReadBatches batches_;
   std::vector<std::byte> arena_buffer_;
   std::pmr::monotonic_buffer_resource arena_{arena_buffer_.data(), arena_buffer_.size()};
 };

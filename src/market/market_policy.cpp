@@ -55,20 +55,22 @@ bool is_us_ticker(std::string_view symbol) {
 }  // namespace
 
 TradingDay Calendar::day_of(std::int64_t time_ms) const {
-  if (days_.empty() || time_ms < days_.front().window.from_ms || time_ms >= days_.back().window.to_ms) {
+  const auto table = days();
+  if (table.empty() || time_ms < table.front().window.from_ms || time_ms >= table.back().window.to_ms) {
     return utc_day(utc_midnight(time_ms));
   }
-  return *(std::ranges::upper_bound(days_, time_ms, {}, [](const TradingDay& day) { return day.window.from_ms; }) - 1);
+  return *(std::ranges::upper_bound(table, time_ms, {}, [](const TradingDay& day) { return day.window.from_ms; }) - 1);
 }
 
 TradingDay Calendar::day_labelled(std::int64_t label_ms) const {
-  const auto day = std::ranges::lower_bound(days_, label_ms, {}, &TradingDay::label_ms);
-  if (day == days_.end() || day->label_ms != label_ms) return utc_day(label_ms);
+  const auto table = days();
+  const auto day = std::ranges::lower_bound(table, label_ms, {}, &TradingDay::label_ms);
+  if (day == table.end() || day->label_ms != label_ms) return utc_day(label_ms);
   return *day;
 }
 
 std::int64_t Calendar::session_ms(TimeSpan span) const {
-  if (days_.empty()) return span.to_ms - span.from_ms;
+  if (always_open()) return span.to_ms - span.from_ms;
   std::int64_t total = 0;
   for (std::int64_t at = span.from_ms; at < span.to_ms;) {
     const TradingDay day = day_of(at);

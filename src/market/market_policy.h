@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +53,8 @@ class Calendar {
  public:
   Calendar() = default;  // 24 hours, 7 days, UTC
   // `days` ascending, windows contiguous; outside the table every UTC day counts as open all day.
-  explicit Calendar(std::vector<TradingDay> days) : days_(std::move(days)) {}
+  explicit Calendar(std::vector<TradingDay> days)
+      : days_(std::make_shared<const std::vector<TradingDay>>(std::move(days))) {}
 
   // The trading day whose window holds `time_ms`.
   [[nodiscard]] TradingDay day_of(std::int64_t time_ms) const;
@@ -60,11 +62,13 @@ class Calendar {
   [[nodiscard]] TradingDay day_labelled(std::int64_t label_ms) const;
   // The part of [from, to) that is session time, in ms.
   [[nodiscard]] std::int64_t session_ms(TimeSpan span) const;
-  [[nodiscard]] bool always_open() const { return days_.empty(); }
-  [[nodiscard]] std::span<const TradingDay> days() const { return days_; }
+  [[nodiscard]] bool always_open() const { return days().empty(); }
+  [[nodiscard]] std::span<const TradingDay> days() const {
+    return days_ ? std::span<const TradingDay>(*days_) : std::span<const TradingDay>();
+  }
 
  private:
-  std::vector<TradingDay> days_;
+  std::shared_ptr<const std::vector<TradingDay>> days_;  // a MB, which copies share
 };
 
 struct ConditionRule {

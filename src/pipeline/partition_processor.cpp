@@ -10,7 +10,6 @@
 #include "base/planted_fault.h"
 #include "base/time.h"
 #include "codec/confluent.h"
-#include "codec/policy_file.h"
 #include "pipeline/query.h"
 #include "pipeline/trust_span.h"
 
@@ -22,6 +21,8 @@ std::vector<std::string> names_of(const std::optional<std::vector<std::string_vi
   return {symbols->begin(), symbols->end()};
 }
 
+constexpr std::size_t kMostReserved = 20'000;  // ticks: the next commit is about as large as the last
+
 bool needs_store(const avro::FeedStatus& control) {
   return std::holds_alternative<avro::VoidTrade>(control.body) ||
          std::holds_alternative<avro::UnvoidTrade>(control.body);
@@ -30,7 +31,8 @@ bool needs_store(const avro::FeedStatus& control) {
 }  // namespace
 
 Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, LogReader& log, Store& store,
-                                                     DeadLetters& dead_letters, BarListener* listener) {
+                                                     DeadLetters& dead_letters, PolicyReader& policies,
+                                                     BarListener* listener) {
   FINPIPE_TRY_ASSIGN(range, log.range(partition));
   FINPIPE_TRY_ASSIGN(row, store.load_checkpoint(partition));
   Checkpoint at;
@@ -66,7 +68,7 @@ Result<PartitionProcessor> PartitionProcessor::start(std::int32_t partition, Log
     at.fingerprint = engine_fingerprint();
   }
   BarEngine engine({at.log_id, at.generation, at.floor_ms});
-  PartitionProcessor processor(std::move(at), std::move(engine), store, dead_letters, listener);
+  PartitionProcessor processor(std::move(at), std::move(engine), store, dead_letters, policies, listener);
   processor.compare_previous_ = processor.at_.previous != 0 && processor.at_.offset > range.begin;
   if (row) FINPIPE_TRY(processor.restore());
   return processor;
@@ -76,7 +78,7 @@ Result<void> PartitionProcessor::restore() {
   for (const auto& [market, hash] : at_.policies) {
     FINPIPE_TRY_ASSIGN(policy, store_->load_policy(hash));
     if (!policy) return fail(ErrorCode::kCorrupt, fmt::format("policy {} of {} is not in the store", hash, market));
-    FINPIPE_TRY_ASSIGN(parsed, parse_policy(policy->text, market));
+    FINPIPE_TRY_ASSIGN(parsed, policies_->parse(policy->text, market));
     engine_.set_policy(std::move(parsed));
   }
   FINPIPE_TRY_ASSIGN(symbols, store_->load_symbols(at_.partition));
@@ -393,7 +395,7 @@ Result<void> PartitionProcessor::apply_policy(const BarEngine::At& at, const avr
     engine_.apply_clock(at);
     return {};
   }
-  auto parsed = parse_policy(std::string(policy.text), market);
+  auto parsed = policies_->parse(policy.text, market);
   if (!parsed) return fail(std::move(parsed).error());
   if (parsed->hash != policy.hash)
     return fail(ErrorCode::kBadPolicy, fmt::format("{}: its hash is not its text's", market));
@@ -471,6 +473,7 @@ void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, co
 Commit PartitionProcessor::take(std::int64_t number) {
   Commit commit = std::move(commit_);
   commit_ = Commit();
+  commit_.ticks.reserve(std::min(commit.ticks.size(), kMostReserved));
   commit.symbol_owner = names_;
   uncommitted_ = 0;
   taken_ = number;

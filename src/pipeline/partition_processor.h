@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bars/engine.h"
+#include "codec/policy_file.h"
 #include "codec/records.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/ports.h"
@@ -21,9 +22,10 @@ namespace finpipe {
 class PartitionProcessor {
  public:
   // Loads the checkpoint and the rows it refers to; without one, begins at the log's first record.
-  // `listener` may be null.
+  // `policies` is for all partitions of a process. `listener` may be null.
   [[nodiscard]] static Result<PartitionProcessor> start(std::int32_t partition, LogReader& log, Store& store,
-                                                        DeadLetters& dead_letters, BarListener* listener = nullptr);
+                                                        DeadLetters& dead_letters, PolicyReader& policies,
+                                                        BarListener* listener = nullptr);
 
   // Where reading must begin: the record before the checkpoint, when it is still there to be compared.
   [[nodiscard]] std::int64_t first_offset() const { return compare_previous_ ? at_.offset - 1 : at_.offset; }
@@ -53,11 +55,13 @@ class PartitionProcessor {
   [[nodiscard]] bool is_voided(const Tick& tick) const;
 
  private:
-  PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters, BarListener* listener)
+  PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters, PolicyReader& policies,
+                     BarListener* listener)
       : at_(std::move(at)),
         engine_(std::move(engine)),
         store_(&store),
         dead_letters_(&dead_letters),
+        policies_(&policies),
         listener_(listener) {}
 
   using TradeKey = std::tuple<std::string, std::int64_t, std::int64_t>;  // symbol, event time, seq
@@ -84,6 +88,7 @@ class PartitionProcessor {
   BarEngine engine_;
   Store* store_;
   DeadLetters* dead_letters_;
+  PolicyReader* policies_;
   TradeDecoder decoder_;
   // Names by symbol id, kept by every commit that borrows from them.
   std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();

@@ -21,7 +21,8 @@ Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   partitions_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
   if (assignment.change == LogReader::Change::kRevoked) return {};
-  FINPIPE_TRY_ASSIGN(processor, PartitionProcessor::start(partition, log_, store_, dead_letters_, listener_));
+  FINPIPE_TRY_ASSIGN(processor,
+                     PartitionProcessor::start(partition, log_, store_, dead_letters_, policies_, listener_));
   FINPIPE_TRY(log_.seek(partition, processor.first_offset()));
   committed_[partition] = processor.next_offset();
   partitions_.emplace(partition, std::move(processor));

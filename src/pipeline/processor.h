@@ -63,6 +63,7 @@ class Processor {
   Clock& clock_;
   ProcessorOptions options_;
   BarListener* listener_;
+  PolicyReader policies_;
   std::map<std::int32_t, PartitionProcessor> partitions_;
   std::map<std::int32_t, std::int64_t> committed_;  // offset below which all is in the store, by partition
   std::deque<InFlight> in_flight_;

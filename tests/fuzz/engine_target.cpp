@@ -359,7 +359,7 @@ class Owner final : public BarListener {
   }
 
   void start() {
-    auto started = PartitionProcessor::start(0, *reader_, store_, *dead_letters_, this);
+    auto started = PartitionProcessor::start(0, *reader_, store_, *dead_letters_, policies_, this);
     must(started);
     processor_.emplace(*std::move(started));
     processor_->begin_round();
@@ -416,6 +416,7 @@ class Owner final : public BarListener {
   std::unique_ptr<MemoryLogReader> reader_;
   std::unique_ptr<DeadLetters> dead_letters_;
   MemoryStore store_;
+  PolicyReader policies_;
   std::optional<PartitionProcessor> processor_;
   std::vector<const HistoryRecord*> records_;
   std::int64_t next_ = 0;

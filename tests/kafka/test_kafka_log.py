@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,14 +39,22 @@ class Log(unittest.TestCase):
         self.assert_passed(start_tests("*"))
 
     def test_nothing_is_lost_or_doubled_when_the_server_is_killed(self):
-        child = start_tests(OUTAGE, FINPIPE_KAFKA_APPEND_S="20")
+        child = start_tests(OUTAGE, FINPIPE_KAFKA_OUTAGES="2")
         self.addCleanup(child.kill)
         for _ in range(2):
-            time.sleep(3)
+            self.await_line(child, "all is well")
             server.kill()
-            time.sleep(3)  # long enough to be trouble
+            self.await_line(child, "trouble")
             server.start_node()
         self.assert_passed(child)
+
+    def await_line(self, child, expected):
+        told = []
+        for line in child.stdout:
+            told.append(line)
+            if line.rstrip() == expected:
+                return
+        self.fail("".join(told))
 
 
 if __name__ == "__main__":

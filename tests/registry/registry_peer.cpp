@@ -28,6 +28,7 @@
 #include "codec/stock_tick_avro.h"
 #include "logs/registry/schema_registry.h"
 #include "logs/schema_translator.h"
+#include "logs/wire_schemas.h"
 
 namespace finpipe {
 namespace {
@@ -58,23 +59,16 @@ Result<void> again(std::span<const std::byte> payload, std::string& out) {
   return {};
 }
 
-struct Contract {
-  WireSchema wire;
-  std::string_view topic;
-  std::string_view record;
-  Result<void> (*again)(std::span<const std::byte>, std::string&);
-};
-
-template <typename Record>
-Contract contract(std::string_view topic, std::string_view record) {
-  return {{Record::kSchemaId, Record::kSchemaId + 100, Record::kSchema}, topic, record, again<Record>};
+Result<void> again(const Framed& framed, std::string& out) {
+  switch (framed.id) {
+    case avro::StockTick::kSchemaId: return again<avro::StockTick>(framed.payload, out);
+    case avro::FeedStatus::kSchemaId: return again<avro::FeedStatus>(framed.payload, out);
+    case avro::DeadLetter::kSchemaId: return again<avro::DeadLetter>(framed.payload, out);
+    case avro::StockQuote::kSchemaId: return again<avro::StockQuote>(framed.payload, out);
+    case avro::StockBar::kSchemaId: return again<avro::StockBar>(framed.payload, out);
+    default: return fail(ErrorCode::kUnknownSchemaId, "no contract");
+  }
 }
-
-const std::vector<Contract> kContracts = {contract<avro::StockTick>("finnhub.ticks", "io.finpipe.StockTick"),
-                                          contract<avro::FeedStatus>("finnhub.ticks", "io.finpipe.FeedStatus"),
-                                          contract<avro::DeadLetter>("finnhub.dead-letters", "io.finpipe.DeadLetter"),
-                                          contract<avro::StockQuote>("finnhub.quotes", "io.finpipe.StockQuote"),
-                                          contract<avro::StockBar>("finnhub.bars", "io.finpipe.StockBar")};
 
 std::string error_line(const Error& error) {
   return fmt::format("error {} {}", error_info(error.code).name, error.detail);
@@ -87,21 +81,17 @@ std::string through_us(SchemaTranslator& translator, std::string value) {
   if (!ours) return "error waits";
   const auto framed = unframe(std::as_bytes(std::span(ours->value)));
   if (!framed) return error_line(framed.error());
-  for (const Contract& contract : kContracts) {
-    if (contract.wire.fixed_id != framed->id) continue;
-    std::string out;
-    if (const auto done = contract.again(framed->payload, out); !done) return error_line(done.error());
-    const std::string_view wire = translator.to_wire(out, scratch);
-    return fmt::format("{:02x}", fmt::join(std::as_bytes(std::span(wire)).subspan(kFrameHeaderBytes), ""));
-  }
-  return "error no contract";
+  std::string out;
+  if (const auto done = again(*framed, out); !done) return error_line(done.error());
+  const std::string_view wire = translator.to_wire(out, scratch);
+  return fmt::format("{:02x}", fmt::join(std::as_bytes(std::span(wire)).subspan(kFrameHeaderBytes), ""));
 }
 
 int values() {
   std::map<std::string, std::uint32_t> ids;  // by file
   std::map<std::uint32_t, std::string> files;
   std::vector<WireSchema> ours;
-  for (const Contract& contract : kContracts) ours.push_back(contract.wire);
+  for (const Contract& one : contracts()) ours.push_back({one.fixed_id, one.fixed_id + 100, one.schema});
   SchemaTranslator translator(
       ours, [&](std::uint32_t id) { return std::optional<Result<std::string>>(file_content(files[id])); });
   for (std::string line; std::getline(std::cin, line);) {
@@ -134,8 +124,8 @@ Result<std::unique_ptr<SchemaRegistry>> open(const std::string& url, const std::
     options.tls = tls;
   }
   std::vector<TopicSchema> ours;
-  for (const Contract& contract : kContracts) {
-    ours.push_back({std::string(contract.topic), contract.record, contract.wire.fixed_id, contract.wire.schema});
+  for (const Contract& one : contracts()) {
+    ours.push_back({fmt::format("finnhub.{}", one.topic), one.record, one.fixed_id, one.schema});
   }
   return SchemaRegistry::open(std::move(options), ours, {});
 }

@@ -312,5 +312,17 @@ TEST_F(PolicyDirectory, AMissingOneIsNotFound) {
   EXPECT_EQ(load_policies(directory_ / "missing").error().code, ErrorCode::kNotFound);
 }
 
+TEST(PolicyReader, WhatComesAgainSharesItsCalendar) {
+  const MarketPolicy& us = bundled("us_equities");
+  PolicyReader reader;
+  const MarketPolicy first = reader.parse(us.text, us.market).value();
+  const MarketPolicy again = reader.parse(us.text, us.market).value();
+  EXPECT_EQ(again.hash, us.hash);
+  EXPECT_EQ(again.calendar.days().data(), first.calendar.days().data());
+  const MarketPolicy other = reader.parse(us.text + "\n", us.market).value();
+  EXPECT_NE(other.hash, us.hash);
+  EXPECT_FALSE(reader.parse("version = 1", us.market));
+}
+
 }  // namespace
 }  // namespace finpipe

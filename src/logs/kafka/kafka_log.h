@@ -5,7 +5,8 @@
 // error, writers and readers wait for it, and `trouble` says why. What cannot mend itself (no permission, a topic that
 // is gone or was made anew, a record that Kafka refuses) is a permanent error of poll.
 //
-// A record with a key is a trade and one without is a control record, unless its header `type` says otherwise.
+// A record with a key and the schema of trades is a trade. What others are says their header `type`; without one, a
+// record with a key is a trade and one without is a control record.
 // Kafka shows clients no identity of a topic, so the log carries its own: the log id is in every session and heartbeat
 // record, and `create_kafka_topics` begins each partition with such a record.
 //

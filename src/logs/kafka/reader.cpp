@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/time.h"
+#include "codec/confluent.h"
 #include "codec/records.h"
 #include "logs/kafka/foreign_values.h"
 #include "logs/kafka/log_identity.h"
@@ -26,15 +27,22 @@ std::string_view text(const void* data, std::size_t size) {
   return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
 }
 
-// As the header `type` says; without one that is ours, a record without key is a control record.
-RecordType type_of(const rd_kafka_message_t& message) {
+// Of a record with this value. librdkafka takes as long to look for headers as for all the rest of a record, so that
+// is done where there is a doubt.
+RecordType type_of(const rd_kafka_message_t& message, std::string_view value) {
+  static const std::string trade_header = [] {
+    std::string header;
+    frame_header(avro::StockTick::kSchemaId, header);
+    return header;
+  }();
+  if (message.key != nullptr && value.starts_with(trade_header)) return RecordType::kTrade;
   rd_kafka_headers_t* headers = nullptr;
-  const void* value = nullptr;
+  const void* type = nullptr;
   std::size_t size = 0;
   if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-      rd_kafka_header_get_last(headers, "type", &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (text(value, size) == "trade") return RecordType::kTrade;
-    if (text(value, size) == "control") return RecordType::kControl;
+      rd_kafka_header_get_last(headers, "type", &type, &size) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (text(type, size) == "trade") return RecordType::kTrade;
+    if (text(type, size) == "control") return RecordType::kControl;
   }
   return message.key == nullptr ? RecordType::kControl : RecordType::kTrade;
 }
@@ -46,8 +54,10 @@ bool is_marker_before(const rd_kafka_message_t& message, std::int64_t next) {
          message.offset == next + 1;
 }
 
+// Without its type, which is known when its value is.
 LogRecord record_of(const rd_kafka_message_t& message) {
-  LogRecord record{type_of(message), std::nullopt, text(message.payload, message.len)};
+  LogRecord record;
+  record.value = text(message.payload, message.len);
   if (message.key != nullptr) record.key = text(message.key, message.key_len);
   return record;
 }
@@ -168,17 +178,15 @@ Result<void> Reader::rebalance() {
 
 Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
   release();
-  batches_.clear();
-  records_.clear();
+  batches_.begin(max_bytes);
   assignments_.clear();
-  bytes_ = 0;
   fetcher_->client().poll(0);
   FINPIPE_TRY(shared_.cluster.options().schemas.poll());
   if (membership_) FINPIPE_TRY(rebalance());
-  FINPIPE_TRY(read(max_bytes));
+  FINPIPE_TRY(read());
   if (batches_.empty() && changes_.empty() && (held() || behind())) {
     fetcher_->wait();
-    FINPIPE_TRY(read(max_bytes));
+    FINPIPE_TRY(read());
     if (batches_.empty() && behind()) {
       shared_.cluster.set_waiting(this, waiting_ = true);
       FINPIPE_TRY(shared_.cluster.check_patience(this, fetcher_->client().topic_name()));
@@ -186,40 +194,18 @@ Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
   }
   if (waiting_ && (!batches_.empty() || !behind())) shared_.cluster.set_waiting(this, waiting_ = false);
   if (membership_) tell_lag();
-  shared_.records_read += static_cast<std::int64_t>(records_.size());
+  shared_.records_read += static_cast<std::int64_t>(batches_.record_count());
   std::swap(assignments_, changes_);
-  return Read{assignments_, batches_};
+  return Read{assignments_, batches_.all()};
 }
 
-Result<void> Reader::read(std::size_t max_bytes) {
-  for (std::size_t i = 0; i < cursors_.size(); ++i) {
-    const std::size_t p = (first_ + i) % cursors_.size();
-    const std::size_t before = records_.size();
-    const std::int64_t first_offset = cursors_[p].next;
-    const auto complete = read_partition(static_cast<std::int32_t>(p), max_bytes);
-    const std::span<const LogRecord> read(records_.data() + before, records_.size() - before);
-    if (!read.empty()) batches_.push_back({static_cast<std::int32_t>(p), first_offset, read});
-    if (!complete) {
-      // What was read is handed out first; the next poll comes to the same place again.
-      if (batches_.empty()) return fail(complete.error());
-      first_ = p;
-      break;
-    }
-    if (!*complete) {
-      first_ = (p + 1) % cursors_.size();
-      break;
-    }
-  }
-  // The records may have moved while they were gathered.
-  const LogRecord* start = records_.data();
-  for (Batch& batch : batches_) {
-    batch.records = {start, batch.records.size()};
-    start += batch.records.size();
-  }
-  return {};
+Result<void> Reader::read() {
+  return batches_.gather(
+      partitions(), [this](std::int32_t partition) { return cursor(partition).next; },
+      [this](std::int32_t partition) { return read_partition(partition); });
 }
 
-Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_bytes) {
+Result<bool> Reader::read_partition(std::int32_t partition) {
   Cursor& at = cursor(partition);
   if (!at.assigned || at.paused || at.next < 0) return true;
   if (at.missing_since_ns) FINPIPE_TRY(check_missing(partition));
@@ -228,8 +214,7 @@ Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_byte
     if (at.taken.empty() && !take(partition)) return true;
     const rd_kafka_message_t& message = *at.taken.front();
     if (is_marker_before(message, at.next)) {
-      records_.push_back({RecordType::kControl, std::nullopt, {}});
-      bytes_ += kRecordOverheadBytes;
+      batches_.add({RecordType::kControl, std::nullopt, {}}, kRecordOverheadBytes);
       ++at.next;
       continue;
     }
@@ -241,7 +226,7 @@ Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_byte
     }
     LogRecord record = record_of(message);
     const std::size_t bytes = record_bytes(record);
-    if (!records_.empty() && bytes_ + bytes > max_bytes) return false;
+    if (!batches_.has_room(bytes)) return false;
     if (!translate(message, record)) {
       if (!at.held_since_ns) at.held_since_ns = shared_.cluster.now_ns();
       FINPIPE_TRY(check_schema_patience(shared_.cluster, *at.held_since_ns, fetcher_->client().topic_name()));
@@ -255,8 +240,7 @@ Result<bool> Reader::read_partition(std::int32_t partition, std::size_t max_byte
         return fail(same.error());
       }
     }
-    bytes_ += bytes;
-    records_.push_back(record);
+    batches_.add(record, bytes);
     handed_out_.push_back(at.taken.front());
     at.taken.pop_front();
     ++at.next;
@@ -280,6 +264,7 @@ bool Reader::translate(const rd_kafka_message_s& message, LogRecord& record) {
   record.wire_id = ours->wire_id;
   record.original = ours->original;
   if (!ours->original.empty()) record.value = resolved_.emplace_back(std::exchange(scratch_, {}));
+  record.type = type_of(message, record.value);
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/shared_state.h"
+#include "logs/read_batches.h"
 #include "logs/schema_translator.h"
 #include "pipeline/ports.h"
 
@@ -59,11 +60,11 @@ class Reader final : public LogReader {
   void drop(std::int32_t partition);
   [[nodiscard]] Result<void> start(std::int32_t partition);
   // Adds what is there, of all partitions.
-  [[nodiscard]] Result<void> read(std::size_t max_bytes);
+  [[nodiscard]] Result<void> read();
   // Adds the partition's records; false when the byte bound ended it.
-  [[nodiscard]] Result<bool> read_partition(std::int32_t partition, std::size_t max_bytes);
+  [[nodiscard]] Result<bool> read_partition(std::int32_t partition);
   [[nodiscard]] bool take(std::int32_t partition);
-  // Gives the record the value that it has above the log; false: its schema is not known yet.
+  // Gives the record its type, and the value that it has above the log; false: its schema is not known yet.
   [[nodiscard]] bool translate(const rd_kafka_message_s& message, LogRecord& record);
   [[nodiscard]] Result<void> check(std::int32_t partition, const rd_kafka_message_s& message);
   [[nodiscard]] Result<void> check_missing(std::int32_t partition);
@@ -76,14 +77,11 @@ class Reader final : public LogReader {
   SchemaTranslator translator_;
   std::vector<Cursor> cursors_;
   std::vector<Assignment> changes_;  // to be told by the next poll
-  std::size_t first_ = 0;            // partition that the next poll begins with
-  std::size_t bytes_ = 0;            // of this poll's records
   bool waiting_ = false;             // for records that are known to be there
   std::int64_t lag_told_ns_ = 0;
 
   std::vector<Assignment> assignments_;
-  std::vector<Batch> batches_;
-  std::vector<LogRecord> records_;
+  ReadBatches batches_;
   std::vector<rd_kafka_message_s*> handed_out_;  // what the records borrow from
   std::deque<std::string> resolved_;             // likewise
   std::string scratch_;

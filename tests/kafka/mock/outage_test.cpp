@@ -1,0 +1,112 @@
+// Who waits for a broker that is away, and how long, on the mock cluster.
+#include <optional>
+#include <string>
+
+#include "on_mock_cluster.h"
+
+namespace finpipe::kafka {
+namespace {
+
+class KafkaOutage : public OnMockCluster {};
+
+TEST_F(KafkaOutage, ABrokerThatIsAwayIsNoError) {
+  auto options = cluster_.new_log(1);
+  options.max_pending_bytes = 10'000;
+  const auto log = open_log(options);
+  write(log->writer(), "first");
+  cluster_.set_down(true);
+  int accepted = 0;
+  ASSERT_TRUE(wait_until([&] {
+    const bool full = append(log->writer(), std::to_string(accepted)) == Append::kFull;
+    if (!full) ++accepted;
+    EXPECT_TRUE(log->writer().poll());
+    return full;
+  }));
+  std::optional<std::string> trouble;
+  ASSERT_TRUE(wait_until([&] {
+    EXPECT_TRUE(log->writer().poll());
+    trouble = log->trouble();
+    return trouble.has_value() && trouble->find("0 of 1") != std::string::npos;
+  })) << trouble.value_or("none");
+  cluster_.set_down(false);
+  ASSERT_TRUE(wait_until([&] {
+    EXPECT_TRUE(log->writer().poll());
+    return log->writer().pending_bytes() == 0;
+  }));
+  EXPECT_TRUE(wait_until([&] {
+    EXPECT_TRUE(log->writer().poll());
+    return !log->trouble();
+  }));
+  EXPECT_EQ(log->reader()->range(0)->end, accepted + 2);
+}
+
+TEST_F(KafkaOutage, ABrokerThatStaysAwayIsToldAfterThePatience) {
+  auto options = cluster_.new_log(1);
+  options.patience_ms = 1'500;
+  const auto log = open_log(options);
+  write(log->writer(), "first");
+  auto reader = log->reader();
+  reader->pause(0);
+  ASSERT_TRUE(reader->seek(0, 0));
+  cluster_.set_down(true);
+  ASSERT_EQ(append(log->writer(), "a"), Append::kAccepted);
+  const auto written = await_error(log->writer());
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->code, ErrorCode::kBrokerUnreachable) << written->message();
+  reader->resume(0);
+  const auto read = await_error(*reader);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->code, ErrorCode::kBrokerUnreachable) << read->message();
+}
+
+TEST_F(KafkaOutage, WhoPollsForABrokerThatIsAwayCanBeStopped) {
+  auto options = cluster_.new_log(1);
+  options.patience_ms = 0;
+  const auto log = open_log(options);
+  write(log->writer(), "first");
+  auto reader = log->reader();
+  reader->pause(0);
+  ASSERT_TRUE(reader->seek(0, 0));
+  cluster_.set_down(true);
+  ASSERT_EQ(append(log->writer(), "a"), Append::kAccepted);
+  log->interrupt();
+  const auto written = await_error(log->writer());
+  ASSERT_TRUE(written);
+  EXPECT_EQ(written->code, ErrorCode::kInterrupted) << written->message();
+  reader->resume(0);
+  const auto read = await_error(*reader);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->code, ErrorCode::kInterrupted) << read->message();
+}
+
+TEST_F(KafkaOutage, WhatABrokerAnswersAtOnceIsWrittenAlsoAfterAnInterrupt) {
+  const auto log = open_log(cluster_.new_log(1));
+  log->interrupt();
+  write(log->writer(), "the last heartbeat");
+  auto letters = log->dead_letters();
+  letters->put(letter("a"));
+  EXPECT_TRUE(letters->flush());
+}
+
+TEST_F(KafkaOutage, NoBrokerAtAllIsToldAfterThePatience) {
+  KafkaOptions options = cluster_.options();
+  options.brokers = "127.0.0.1:1";
+  options.patience_ms = 1'000;
+  const auto opened = KafkaLog::open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kBrokerUnreachable);
+  EXPECT_NE(opened.error().detail.find("Connection refused"), std::string::npos) << opened.error().detail;
+}
+
+TEST_F(KafkaOutage, WhatWaitsForABrokerCanBeStopped) {
+  KafkaOptions options = cluster_.options();
+  options.brokers = "127.0.0.1:1";
+  options.patience_ms = 0;
+  int asked = 0;
+  const auto opened = KafkaLog::open(options, [&] { return ++asked > 2; });
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::kInterrupted);
+}
+
+}  // namespace
+}  // namespace finpipe::kafka

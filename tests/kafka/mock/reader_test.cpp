@@ -1,0 +1,161 @@
+// Readers, alone and in a group, on the mock cluster.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "codec/records.h"
+#include "logs/kafka/fetcher.h"
+#include "logs/kafka/membership.h"
+#include "logs/kafka/settings.h"
+#include "on_mock_cluster.h"
+
+namespace finpipe::kafka {
+namespace {
+
+class KafkaReader : public OnMockCluster {};
+
+// librdkafka would keep a set of statistics for it each second.
+TEST_F(KafkaReader, WhatNobodyPollsDoesNotGrow) {
+  const auto options = cluster_.new_log(1);
+  Cluster cluster(options, {});
+  const auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1);
+  ASSERT_TRUE(fetcher);
+  const auto begun = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begun < std::chrono::milliseconds(2'500)) (*fetcher)->wait();
+  EXPECT_EQ(rd_kafka_outq_len((*fetcher)->client().get()), 0);
+}
+
+TEST_F(KafkaReader, AMemberThatGetsAPartitionOfLaterSaysSo) {
+  const auto options = cluster_.new_log(2);
+  Cluster cluster(options, {});
+  const auto member = Membership::join(cluster, ticks_topic(options), 1, "g", "", {});
+  ASSERT_TRUE(member);
+  std::optional<Error> error;
+  EXPECT_TRUE(wait_until([&] {
+    const auto changes = (*member)->poll();
+    if (!changes) error = changes.error();
+    return error.has_value();
+  }));
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, ErrorCode::kPartitionCountChanged);
+}
+
+TEST_F(KafkaReader, WhoJoinsNeedNotWaitForAMemberThatIsBusy) {
+  auto options = cluster_.new_log(2);
+  options.session_timeout_ms = 4'000;  // the mock cluster waits so long for members to join again
+  const auto log = open_log(options);
+  const auto owned_after_poll = [](LogReader& reader, std::set<std::int32_t>& owned) {
+    const auto read = reader.poll(1);
+    ASSERT_TRUE(read) << read.error().message();
+    for (const auto& change : read->assignments) {
+      if (change.change == LogReader::Change::kAssigned) {
+        owned.insert(change.partition);
+      } else {
+        owned.erase(change.partition);
+      }
+    }
+  };
+  auto busy = log->group_reader("g", "");
+  std::set<std::int32_t> of_busy;
+  ASSERT_TRUE(wait_until([&] {
+    owned_after_poll(*busy, of_busy);
+    return of_busy.size() == 2;
+  }));
+  auto joiner = log->group_reader("g", "");
+  std::set<std::int32_t> of_joiner;
+  EXPECT_TRUE(wait_until([&] {
+    owned_after_poll(*joiner, of_joiner);
+    return of_joiner.size() == 1;
+  }));
+  owned_after_poll(*busy, of_busy);
+  EXPECT_EQ(of_busy.size(), 1U);
+}
+
+TEST_F(KafkaReader, ForeignRecordsOfEveryShapeArrive) {
+  const auto options = cluster_.new_log(1);
+  write_foreign(options, "K", std::nullopt);
+  write_foreign(options, std::nullopt, std::nullopt);
+  write_foreign(options, "K", "v", "strange");
+  write_foreign(options, "", "v");
+  write_foreign(options, std::nullopt, "v", "trade");
+  const auto log = open_log(options);
+  auto reader = log->reader();
+  ASSERT_TRUE(reader->seek(0, 1));
+  std::vector<std::string> seen;
+  ASSERT_TRUE(wait_until([&] {
+    const auto read = reader->poll(1 << 20);
+    EXPECT_TRUE(read);
+    if (!read) return true;
+    for (const auto& batch : read->batches) {
+      for (const LogRecord& record : batch.records) {
+        seen.push_back(fmt::format("{} {} '{}'", record.type == RecordType::kTrade ? "trade" : "control",
+                                   record.key ? "'" + std::string(*record.key) + "'" : "-", record.value));
+      }
+    }
+    return seen.size() >= 5;
+  }));
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"trade 'K' ''", "control - ''", "trade 'K' 'v'", "trade '' 'v'", "trade - 'v'"}));
+}
+
+TEST_F(KafkaReader, AKeyAndTheSchemaOfTradesMakeATradeWhateverTheHeaderSays) {
+  const auto options = cluster_.new_log(1);
+  Trade trade;
+  trade.symbol = "K";
+  std::string value;
+  encode_trade(trade, value);
+  write_foreign(options, "K", value, "control");
+  write_foreign(options, std::nullopt, value, "control");
+  const auto log = open_log(options);
+  auto reader = log->reader();
+  ASSERT_TRUE(reader->seek(0, 1));
+  std::vector<RecordType> types;
+  ASSERT_TRUE(wait_until([&] {
+    const auto read = reader->poll(1 << 20);
+    EXPECT_TRUE(read);
+    if (!read) return true;
+    for (const auto& batch : read->batches) {
+      for (const LogRecord& record : batch.records) types.push_back(record.type);
+    }
+    return types.size() >= 2;
+  }));
+  EXPECT_EQ(types, (std::vector{RecordType::kTrade, RecordType::kControl}));
+}
+
+TEST_F(KafkaReader, AnIdleReaderIsWokenByWhatComes) {
+  const auto log = open_log(cluster_.new_log(1));
+  std::atomic<int> woken = 0;
+  auto reader = log->reader([&] { ++woken; });
+  ASSERT_TRUE(reader->seek(0, 1));
+  EXPECT_TRUE(reader->poll(1)->batches.empty());
+  woken = 0;
+  write(log->writer(), "a");
+  EXPECT_TRUE(wait_until([&] { return woken > 0; }));
+  EXPECT_TRUE(wait_until([&] { return !reader->poll(1)->batches.empty(); }));
+}
+
+TEST_F(KafkaReader, StatisticsCountWhatWasWrittenAndRead) {
+  const auto log = open_log(cluster_.new_log(1));
+  for (int i = 0; i < 10; ++i) write(log->writer(), "v");
+  auto reader = log->reader([] {});
+  ASSERT_TRUE(reader->seek(0, 0));
+  ASSERT_TRUE(wait_until([&] {
+    static_cast<void>(reader->poll(1 << 20));
+    return log->statistics().records_read == 11 && log->statistics().brokers_up == 1;
+  }));
+  const KafkaStatistics statistics = log->statistics();
+  EXPECT_EQ(statistics.records_written, 10);
+  EXPECT_EQ(statistics.pending_bytes, 0);
+  EXPECT_EQ(statistics.brokers, 1);
+  EXPECT_EQ(statistics.lag, std::vector<std::int64_t>{-1}) << "of a group reader alone";
+}
+
+}  // namespace
+}  // namespace finpipe::kafka
