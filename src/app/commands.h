@@ -2,9 +2,11 @@
 // are known. The result is the exit code; an error is printed and has the exit code of its kind.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "app/settings.h"
 #include "base/error.h"
@@ -27,6 +29,10 @@ void add_settings(CLI::App& command, CommandLine& line, std::initializer_list<Se
 // The last part of a command's help.
 void add_examples(CLI::App& command, std::initializer_list<std::string> examples);
 
+// The time that a flag was given, in ms; `when_absent` for an empty text.
+[[nodiscard]] Result<std::int64_t> parse_time_flag(std::string_view flag, const std::string& text,
+                                                   std::int64_t when_absent);
+
 void add_run(CLI::App& program, CommandLine& line);
 void add_ingest(CLI::App& program, CommandLine& line);
 void add_process(CLI::App& program, CommandLine& line);
@@ -35,6 +41,7 @@ void add_simulate(CLI::App& program, CommandLine& line);
 void add_export(CLI::App& program, CommandLine& line);
 void add_verify(CLI::App& program, CommandLine& line);
 void add_void(CLI::App& program, CommandLine& line);
+void add_dead_letters(CLI::App& program, CommandLine& line);
 void add_checkpoint(CLI::App& program, CommandLine& line);
 void add_config(CLI::App& program, CommandLine& line);
 void add_check(CLI::App& program, CommandLine& line);

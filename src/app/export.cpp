@@ -38,20 +38,12 @@ Result<std::vector<ReadInterval>> parse_intervals(std::string_view list) {
   return intervals;
 }
 
-Result<std::int64_t> parse_time(std::string_view flag, const std::string& text, std::int64_t when_absent) {
-  if (text.empty()) return when_absent;
-  const auto time_ms = parse_time_ms(text);
-  if (time_ms) return *time_ms;
-  return fail(ErrorCode::kUsage,
-              fmt::format("{} '{}': must be like 2024-08-08, 2024-08-08T23:54:15.342Z or epoch ms", flag, text));
-}
-
 // How bars are to be shown; splits are read when they are needed.
 Result<void> parse_view(const Flags& flags, ExportSelection& selection) {
   selection.view.regular_hours = flags.session == "regular";
   selection.view.fill = flags.fill == "previous";
   if (!flags.as_of.empty()) {
-    FINPIPE_TRY_ASSIGN(as_of_ms, parse_time("--as-of", flags.as_of, 0));
+    FINPIPE_TRY_ASSIGN(as_of_ms, parse_time_flag("--as-of", flags.as_of, 0));
     selection.view.as_of_ms = as_of_ms;
   }
   if (!selection.view.regular_hours) return {};
@@ -69,8 +61,8 @@ Result<ExportSelection> parse_selection(const Flags& flags) {
     FINPIPE_TRY_ASSIGN(intervals, parse_intervals(flags.intervals));
     selection.intervals = std::move(intervals);
   }
-  FINPIPE_TRY_ASSIGN(from_ms, parse_time("--from", flags.from, selection.from_ms));
-  FINPIPE_TRY_ASSIGN(to_ms, parse_time("--to", flags.to, selection.to_ms));
+  FINPIPE_TRY_ASSIGN(from_ms, parse_time_flag("--from", flags.from, selection.from_ms));
+  FINPIPE_TRY_ASSIGN(to_ms, parse_time_flag("--to", flags.to, selection.to_ms));
   selection.from_ms = from_ms;
   selection.to_ms = to_ms;
   FINPIPE_TRY(parse_view(flags, selection));

@@ -13,6 +13,7 @@
 
 #include "app/commands.h"
 #include "app/settings.h"
+#include "base/time.h"
 #include "telemetry/log.h"
 
 namespace finpipe {
@@ -91,6 +92,13 @@ void add_examples(CLI::App& command, std::initializer_list<std::string> examples
   command.footer(fmt::format("Examples:\n  {}", fmt::join(examples, "\n  ")));
 }
 
+Result<std::int64_t> parse_time_flag(std::string_view flag, const std::string& text, std::int64_t when_absent) {
+  if (text.empty()) return when_absent;
+  if (const auto time_ms = parse_time_ms(text)) return *time_ms;
+  return fail(ErrorCode::kUsage,
+              fmt::format("{} '{}': must be like 2024-08-08, 2024-08-08T23:54:15.342Z or epoch ms", flag, text));
+}
+
 void add_version(CLI::App& program, CommandLine& line) {
   CLI::App* command = program.add_subcommand("version", "Print the version of this program");
   add_examples(*command, {"finpipe version"});
@@ -112,7 +120,7 @@ int run_program(int argc, char** argv) {
                          "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
   CommandLine line;
   for (const auto add : {add_run, add_ingest, add_process, add_serve, add_simulate, add_export, add_verify, add_void,
-                         add_checkpoint, add_config, add_check, add_version, add_docs}) {
+                         add_dead_letters, add_checkpoint, add_config, add_check, add_version, add_docs}) {
     add(program, line);
   }
   try {

@@ -10,13 +10,12 @@
 #include <vector>
 
 #include "app/commands.h"
-#include "app/parts.h"
-#include "base/clock.h"
+#include "app/desk.h"
 #include "base/decimal.h"
 #include "base/hash.h"
 #include "base/time.h"
+#include "pipeline/checkpoint.h"
 #include "pipeline/operator.h"
-#include "pipeline/processor.h"
 
 namespace finpipe {
 namespace {
@@ -26,64 +25,13 @@ struct TradeFlags {
   std::int64_t seq = 0;
 };
 
-// A log and a store that nobody else writes, with every record of the log in the store.
-class Desk {
- public:
-  static Result<std::unique_ptr<Desk>> open(const Settings& settings) {
-    FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
-    FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kChange));
-    // Tells of a server that is away; the loads that follow would wait for it.
-    FINPIPE_TRY(store.query().checkpoints());
-    auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store)));
-    FINPIPE_TRY(desk->catch_up());
-    return desk;
-  }
-
-  Result<void> catch_up() {
-    for (bool caught_up = false; !caught_up;) {
-      FINPIPE_TRY(processor_.step());
-      FINPIPE_TRY_ASSIGN(all_applied, processor_.caught_up());
-      caught_up = all_applied;
-    }
-    for (bool durable = false; !durable;) {
-      FINPIPE_TRY_ASSIGN(done, processor_.finish());
-      durable = done;
-    }
-    return {};
-  }
-
-  Result<void> append(const VoidRow& row) {
-    FINPIPE_TRY_ASSIGN(stored, store_.store().load_checkpoint(row.partition));
-    if (!stored) return fail(ErrorCode::kNotFound, "the log is empty");
-    FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(*stored));
-    FINPIPE_TRY(append_void(log_->writer(), checkpoint, row));
-    return catch_up();
-  }
-
-  [[nodiscard]] std::int32_t partition_of_symbol(const std::string& symbol) const {
-    return partition_of(symbol, reader_->partitions());
-  }
-  [[nodiscard]] bool is_voided(const Tick& tick, std::int32_t partition) const {
-    return processor_.partitions().at(partition).is_voided(tick);
-  }
-  [[nodiscard]] Query& query() { return store_.query(); }
-  [[nodiscard]] std::int64_t now_ns() { return clock_.wall_ns(); }
-
- private:
-  Desk(std::unique_ptr<LogPart> log, StorePart store)
-      : log_(std::move(log)),
-        store_(std::move(store)),
-        reader_(log_->reader()),
-        letters_(log_->dead_letters()),
-        processor_(*reader_, store_.store(), *letters_, clock_) {}
-
-  SystemClock clock_;
-  std::unique_ptr<LogPart> log_;
-  StorePart store_;
-  std::unique_ptr<LogReader> reader_;
-  std::unique_ptr<DeadLetters> letters_;
-  Processor processor_;
-};
+Result<void> append(Desk& desk, const VoidRow& row) {
+  FINPIPE_TRY_ASSIGN(stored, desk.store().load_checkpoint(row.partition));
+  if (!stored) return fail(ErrorCode::kNotFound, "the log is empty");
+  FINPIPE_TRY_ASSIGN(checkpoint, decode_checkpoint(*stored));
+  FINPIPE_TRY(append_void(desk.log().writer(), checkpoint, row));
+  return desk.catch_up();
+}
 
 struct Meant {
   std::string text;  // the trade in words
@@ -156,13 +104,13 @@ Result<void> make(const Settings& settings, const TradeFlags& flags, VoidRow::Ac
   }
   if (flags.reason.empty()) return fail(ErrorCode::kUsage, "--reason: say why; it is kept in the audit trail");
   FINPIPE_TRY_ASSIGN(desk, Desk::open(settings));
-  const VoidRow row{.partition = desk->partition_of_symbol(flags.symbol),
+  const VoidRow row{.partition = partition_of(flags.symbol, desk->log().partitions()),
                     .action = action,
                     .symbol = flags.symbol,
                     .event_time_ms = *time_ms,
                     .seq = flags.seq,
                     .reason = flags.reason,
-                    .at_ns = desk->now_ns()};
+                    .at_ns = desk->clock().wall_ns()};
   FINPIPE_TRY_ASSIGN(meant, find_trade(*desk, row));
   const bool wanted = action == VoidRow::Action::kVoid;
   if (meant.voided == wanted) {
@@ -170,7 +118,7 @@ Result<void> make(const Settings& settings, const TradeFlags& flags, VoidRow::Ac
     return {};
   }
   FINPIPE_TRY_ASSIGN(before, bars_at(desk->query(), row));
-  FINPIPE_TRY(desk->append(row));
+  FINPIPE_TRY(append(*desk, row));
   FINPIPE_TRY_ASSIGN(after, bars_at(desk->query(), row));
   fmt::print("{}\n{}. Bars that changed:\n", meant.text, wanted ? "It is left out of bars now" : "It counts again");
   print_changes(before, after);

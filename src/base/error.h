@@ -61,6 +61,10 @@ enum class ErrorCode : std::uint16_t {
   kSumOverflow = 506,
   kPartitionCountChanged = 507,
   kLogIncomplete = 508,
+  kNoSuchLetter = 509,
+  kNotReplayable = 510,
+  kReplayDiffers = 511,
+  kNewerReplay = 512,
   // 6xx: verification
   kDifferenceFound = 600,
   // 7xx: network

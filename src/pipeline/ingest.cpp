@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "codec/raw_trade.h"
 #include "codec/records.h"
+#include "pipeline/time_rule.h"
 #include "telemetry/log.h"
 
 namespace finpipe {
@@ -221,7 +222,7 @@ Result<void> Ingest::take_trade(Trade& trade, const FeedFrame& frame, std::size_
   Symbol& symbol = *known;
   symbol.received_ns = trade.received_at_ns;
   Market& market = markets_[symbol.market];
-  if (const auto error = refused(trade, market)) {
+  if (const auto error = broken_time_rule(trade, market.lag_ms)) {
     if (raw_trades_.empty()) raw_trades_ = raw_trades(frame.bytes);
     const std::string_view raw = position < raw_trades_.size() ? raw_trades_[position] : std::string_view{};
     dead_letter(frame, trade.received_at_ns, symbol.partition, position, *error, raw);
@@ -262,16 +263,6 @@ void Ingest::note_unknown_codes(const Trade& trade, const MarketPolicy& policy) 
     log_warn("a sale condition without a rule: its trades count as regular; a policy file can say otherwise",
              {{"code", std::string(code)}, {"market", policy.market}, {"symbol", std::string(trade.symbol)}});
   }
-}
-
-std::optional<Error> Ingest::refused(const Trade& trade, const Market& market) const {
-  if (trade.event_time_ms < kYear2000Ms) return Error{ErrorCode::kTimeTooOld, fmt::to_string(trade.event_time_ms)};
-  // A host clock that is slow makes every trade look early by the market's (then negative) lag.
-  const std::int64_t tolerance_ms =
-      market.lag_ms ? kFutureToleranceMs + std::max<std::int64_t>(0, -*market.lag_ms) : kUnknownLagToleranceMs;
-  const std::int64_t ahead_ms = trade.event_time_ms - floor_div(trade.received_at_ns, kNsPerMs);
-  if (ahead_ms <= tolerance_ms) return std::nullopt;
-  return Error{ErrorCode::kTimeInFuture, fmt::format("{} ms ahead, tolerance {} ms", ahead_ms, tolerance_ms)};
 }
 
 std::size_t Ingest::market_of(std::string_view name) {

@@ -89,8 +89,6 @@ class Ingest {
   static constexpr std::size_t kMaxUnknownCodes = 100;        // that are told
   static constexpr std::int64_t kHeartbeatNs = kNsPerSecond;  // at most one in so long
   static constexpr std::int64_t kRecentNs = 10 * kNsPerSecond;
-  static constexpr std::int64_t kFutureToleranceMs = 10 * kMsPerMinute;  // of a trade ahead of its receipt
-  static constexpr std::int64_t kUnknownLagToleranceMs = kFutureToleranceMs + kMsPerHour;
   struct Market {
     std::string name;
     LagTracker lag;
@@ -160,7 +158,6 @@ class Ingest {
   [[nodiscard]] static std::optional<std::int64_t> time_of(const FeedFrame& frame, const ParsedFrame& parsed);
   void seed_stamps(std::span<const FeedFrame> frames);
   void note_unknown_codes(const Trade& trade, const MarketPolicy& policy);
-  [[nodiscard]] std::optional<Error> refused(const Trade& trade, const Market& market) const;
   void dead_letter(const FeedFrame& frame, std::int64_t stamp_ns, std::int32_t partition, std::size_t index,
                    const Error& error, std::string_view raw);
   [[nodiscard]] Result<void> append(std::int32_t partition, const LogRecord& record);

@@ -14,6 +14,7 @@
 #include "base/planted_fault.h"
 #include "base/time.h"
 #include "pipeline/ingest.h"
+#include "pipeline/time_rule.h"
 
 namespace finpipe {
 namespace {

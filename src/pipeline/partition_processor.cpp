@@ -337,10 +337,12 @@ Result<void> PartitionProcessor::dispatch(const BarEngine::At& at, const avro::F
           const std::array<std::string, 1> name = {std::string(body.symbol)};
           return apply_spans(at, SpanRow::Kind::kFilled, spans_of(name, body.from, body.to, ""));
         } else if constexpr (std::is_same_v<Body, avro::Heartbeat>) {
-          at_.feed_state = body.feed_state;
-          at_.feed_since_ms = body.feed_since;
-          at_.heartbeat_at_ns = at.stamp_ns;
-          at_.last_frame_at_ns = body.last_frame_at.value_or(0);
+          if (at.live) {
+            at_.feed_state = body.feed_state;
+            at_.feed_since_ms = body.feed_since;
+            at_.heartbeat_at_ns = at.stamp_ns;
+            at_.last_frame_at_ns = body.last_frame_at.value_or(0);
+          }
           LedgerRow& row = account(static_cast<Writer>(control.writer), control.session);
           row.received = body.counters.received;
           row.already_in_log = body.counters.already_in_log;

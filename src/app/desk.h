@@ -1,0 +1,40 @@
+// Where an operator works on embedded parts: a log and a store that nobody else writes, with every record of the log in
+// the store.
+#pragma once
+
+#include <memory>
+
+#include "app/parts.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "pipeline/processor.h"
+
+namespace finpipe {
+
+class Desk {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Desk>> open(const Settings& settings);
+
+  // Takes what was appended to the log into the store.
+  [[nodiscard]] Result<void> catch_up();
+
+  [[nodiscard]] LogPart& log() { return *log_; }
+  [[nodiscard]] Store& store() { return store_.store(); }
+  [[nodiscard]] Query& query() { return store_.query(); }
+  [[nodiscard]] bool is_voided(const Tick& tick, std::int32_t partition) const {
+    return processor_.partitions().at(partition).is_voided(tick);
+  }
+  [[nodiscard]] Clock& clock() { return clock_; }
+
+ private:
+  Desk(std::unique_ptr<LogPart> log, StorePart store);
+
+  SystemClock clock_;
+  std::unique_ptr<LogPart> log_;
+  StorePart store_;
+  std::unique_ptr<LogReader> reader_;
+  std::unique_ptr<DeadLetters> letters_;
+  Processor processor_;
+};
+
+}  // namespace finpipe
