@@ -1,15 +1,12 @@
 #include "logs/kafka/kafka_log.h"
 
 #include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
 
-#include <span>
 #include <utility>
 
-#include "logs/kafka/client.h"
 #include "logs/kafka/dead_letters.h"
+#include "logs/kafka/kafka_topics.h"
 #include "logs/kafka/log_identity.h"
-#include "logs/kafka/owned.h"
 #include "logs/kafka/reader.h"
 #include "logs/kafka/shared_state.h"
 #include "logs/kafka/writer.h"
@@ -115,26 +112,7 @@ std::unique_ptr<LogReader> KafkaLog::group_reader(const std::string& group, cons
   return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());
 }
 
-Result<void> KafkaLog::check_idle(const std::string& group) {
-  Cluster& cluster = parts_->cluster;
-  FINPIPE_TRY_ASSIGN(client,
-                     kafka::Client::make(kafka::Client::Kind::kConsumer, cluster,
-                                         kafka::reader_settings(cluster.options(), 1, kafka::Statistics::kNone)));
-  int members = 0;
-  FINPIPE_TRY(cluster.retry(*client, "group " + group, [&](int timeout_ms) -> int {
-    const rd_kafka_group_list* list = nullptr;
-    const auto code = rd_kafka_list_groups(client->get(), group.c_str(), &list, timeout_ms);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
-    const kafka::Owned<const rd_kafka_group_list, rd_kafka_group_list_destroy> owned(list);
-    for (const rd_kafka_group_info& info : std::span(list->groups, static_cast<std::size_t>(list->group_cnt))) {
-      if (info.err != RD_KAFKA_RESP_ERR_NO_ERROR) return info.err;
-      members = info.member_cnt;
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-  }));
-  if (members == 0) return {};
-  return fail(ErrorCode::kGroupInUse, fmt::format("group {}: {} members", group, members));
-}
+Result<void> KafkaLog::check_idle(const std::string& group) { return kafka::check_idle(parts_->cluster, group); }
 
 std::unique_ptr<DeadLetters> KafkaLog::dead_letters() { return kafka::dead_letters(parts_->cluster); }
 std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::dead_letter_query(parts_->cluster); }

@@ -117,6 +117,27 @@ class Admin {
         });
   }
 
+  [[nodiscard]] Result<std::size_t> members(const std::string& group) {
+    std::size_t members = 0;
+    std::array<const char*, 1> groups{group.c_str()};
+    FINPIPE_TRY(ask(
+        fmt::format("describe group {}", group),
+        [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+          rd_kafka_DescribeConsumerGroups(client_->get(), groups.data(), groups.size(), options, queue);
+        },
+        [&](rd_kafka_event_t* event) -> Failure {
+          std::size_t count = 0;
+          const auto* results = rd_kafka_DescribeConsumerGroups_result_groups(
+              rd_kafka_event_DescribeConsumerGroups_result(event), &count);
+          if (count != 1) return {};
+          if (const auto* error = rd_kafka_ConsumerGroupDescription_error(results[0]); error != nullptr)
+            return {rd_kafka_error_code(error), rd_kafka_error_string(error)};
+          members = rd_kafka_ConsumerGroupDescription_member_count(results[0]);
+          return {};
+        }));
+    return members;
+  }
+
   [[nodiscard]] Result<Configuration> describe(const std::string& name) {
     Configuration found;
     const Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
@@ -313,6 +334,14 @@ Result<std::int32_t> begin_log(Cluster& cluster, const std::optional<LogId>& kno
 }
 
 }  // namespace
+
+Result<void> check_idle(Cluster& cluster, const std::string& group) {
+  FINPIPE_TRY_ASSIGN(admin, Admin::connect(cluster));
+  FINPIPE_TRY_ASSIGN(members, admin->members(group));
+  if (members == 0) return {};
+  return fail(ErrorCode::kGroupInUse, fmt::format("group {}: {} members", group, members));
+}
+
 }  // namespace kafka
 
 Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options, const KafkaTopics& topics,

@@ -1,4 +1,5 @@
-// The topics that finpipe needs, declared in one table (kafka_topics.cpp), made and checked.
+// The topics that finpipe needs, declared in one table (kafka_topics.cpp), made and checked; and whether a group is
+// idle.
 #pragma once
 
 #include <cstdint>
@@ -33,4 +34,11 @@ struct KafkaTopics {
 [[nodiscard]] Result<std::int32_t> begin_kafka_log(const KafkaOptions& options,
                                                    const std::optional<LogId>& known = std::nullopt);
 
+namespace kafka {
+
+class Cluster;
+// As KafkaLog::check_idle.
+[[nodiscard]] Result<void> check_idle(Cluster& cluster, const std::string& group);
+
+}  // namespace kafka
 }  // namespace finpipe
