@@ -11,6 +11,7 @@ Rules, each by the name that violations carry:
   vendor        a vendor's header stays inside the .cpp of the adapter that wraps it
   private       a header named *_impl.h is for its own module
   seam          clocks, randomness and sleeping come in through src/base; tests are seeded and wait for conditions
+  homonym       a name of an anonymous namespace is its directory's only one: sources are compiled several at a time
   purity        bars and market have no I/O, no threads and no clock; codec has no clock and no randomness
 """
 
@@ -106,6 +107,17 @@ COMMENT_OR_LITERAL = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?P<kind>[<"])(?P<path>[^>"\n]+)[>"]', re.MULTILINE)
+
+# Sources that are compiled one at a time.
+SEPARATELY_COMPILED = ["tests/kafka/*", "tests/fuzz/*"]
+ANONYMOUS = re.compile(r"^namespace \{\n(?P<body>.*?)^\} +$", re.MULTILINE | re.DOTALL)  # a comment ended it
+DEFINITION = re.compile(
+    r"""^(?:\[\[\w+\]\]\ )?(?:inline\ |static\ )*
+      (?:(?P<kind>class|struct|union|enum\ class|enum|using)\ (?P<type>\w+)
+      |(?P<constant>constexpr\ |const\ )?[A-Za-z][\w:<>,&*\ ]*?[\ &*](?P<name>\w+)
+       (?:\[[^\]\n]*\])?(?:\((?P<types>[^()]*)|\ =|\{|;))""",
+    re.MULTILINE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -264,9 +276,32 @@ def reaching(tree, start, module):
                 queue.extend((next_include, [*way, include.path]) for next_include in header.includes)
 
 
+def names_for_itself(source):
+    """What the anonymous namespaces of a source define, with the lines; of a function with the types it takes."""
+    for space in ANONYMOUS.finditer(source.code):
+        for definition in DEFINITION.finditer(source.code, space.start("body"), space.end("body")):
+            kind, name = definition["kind"], definition["type"] or definition["name"]
+            if kind == "using" or (kind is None and definition["types"] is None and definition["constant"] is None):
+                continue
+            types = re.sub(r"\s*\w+\s*(?=[,)]|$)", "", definition["types"]) if definition["types"] is not None else None
+            yield line_of(source.code, definition.start()), name if types is None else f"{name}({types})"
+
+
+def check_homonyms(tree):
+    first = {}
+    for source in tree.values():
+        directory = source.path.rpartition("/")[0]
+        if not source.path.endswith(".cpp") or matches(directory + "/", SEPARATELY_COMPILED):
+            continue
+        for line, name in names_for_itself(source):
+            other = first.setdefault((directory, name), source.path)
+            if other != source.path:
+                yield Violation(source.path, line, "homonym", f"{name} is defined in {other} too")
+
+
 def check(root):
     tree = read_tree(root)
-    found = list(check_independence(tree))
+    found = [*check_independence(tree), *check_homonyms(tree)]
     for source in tree.values():
         for rule in (check_floors, check_private, check_vendors, check_seams, check_purity):
             found.extend(rule(source))

@@ -31,7 +31,7 @@
 namespace finpipe {
 namespace {
 
-struct Flags {
+struct LetterFlags {
   std::string from, to, reason, stage, mended;
   std::int64_t limit = std::numeric_limits<std::int64_t>::max();
   std::vector<std::string> ids;
@@ -43,7 +43,7 @@ struct Flags {
 
 class Selection {
  public:
-  static Result<Selection> of(const Flags& flags) {
+  static Result<Selection> of(const LetterFlags& flags) {
     Selection selection;
     FINPIPE_TRY_ASSIGN(from_ms, parse_time_flag("--from", flags.from, selection.from_ms_));
     FINPIPE_TRY_ASSIGN(to_ms, parse_time_flag("--to", flags.to, selection.to_ms_));
@@ -106,7 +106,7 @@ void print_totals(const std::map<std::string_view, Total>& totals) {
   fmt::print("{:<20} {:>10}, replayed: {}\n", "all", with_separators(sum.letters), with_separators(sum.replayed));
 }
 
-Result<void> list(const Settings& settings, const Flags& flags) {
+Result<void> list(const Settings& settings, const LetterFlags& flags) {
   FINPIPE_TRY_ASSIGN(selection, Selection::of(flags));
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
   const auto letters = log->dead_letter_query();
@@ -168,7 +168,7 @@ void print_letter(const DeadLetter& letter) {
   fmt::print("bytes        {}\n{}\n", letter.raw.size(), escaped(letter.raw));
 }
 
-Result<void> show(const Settings& settings, const Flags& flags) {
+Result<void> show(const Settings& settings, const LetterFlags& flags) {
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
   const auto letters = log->dead_letter_query();
   std::optional<DeadLetter> found;
@@ -288,7 +288,7 @@ Result<std::optional<std::string>> read_mended(const std::string& path) {
   return std::optional(std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
-Result<void> check_usage(const Flags& flags) {
+Result<void> check_usage(const LetterFlags& flags) {
   if (flags.ids.empty() == flags.reason.empty())
     return fail(ErrorCode::kUsage, "say which dead letters: their ids, or --reason");
   if (!flags.ids.empty() && !(flags.from.empty() && flags.to.empty()))
@@ -298,7 +298,7 @@ Result<void> check_usage(const Flags& flags) {
   return {};
 }
 
-Result<int> replay(const Settings& settings, const Flags& flags) {
+Result<int> replay(const Settings& settings, const LetterFlags& flags) {
   FINPIPE_TRY(check_usage(flags));
   FINPIPE_TRY_ASSIGN(selection, Selection::of(flags));
   FINPIPE_TRY_ASSIGN(mended, read_mended(flags.mended));
@@ -333,15 +333,15 @@ Result<int> replay(const Settings& settings, const Flags& flags) {
 
 // ---- Command line --------------------------------------------------------------------------------------------------
 
-using Action = Result<int> (*)(const Settings&, const Flags&);
+using Action = Result<int> (*)(const Settings&, const LetterFlags&);
 
-template <Result<void> (*action)(const Settings&, const Flags&)>
-Result<int> done(const Settings& settings, const Flags& flags) {
+template <Result<void> (*action)(const Settings&, const LetterFlags&)>
+Result<int> done(const Settings& settings, const LetterFlags& flags) {
   FINPIPE_TRY(action(settings, flags));
   return 0;
 }
 
-CLI::App& add_action(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags, const char* name,
+CLI::App& add_action(CLI::App& parent, CommandLine& line, const std::shared_ptr<LetterFlags>& flags, const char* name,
                      const char* help, Action action) {
   CLI::App& command = *parent.add_subcommand(name, help);
   command.callback([&line, flags, action] {
@@ -350,13 +350,13 @@ CLI::App& add_action(CLI::App& parent, CommandLine& line, const std::shared_ptr<
   return command;
 }
 
-void add_range(CLI::App& command, Flags& flags) {
+void add_range(CLI::App& command, LetterFlags& flags) {
   command.add_option("--reason", flags.reason, "only those with this reason, such as bad_price")->type_name("name");
   command.add_option("--from", flags.from, "first time of receipt")->type_name("time");
   command.add_option("--to", flags.to, "first time of receipt that is not meant")->type_name("time");
 }
 
-void add_list(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags) {
+void add_list(CLI::App& parent, CommandLine& line, const std::shared_ptr<LetterFlags>& flags) {
   CLI::App& command =
       add_action(parent, line, flags, "list", "A line for each, and how many there are of each reason", done<list>);
   add_range(command, *flags);
@@ -370,7 +370,7 @@ void add_list(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>&
   add_examples(command, {"finpipe deadletters list", "finpipe deadletters list --reason bad_price --from 2026-11-25"});
 }
 
-void add_show(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags) {
+void add_show(CLI::App& parent, CommandLine& line, const std::shared_ptr<LetterFlags>& flags) {
   CLI::App& command = add_action(parent, line, flags, "show", "All of one dead letter", done<show>);
   command.add_option("id", flags->ids, "as `deadletters list` prints it")->required()->expected(1);
   command.add_flag("--raw", flags->raw, "only its bytes, exactly, to be mended and replayed");
@@ -379,7 +379,7 @@ void add_show(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>&
                          "finpipe deadletters show vendor:1764082800124000000:17:0:bad_price --raw > letter.json"});
 }
 
-void add_replay(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags) {
+void add_replay(CLI::App& parent, CommandLine& line, const std::shared_ptr<LetterFlags>& flags) {
   CLI::App& command =
       add_action(parent, line, flags, "replay",
                  "Bring the trades of dead letters back, each once; on embedded parts not while `run` runs", replay);
@@ -402,7 +402,7 @@ void add_dead_letters(CLI::App& program, CommandLine& line) {
   command.require_subcommand(1);
   add_examples(command, {"finpipe deadletters list", "finpipe deadletters show ID --raw > letter.json",
                          "finpipe deadletters replay ID --mended letter.json"});
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<LetterFlags>();
   add_list(command, line, flags);
   add_show(command, line, flags);
   add_replay(command, line, flags);

@@ -14,7 +14,7 @@
 namespace finpipe {
 namespace {
 
-struct Flags {
+struct ExportFlags {
   std::string symbols, intervals, from, to, output, as_of;
   std::string session = "all";
   std::string fill = "none";
@@ -39,7 +39,7 @@ Result<std::vector<ReadInterval>> parse_intervals(std::string_view list) {
 }
 
 // How bars are to be shown; splits are read when they are needed.
-Result<void> parse_view(const Flags& flags, ExportSelection& selection) {
+Result<void> parse_view(const ExportFlags& flags, ExportSelection& selection) {
   selection.view.regular_hours = flags.session == "regular";
   selection.view.fill = flags.fill == "previous";
   if (!flags.as_of.empty()) {
@@ -53,7 +53,7 @@ Result<void> parse_view(const Flags& flags, ExportSelection& selection) {
   return {};
 }
 
-Result<ExportSelection> parse_selection(const Flags& flags) {
+Result<ExportSelection> parse_selection(const ExportFlags& flags) {
   ExportSelection selection;
   FINPIPE_TRY_ASSIGN(symbols, parse_symbols(flags.symbols));
   selection.symbols = std::move(symbols);
@@ -71,7 +71,7 @@ Result<ExportSelection> parse_selection(const Flags& flags) {
 
 using StoreExport = Result<std::int64_t> (*)(Query&, const ExportSelection&, Output&);
 
-Result<void> export_from_store(const Settings& settings, const Flags& flags, StoreExport write) {
+Result<void> export_from_store(const Settings& settings, const ExportFlags& flags, StoreExport write) {
   FINPIPE_TRY_ASSIGN(selection, parse_selection(flags));
   const auto rolled_up = [](const ReadInterval& interval) { return interval.count > 1; };
   if (write == export_revisions && std::ranges::any_of(selection.intervals, rolled_up))
@@ -95,7 +95,7 @@ Result<void> export_from_store(const Settings& settings, const Flags& flags, Sto
   return {};
 }
 
-Result<void> export_from_log(const Settings& settings, const Flags& flags) {
+Result<void> export_from_log(const Settings& settings, const ExportFlags& flags) {
   FINPIPE_TRY_ASSIGN(selection, parse_selection(flags));
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kRead));
   FINPIPE_TRY_ASSIGN(output, Output::open(flags.output));
@@ -105,7 +105,7 @@ Result<void> export_from_log(const Settings& settings, const Flags& flags) {
   return {};
 }
 
-CLI::App& add_kind(CLI::App& parent, const char* name, const char* help, Flags& flags) {
+CLI::App& add_kind(CLI::App& parent, const char* name, const char* help, ExportFlags& flags) {
   CLI::App& kind = *parent.add_subcommand(name, help);
   kind.add_option("--from", flags.from, "first time that is exported")->type_name("time");
   kind.add_option("--to", flags.to, "first time that is not")->type_name("time");
@@ -113,8 +113,8 @@ CLI::App& add_kind(CLI::App& parent, const char* name, const char* help, Flags& 
   return kind;
 }
 
-CLI::App& add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags, const char* name,
-                         const char* help, StoreExport write,
+CLI::App& add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_ptr<ExportFlags>& flags,
+                         const char* name, const char* help, StoreExport write,
                          std::initializer_list<Setting> parts = {Setting::kLog, Setting::kStore}) {
   CLI::App& kind = add_kind(parent, name, help, *flags);
   kind.add_option("--symbols", flags->symbols, "only these, separated by commas")->type_name("list");
@@ -131,7 +131,7 @@ CLI::App& add_store_kind(CLI::App& parent, CommandLine& line, const std::shared_
   return kind;
 }
 
-void add_bars(CLI::App& parent, CommandLine& line, const std::shared_ptr<Flags>& flags) {
+void add_bars(CLI::App& parent, CommandLine& line, const std::shared_ptr<ExportFlags>& flags) {
   CLI::App& bars = add_store_kind(parent, line, flags, "bars", "What each bar says now, or said", export_bars,
                                   {Setting::kLog, Setting::kStore, Setting::kPolicies});
   bars.add_option("--interval", flags->intervals, "only these: 1s,1m,5m,15m,1h,1d and multiples such as 2m,45s,4h,7d")
@@ -155,7 +155,7 @@ void add_export(CLI::App& program, CommandLine& line) {
   CLI::App& command = *program.add_subcommand("export", "Write stored data as CSV, also beside a running `run`");
   command.require_subcommand(1);
   add_examples(command, {"finpipe export bars --interval 1m,5m --output bars.csv", "finpipe export dead-letters"});
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ExportFlags>();
   add_bars(command, line, flags);
   add_store_kind(command, line, flags, "revisions", "All that closed bars ever said", export_revisions)
       .add_option("--interval", flags->intervals, "only these of 1s,1m,5m,15m,1h,1d")

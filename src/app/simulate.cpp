@@ -18,7 +18,7 @@
 namespace finpipe {
 namespace {
 
-struct Flags {
+struct SimulateFlags {
   std::string tape, listen = "127.0.0.1:0", speed = "recorded", certificate, key, write_ca, token, faults = "all";
   std::string record, control_token;
   bool rebase = false, loop = false, tls = false, one_connection = false, known_symbols = false;
@@ -68,7 +68,7 @@ Result<std::vector<FaultKind>> parse_faults(const std::string& text) {
   return kinds;
 }
 
-Result<SimulatorOptions> options_from(const Flags& flags) {
+Result<SimulatorOptions> options_from(const SimulateFlags& flags) {
   SimulatorOptions options;
   auto listen = parse_listen(flags.listen);
   if (!listen) return bad_flag("--listen", flags.listen, "must be ADDRESS:PORT, such as 127.0.0.1:0");
@@ -110,7 +110,7 @@ Result<SimulatorOptions> options_from(const Flags& flags) {
   return options;
 }
 
-Result<void> simulate(const Flags& flags) {
+Result<void> simulate(const SimulateFlags& flags) {
   const EndSignals signals;
   FINPIPE_TRY_ASSIGN(options, options_from(flags));
   const std::string address =
@@ -131,7 +131,7 @@ Result<void> simulate(const Flags& flags) {
   return {};
 }
 
-void add_flags(CLI::App& command, Flags& flags) {
+void add_flags(CLI::App& command, SimulateFlags& flags) {
   command.add_option("--tape", flags.tape, "what is played [the bundled tape]")->type_name("PATH");
   command.add_option("--listen", flags.listen, "where; port 0: a free one [127.0.0.1:0]")->type_name("ADDRESS:PORT");
   command.add_option("--speed", flags.speed, "recorded, full, or a factor [recorded]")->type_name("SPEED");
@@ -164,7 +164,7 @@ void add_flags(CLI::App& command, Flags& flags) {
 
 void add_simulate(CLI::App& program, CommandLine& line) {
   CLI::App& command = *program.add_subcommand("simulate", "Stand in for Finnhub's WebSocket: play a tape, with faults");
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SimulateFlags>();
   add_flags(command, *flags);
   add_settings(command, line, {});
   add_examples(command, {"finpipe simulate --rebase --loop --listen 127.0.0.1:9000",

@@ -13,13 +13,13 @@
 namespace finpipe {
 namespace {
 
-std::unexpected<Error> refuse(std::string detail) { return fail(ErrorCode::kBadRequest, std::move(detail)); }
+std::unexpected<Error> refuse_request(std::string detail) { return fail(ErrorCode::kBadRequest, std::move(detail)); }
 
 Result<StreamChannel> channel_of(const FlatJson& json) {
   const auto name = json.string("channel");
   for (const StreamChannel channel : {StreamChannel::kBars, StreamChannel::kTrades, StreamChannel::kStatus})
     if (name == to_string(channel)) return channel;
-  return refuse("channel must be bars, trades or status");
+  return refuse_request("channel must be bars, trades or status");
 }
 
 Result<void> check_members(const FlatJson& json, const StreamRequest& request) {
@@ -34,7 +34,7 @@ Result<void> check_members(const FlatJson& json, const StreamRequest& request) {
   }
   for (const std::string_view name : json.names()) {
     if (std::ranges::find(known, name) == known.end())
-      return refuse(
+      return refuse_request(
           fmt::format("there is no member '{}' here; there is: {}", name.substr(0, 80), fmt::join(known, ", ")));
   }
   return {};
@@ -43,23 +43,23 @@ Result<void> check_members(const FlatJson& json, const StreamRequest& request) {
 Result<void> read_series(const FlatJson& json, StreamSeries& series) {
   if (series.channel == StreamChannel::kStatus) return {};
   const auto symbol = json.string("symbol");
-  if (!symbol || !is_symbol(*symbol)) return refuse("symbol must be 1 to 64 printable ASCII characters");
+  if (!symbol || !is_symbol(*symbol)) return refuse_request("symbol must be 1 to 64 printable ASCII characters");
   series.symbol = *symbol;
   if (series.channel != StreamChannel::kBars) return {};
   const auto interval = json.string("interval");
   const auto known = interval ? interval_from(*interval) : std::nullopt;
-  if (!known) return refuse("interval must be 1s, 1m, 5m, 15m, 1h or 1d");
+  if (!known) return refuse_request("interval must be 1s, 1m, 5m, 15m, 1h or 1d");
   series.interval = *known;
   return {};
 }
 
 Result<void> read_snapshot(const FlatJson& json, StreamRequest& request) {
   const bool bars = request.series.channel == StreamChannel::kBars;
-  if (json.has("snapshot") && json.has("from")) return refuse("give snapshot or from, not both");
+  if (json.has("snapshot") && json.has("from")) return refuse_request("give snapshot or from, not both");
   if (json.has("from")) {
     request.from_ms = json.integer("from");
     if (const auto text = json.string("from"); text) request.from_ms = parse_time_ms(*text);
-    if (!request.from_ms) return refuse("from must be milliseconds since 1970 or ISO-8601 UTC");
+    if (!request.from_ms) return refuse_request("from must be milliseconds since 1970 or ISO-8601 UTC");
     request.snapshot = kMaxSnapshot;
     return {};
   }
@@ -67,7 +67,7 @@ Result<void> read_snapshot(const FlatJson& json, StreamRequest& request) {
   if (!json.has("snapshot")) return {};
   const auto rows = json.integer("snapshot");
   if (!rows || *rows < 0 || *rows > kMaxSnapshot)
-    return refuse(fmt::format("snapshot must be a whole number from 0 to {}", kMaxSnapshot));
+    return refuse_request(fmt::format("snapshot must be a whole number from 0 to {}", kMaxSnapshot));
   request.snapshot = *rows;
   return {};
 }
@@ -76,10 +76,10 @@ Result<void> read_snapshot(const FlatJson& json, StreamRequest& request) {
 
 Result<StreamRequest> parse_stream_request(std::string_view message) {
   const auto json = FlatJson::parse(message);
-  if (!json) return refuse("a message must be one JSON object");
+  if (!json) return refuse_request("a message must be one JSON object");
   StreamRequest request;
   const auto type = json->string("type");
-  if (type != "subscribe" && type != "unsubscribe") return refuse("type must be subscribe or unsubscribe");
+  if (type != "subscribe" && type != "unsubscribe") return refuse_request("type must be subscribe or unsubscribe");
   request.subscribe = type == "subscribe";
   FINPIPE_TRY_ASSIGN(channel, channel_of(*json));
   request.series.channel = channel;

@@ -12,24 +12,15 @@
 #include <string_view>
 
 #include "base/random.h"
+#include "net/openssl_impl.h"
 #include "net/tls.h"
 #include "net/tls_impl.h"
 
 namespace finpipe::net {
 namespace {
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
 using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
 
 std::unexpected<Error> failed(std::string_view what) {
   return fail(ErrorCode::kBadCertificate, fmt::format("{}: {}", what, take_openssl_error()));

@@ -21,7 +21,7 @@ namespace http = beast::http;
 constexpr std::size_t kMaxHeaderBytes = std::size_t{64} << 10;
 constexpr std::size_t kReadBytes = std::size_t{16} << 10;
 
-std::string text_of(beast::string_view text) { return {text.data(), text.size()}; }
+std::string text_in(beast::string_view text) { return {text.data(), text.size()}; }
 
 // One request and its answer. Every operation under way keeps it alive.
 class Exchange : public std::enable_shared_from_this<Exchange> {
@@ -155,7 +155,7 @@ void Exchange::on_whole() {
   auto& message = parser_->get();
   HttpClientResponse response{.status = static_cast<int>(message.result_int())};
   for (const auto& field : message) {
-    response.headers.emplace_back(text_of(field.name_string()), text_of(field.value()));
+    response.headers.emplace_back(text_in(field.name_string()), text_in(field.value()));
   }
   response.body = std::move(message.body());
   end(std::move(response));

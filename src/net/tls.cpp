@@ -10,23 +10,13 @@
 #include <limits>
 #include <utility>
 
+#include "net/openssl_impl.h"
 #include "net/tls_impl.h"
 
 namespace finpipe::net {
 namespace {
 
 namespace ssl = boost::asio::ssl;
-
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 
 std::unexpected<Error> bad(std::string_view what) {
   return fail(ErrorCode::kBadCertificate, fmt::format("{}: {}", what, take_openssl_error()));

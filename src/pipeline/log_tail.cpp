@@ -10,7 +10,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kFirstLookBack = 4'096;  // records; then four times as many
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kTailReadBytes = std::size_t{1} << 20;
 
 struct TailReader {
   LogTail& tail;
@@ -102,7 +102,7 @@ Result<void> read_range(LogReader& log, std::int32_t partition, TailReader& read
   FINPIPE_TRY(log.seek(partition, reader.tail.end));
   log.resume(partition);
   while (reader.tail.end < range.end) {
-    FINPIPE_TRY_ASSIGN(read, log.poll(kReadBytes));
+    FINPIPE_TRY_ASSIGN(read, log.poll(kTailReadBytes));
     for (const LogReader::Batch& batch : read.batches) {
       if (batch.partition != partition) continue;
       for (const LogRecord& record : batch.records) reader.read(record);

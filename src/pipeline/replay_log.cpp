@@ -10,7 +10,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kReplayReadBytes = std::size_t{1} << 20;
 
 bool in_range(std::int64_t time_ms) { return time_ms >= kYear2000Ms && time_ms < kLatestEventMs; }
 
@@ -56,7 +56,7 @@ Result<void> ReplayLog::read_on(const std::function<void(double)>& progress) {
   };
   for (std::int64_t records = total; records > 0; records = left()) {
     if (progress) progress(1 - static_cast<double>(records) / static_cast<double>(total));
-    FINPIPE_TRY_ASSIGN(read, reader_.poll(kReadBytes));
+    FINPIPE_TRY_ASSIGN(read, reader_.poll(kReplayReadBytes));
     for (const LogReader::Batch& batch : read.batches) {
       std::int64_t& next = partition(batch.partition).next;
       next = batch.first_offset;

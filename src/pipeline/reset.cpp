@@ -13,7 +13,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kResetReadBytes = std::size_t{1} << 20;
 
 struct Contents {
   OffsetRange range;
@@ -49,7 +49,7 @@ Result<Contents> read_partition(LogReader& log, std::int32_t partition) {
   FINPIPE_TRY(log.seek(partition, range.begin));
   log.resume(partition);
   for (std::int64_t next = range.begin; next < range.end;) {
-    FINPIPE_TRY_ASSIGN(read, log.poll(kReadBytes));
+    FINPIPE_TRY_ASSIGN(read, log.poll(kResetReadBytes));
     for (const LogReader::Batch& batch : read.batches) {
       if (batch.partition != partition) continue;
       for (const LogRecord& record : batch.records) take(record, contents);

@@ -11,7 +11,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::size_t kBlockRows = 4'096;
-constexpr std::int64_t kUnknownLagMs = kMsPerHour;  // closing waits so long until a market's lag is known
+constexpr std::int64_t kLagUntilKnownMs = kMsPerHour;  // closing waits so long until a market's lag is known
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 
 std::string text(const std::optional<std::int64_t>& price_e9) {
@@ -114,7 +114,7 @@ BarCheck::BarCheck(const VerifiedSeries& series, Query& store, VerifyFindings& f
       findings_(findings),
       report_(report),
       policy_(series.log.newest_policies.policy_for(series.symbol)),
-      lag_ms_(kUnknownLagMs) {
+      lag_ms_(kLagUntilKnownMs) {
   for (const PolicySet& policies : series.log.policies) policy_by_epoch_.push_back(&policies.policy_for(series.symbol));
   for (const auto& lag : series.checkpoint.lags) {
     if (lag.market == policy_.market) lag_ms_ = lag.lag_ms;

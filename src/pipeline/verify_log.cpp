@@ -11,11 +11,11 @@
 namespace finpipe {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+constexpr std::size_t kVerifyReadBytes = std::size_t{1} << 20;
 constexpr std::int64_t kNotEnded = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kYear2200Ms = 7'258'118'400'000;
 
-std::vector<std::string> names_of(const std::optional<std::vector<std::string_view>>& symbols) {
+std::vector<std::string> symbols_named(const std::optional<std::vector<std::string_view>>& symbols) {
   if (!symbols) return {""};
   return {symbols->begin(), symbols->end()};
 }
@@ -45,7 +45,7 @@ Result<void> PartitionScan::read(LogReader& log, OffsetRange range, std::int64_t
   log.resume(partition);
   while (next_ < end) {
     const std::int64_t before = next_;
-    const auto read = log.poll(kReadBytes);
+    const auto read = log.poll(kVerifyReadBytes);
     if (!read) {
       FINPIPE_TRY(skip_unreadable(log, read.error()));
     } else {
@@ -305,19 +305,19 @@ void PartitionScan::take_spans(std::int64_t offset, const avro::FeedStatus& cont
   };
   const std::int64_t stamp_ms = floor_div(control.stamp, kNsPerMs);
   if (const auto* gap = std::get_if<avro::Gap>(&control.body)) {
-    for (std::string& name : names_of(gap->symbols))
+    for (std::string& name : symbols_named(gap->symbols))
       add(SpanRow::Kind::kGap, std::move(name), gap->from, gap->to, gap->reason);
   } else if (const auto* filled = std::get_if<avro::Filled>(&control.body)) {
     add(SpanRow::Kind::kFilled, std::string(filled->symbol), filled->from, filled->to, "");
   } else if (const auto* off = std::get_if<avro::Unsubscribed>(&control.body)) {
-    for (const std::string& name : names_of(off->symbols)) {
+    for (const std::string& name : symbols_named(off->symbols)) {
       std::vector<LoggedAbsence>& absences = result_.absences[name];
       // Who never was subscribed is absent as it is.
       if (!absences.empty() && absences.back().ended_at != kNotEnded)
         absences.push_back({stamp_ms, 0, offset, kNotEnded});
     }
   } else if (const auto* on = std::get_if<avro::Subscribed>(&control.body)) {
-    for (const std::string& name : names_of(on->symbols)) {
+    for (const std::string& name : symbols_named(on->symbols)) {
       std::vector<LoggedAbsence>& absences = result_.absences[name];
       if (absences.empty()) absences.push_back({kBeginning, 0, -1, kNotEnded});
       LoggedAbsence& absence = absences.back();

@@ -31,9 +31,6 @@ constexpr std::size_t kBarBufferBytes = std::size_t{8} << 20;
 constexpr std::size_t kSmallBufferBytes = std::size_t{1} << 20;
 constexpr std::uint64_t kWriteAheadBytes = std::uint64_t{96} << 20;
 
-std::string_view as_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-rocksdb::Slice as_slice(std::string_view text) { return {text.data(), text.size()}; }
-
 // Of two versions of a row the one of the higher rank stays, of equal ranks the newer one. So a write needs no read,
 // and a writer that was replaced changes nothing.
 class KeepHighestRank final : public rocksdb::AssociativeMergeOperator {
@@ -232,6 +229,9 @@ std::vector<std::filesystem::path> write_ahead_logs(const std::filesystem::path&
 }
 
 }  // namespace
+
+std::string_view as_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+rocksdb::Slice as_slice(std::string_view text) { return {text.data(), text.size()}; }
 
 Database::Database(const std::filesystem::path& directory, bool read_only)
     : directory_(directory), read_only_(read_only) {}

@@ -14,6 +14,7 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
+class Slice;
 class Status;
 }  // namespace rocksdb
 
@@ -32,6 +33,9 @@ enum class Family : std::uint8_t {
 };
 constexpr std::array<std::string_view, 9> kFamilyNames = {"ticks",   "bars",     "bar_revisions", "spans", "voids",
                                                           "symbols", "policies", "checkpoints",   "meta"};
+
+[[nodiscard]] std::string_view as_view(const rocksdb::Slice& slice);
+[[nodiscard]] rocksdb::Slice as_slice(std::string_view text);
 
 class Database {
  public:

@@ -16,11 +16,10 @@
 namespace finpipe {
 namespace {
 
+using rows::as_slice;
+using rows::as_view;
 using rows::Database;
 using rows::Family;
-
-std::string_view as_view(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-rocksdb::Slice as_slice(std::string_view text) { return {text.data(), text.size()}; }
 
 std::unexpected<Error> corrupt(std::string row) { return fail(ErrorCode::kCorrupt, std::move(row)); }
 

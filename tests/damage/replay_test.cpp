@@ -24,9 +24,9 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kStartNs = 1'700'000'000'000'000'000;
-constexpr std::int64_t kStartMs = kStartNs / kNsPerMs;
-constexpr std::int64_t kReplayNs = kStartNs + 3'600 * kNsPerSecond;  // when replays begin
+constexpr std::int64_t kBeginNs = 1'700'000'000'000'000'000;
+constexpr std::int64_t kStartMs = kBeginNs / kNsPerMs;
+constexpr std::int64_t kReplayNs = kBeginNs + 3'600 * kNsPerSecond;  // when replays begin
 constexpr std::int32_t kPartitions = 3;
 
 struct Owned {
@@ -72,10 +72,10 @@ class World {
     const auto bundled = bundled_policies();
     for (const MarketPolicy& policy : *bundled) policies.put(policy);
     for (std::int32_t p = 0; p < kPartitions; ++p) {
-      control(p, kStartNs, avro::SessionStarted{1, "vendor", "", kStartNs, std::nullopt, run.log.log_id()});
+      control(p, kBeginNs, avro::SessionStarted{1, "vendor", "", kBeginNs, std::nullopt, run.log.log_id()});
       for (const MarketPolicy& policy : *bundled)
-        control(p, kStartNs, avro::PolicyInForce{policy.market, policy.hash, policy.text});
-      control(p, kStartNs, avro::Subscribed{});
+        control(p, kBeginNs, avro::PolicyInForce{policy.market, policy.hash, policy.text});
+      control(p, kBeginNs, avro::Subscribed{});
     }
     for (int i = 0; i < 30; ++i) put_live(symbol(random.below(kSymbols)), i * 400, 50 + i);
     beat(60);
@@ -97,7 +97,7 @@ class World {
       beat.counters = {count, 0, count, 0};
       beat.log_id = run.log.log_id();
       beat.lags.push_back({"crypto", 1});
-      control(p, kStartNs + s * kNsPerSecond, std::move(beat));
+      control(p, kBeginNs + s * kNsPerSecond, std::move(beat));
     }
   }
   void put_live(const std::string& symbol, std::int64_t ms, std::int64_t price, std::int64_t seq = 0) {
@@ -106,7 +106,7 @@ class World {
     trade.event_time_ms = kStartMs + ms;
     trade.price_e9 = price * 1'000'000'000;
     trade.volume_e8 = 100'000'000;
-    trade.received_at_ns = kStartNs + (ms + 1) * kNsPerMs;
+    trade.received_at_ns = kBeginNs + (ms + 1) * kNsPerMs;
     trade.seq = seq == 0 ? trade.received_at_ns : seq;
     trade.session = 1;
     put(trade);
@@ -125,7 +125,7 @@ class World {
     const auto number = static_cast<std::int64_t>(letters.size());
     DeadLetter letter;
     letter.id = fmt::format("vendor:1:{}:0:bad_price", number);
-    letter.received_at_ns = kStartNs + (12'000 + number) * kNsPerMs;
+    letter.received_at_ns = kBeginNs + (12'000 + number) * kNsPerMs;
     letter.reason = ErrorCode::kBadPrice;
     std::string data;
     for (std::size_t i = 0; i < trades; ++i) {
@@ -416,7 +416,7 @@ TEST(Replay, LeavesAloneWhatHeartbeatsOfTheFeedSay) {
   EXPECT_TRUE(world.replay({0}));
   world.run.process();
   const auto checkpoint = decode_checkpoint(**world.run.store.load_checkpoint(0));
-  EXPECT_EQ(checkpoint->heartbeat_at_ns, kStartNs + 60 * kNsPerSecond);
+  EXPECT_EQ(checkpoint->heartbeat_at_ns, kBeginNs + 60 * kNsPerSecond);
 }
 
 // Both began when neither was in the log, by clocks that are behind it.
@@ -468,7 +468,7 @@ class Letters : public testing::Test {
   DeadLetter about_record(ErrorCode reason, std::string_view value) {
     DeadLetter letter;
     letter.id = "log:0:0";
-    letter.received_at_ns = kStartNs + 20 * kNsPerSecond;
+    letter.received_at_ns = kBeginNs + 20 * kNsPerSecond;
     letter.reason = reason;
     letter.stage = DeadLetter::Stage::kProcess;
     letter.raw = value;
@@ -483,7 +483,7 @@ class Letters : public testing::Test {
   DeadLetter frame_letter(std::string_view raw) {
     DeadLetter letter;
     letter.id = "vendor:1:9:0:bad_price";
-    letter.received_at_ns = kStartNs + 20 * kNsPerSecond;
+    letter.received_at_ns = kBeginNs + 20 * kNsPerSecond;
     letter.reason = ErrorCode::kBadPrice;
     letter.raw = raw;
     return letter;
@@ -529,7 +529,7 @@ TEST_F(Letters, OfTheLogHoldTheRecord) {
   Trade trade;
   trade.symbol = world_.symbol(0);
   trade.event_time_ms = kStartMs;
-  trade.received_at_ns = kStartNs + 20 * kNsPerSecond;
+  trade.received_at_ns = kBeginNs + 20 * kNsPerSecond;
   std::string value;
   encode_trade(trade, value);
   DeadLetter old = put_record(RecordType::kTrade, ErrorCode::kOldSession, value);
@@ -549,7 +549,7 @@ TEST_F(Letters, OfTheLogHoldTheRecord) {
   EXPECT_EQ(verdict(put_record(RecordType::kTrade, ErrorCode::kUnknownSchemaId, value)), "not_replayable")
       << "a later finpipe reads it from the log";
   value.clear();
-  encode_control({.stamp = kStartNs, .writer = avro::Writer::kLive, .session = 0, .body = avro::Subscribed{}}, value);
+  encode_control({.stamp = kBeginNs, .writer = avro::Writer::kLive, .session = 0, .body = avro::Subscribed{}}, value);
   EXPECT_EQ(verdict(put_record(RecordType::kControl, ErrorCode::kOldSession, value), one(kStartMs)), "not_replayable");
 }
 

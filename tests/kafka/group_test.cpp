@@ -157,14 +157,5 @@ TEST(KafkaGroup, OneWhoDoesNotPollLosesItsPartitionsAndIsTold) {
   expect_disjoint({&sleeper, &other});
 }
 
-TEST(KafkaGroup, LagIsToldByPartition) {
-  const KafkaOptions options = new_log(kPartitions);
-  Member member(options, "");
-  EXPECT_EQ(member.log().statistics().lag, std::vector<std::int64_t>(kPartitions, -1));
-  write_to_all(member.log(), 10);
-  run_until({&member}, [&] { return member.owned.size() == 6 && has_read_all(member, 11); });
-  run_until({&member}, [&] { return member.log().statistics().lag == std::vector<std::int64_t>(kPartitions, 0); });
-}
-
 }  // namespace
 }  // namespace finpipe::kafka_test

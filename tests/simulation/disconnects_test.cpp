@@ -32,8 +32,8 @@ constexpr std::int64_t kCopies = 20;
 constexpr std::int64_t kCopyMs = 12 * kMsPerMinute;  // the tape is shorter
 constexpr int kDisconnects = 500;
 constexpr std::int64_t kAwayMs = 3'000;
-constexpr std::int64_t kStepMs = 20;
-constexpr std::int64_t kPingMs = 30 * kMsPerSecond;
+constexpr std::int64_t kTickMs = 20;
+constexpr std::int64_t kVendorPingMs = 30 * kMsPerSecond;
 constexpr double kTimeScale = 0.5;  // of the connection's timers: attempts soon after the vendor is back
 
 // ---- The vendor's trades -------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class World {
     machine_.start(now());
     const auto minute_later = [&] { return last_frame_ns_ + 60 * kNsPerSecond; };
     while (!vendor_.done() || now() < minute_later()) {
-      host_.advance_ns(kStepMs * kNsPerMs);
+      host_.advance_ns(kTickMs * kNsPerMs);
       connection();
       deliver();
       ASSERT_TRUE(ingest.step());
@@ -221,7 +221,7 @@ class World {
   // ---- Frames
   void deliver() {
     if (link_ == Link::kOpen && now() >= next_ping_ns_) {
-      next_ping_ns_ = now() + kPingMs * kNsPerMs;
+      next_ping_ns_ = now() + kVendorPingMs * kNsPerMs;
       feed_.receive({now(), R"({"type":"ping"})"});
       machine_.frame_received(now());
     }

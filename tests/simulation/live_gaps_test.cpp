@@ -18,7 +18,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kStartMs = 1'785'000'000'000;
+constexpr std::int64_t kBeginMs = 1'785'000'000'000;
 
 // Hands out what a test has told it.
 class ScriptedFeed final : public Feed {
@@ -105,7 +105,7 @@ class LiveGaps : public testing::Test {
     return gaps;
   }
 
-  ManualClock host_{kStartMs * kNsPerMs};
+  ManualClock host_{kBeginMs * kNsPerMs};
   MemoryLog log_{1, LogId{std::byte{1}}};
   std::unique_ptr<Process> process_;
 };
@@ -141,7 +141,7 @@ TEST_F(LiveGaps, SymbolThatJoinsAfterTheClockWasSetBackHasNoHoleBeforeTheOutage)
 TEST_F(LiveGaps, ClockThatWasSetTwiceStillHidesHowFarTheVendorHasCome) {
   start();
   process_->feed.tell(FeedEvent::Kind::kSubscribed, {"X:A"});
-  process_->feed.trade("X:A", kStartMs);
+  process_->feed.trade("X:A", kBeginMs);
   for (const std::int64_t set_by_ms : {std::int64_t{0}, 30 * kMsPerDay, -3 * kMsPerSecond}) {
     host_.step_wall_ns(set_by_ms * kNsPerMs);
     step_after(1'500);
@@ -150,7 +150,7 @@ TEST_F(LiveGaps, ClockThatWasSetTwiceStillHidesHowFarTheVendorHasCome) {
   step_after(100);
   const std::vector<avro::Gap> gaps = gaps_of("");
   ASSERT_EQ(gaps.size(), 2U);
-  EXPECT_LT(gaps.back().from, kStartMs + 5 * kMsPerSecond) << "trades after that may not have come";
+  EXPECT_LT(gaps.back().from, kBeginMs + 5 * kMsPerSecond) << "trades after that may not have come";
 }
 
 TEST_F(LiveGaps, FramesOfANewerSessionAreOnItsOwnClock) {
@@ -166,13 +166,13 @@ TEST_F(LiveGaps, FramesOfANewerSessionAreOnItsOwnClock) {
     (void)writer->append(0, {&record, 1});
     ASSERT_TRUE(writer->poll());
   };
-  beat(1, kStartMs + kMsPerHour);
-  beat(2, kStartMs);
+  beat(1, kBeginMs + kMsPerHour);
+  beat(2, kBeginMs);
   const auto reader = log_.reader({0});
   ASSERT_TRUE(reader->poll(0));
   const auto tail = read_tail(*reader, 0);
   ASSERT_TRUE(tail);
-  EXPECT_EQ(tail->last_frame_ns, kStartMs * kNsPerMs);
+  EXPECT_EQ(tail->last_frame_ns, kBeginMs * kNsPerMs);
 }
 
 }  // namespace

@@ -171,6 +171,18 @@ class LayerCheckTest(unittest.TestCase):
         self.assert_fires("independence", files, 2)
         self.assertIn("pipeline/process.h -> pipeline/partition.h -> bars/engine.h", violations_of(files)[0].message)
 
+    def test_a_directory_s_anonymous_namespaces_do_not_define_a_name_twice(self):
+        def source(definition):
+            return f"namespace {{\n\n{definition}\n\n}}  // namespace\n"
+
+        for one, other in (("constexpr int kMost = 1;", "constexpr int kMost = 2;"),
+                           ("struct Flags {};", "class Flags {};"),
+                           ("int most(int a, long b) {\n}", "long most(int x, long y) {\n}")):
+            with self.subTest(one):
+                self.assert_fires("homonym", {"src/base/a.cpp": source(one), "src/base/b.cpp": source(other)}, 3)
+        self.assert_silent(("src/base/a.cpp", source("int most(int a) {\n}")), ("src/base/b.cpp", source("int most(long a) {\n}")))
+        self.assert_silent(("src/base/a.cpp", source("struct Flags {};")), ("src/base/tests/a.cpp", source("struct Flags {};")))
+
     def test_a_tree_without_sources_does_not_pass(self):
         with tempfile.TemporaryDirectory() as directory:
             self.assertEqual(layer_check.main([directory]), 1)

@@ -238,7 +238,7 @@ TEST(AvroResolution, MeaningsAreThoseOfTheGeneratedCode) {
 
 // ---- our own contracts ----------------------------------------------------------------------------------------------
 
-std::string replaced(std::string text, std::string_view what, std::string_view by) {
+std::string with_part(std::string text, std::string_view what, std::string_view by) {
   const std::size_t at = text.find(what);
   EXPECT_NE(at, std::string::npos) << what;
   return text.replace(at, what.size(), by);
@@ -248,8 +248,8 @@ std::string replaced(std::string text, std::string_view what, std::string_view b
 TEST(AvroResolution, AgreesWithAvroC) {
   const std::string seq = R"({"name":"seq","type":"long")";
   const std::string writer =
-      replaced(std::string(StockTick::kSchema), seq,
-               R"({"name":"extra","type":["null","string","boolean"]},{"name":"seq","type":"int")");
+      with_part(std::string(StockTick::kSchema), seq,
+                R"({"name":"extra","type":["null","string","boolean"]},{"name":"seq","type":"int")");
   auto resolution = Resolution::make(schema(writer), schema(StockTick::kSchema));
   ASSERT_TRUE(resolution) << resolution.error().detail;
   AvroPeer theirs(writer);
@@ -272,8 +272,8 @@ TEST(AvroResolution, AgreesWithAvroC) {
 
 template <typename Record>
 void damage_values() {
-  const std::string writer = replaced(std::string(Record::kSchema), R"("fields":[)",
-                                      R"("fields":[{"name":"more","type":{"type":"map","values":["null","bytes"]}},)");
+  const std::string writer = with_part(std::string(Record::kSchema), R"("fields":[)",
+                                       R"("fields":[{"name":"more","type":{"type":"map","values":["null","bytes"]}},)");
   auto resolution = Resolution::make(schema(writer), schema(Record::kSchema));
   ASSERT_TRUE(resolution) << resolution.error().detail;
   Random random(8);

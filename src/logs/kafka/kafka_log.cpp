@@ -120,18 +120,15 @@ std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::d
 KafkaStatistics KafkaLog::statistics() const {
   const kafka::ClientStatistics clients = parts_->cluster.statistics();
   const kafka::Producer::Numbers& written = parts_->writer->numbers();
-  KafkaStatistics statistics{.brokers = clients.brokers,
-                             .brokers_up = clients.brokers_up,
-                             .records_written = written.records,
-                             .records_read = parts_->shared->records_read,
-                             .pending_bytes = written.pending_bytes,
-                             .prefetched_bytes = clients.prefetched_bytes,
-                             .retries = clients.retries,
-                             .append_latency_us_p50 = written.latency.p50_us(),
-                             .append_latency_us_p99 = written.latency.p99_us(),
-                             .lag = {}};
-  for (const auto& lag : parts_->shared->lags) statistics.lag.push_back(lag);
-  return statistics;
+  return {.brokers = clients.brokers,
+          .brokers_up = clients.brokers_up,
+          .records_written = written.records,
+          .records_read = parts_->shared->records_read,
+          .pending_bytes = written.pending_bytes,
+          .prefetched_bytes = clients.prefetched_bytes,
+          .retries = clients.retries,
+          .append_latency_us_p50 = written.latency.p50_us(),
+          .append_latency_us_p99 = written.latency.p99_us()};
 }
 
 std::optional<std::string> KafkaLog::trouble() const {

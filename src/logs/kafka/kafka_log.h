@@ -20,7 +20,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "logs/wire_schemas.h"
 #include "pipeline/ports.h"
@@ -68,7 +67,6 @@ struct KafkaStatistics {
   std::int64_t prefetched_bytes = 0;                                  // received by readers and not asked for yet
   std::int64_t retries = 0;                                           // requests that were sent again
   std::int64_t append_latency_us_p50 = 0, append_latency_us_p99 = 0;  // from append to acknowledgement
-  std::vector<std::int64_t> lag;  // records that a group reader has not handed out, by partition; -1: not assigned
 };
 
 class KafkaLog {

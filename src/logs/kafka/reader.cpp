@@ -21,7 +21,6 @@ namespace {
 constexpr std::size_t kTakenAtOnce = 256;                       // messages
 constexpr std::int64_t kFreshRangeNs = kNsPerSecond;            // a range that is younger need not be asked for
 constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
-constexpr std::int64_t kLagNs = kNsPerSecond / 4;               // it is told so often
 
 std::string_view text(const void* data, std::size_t size) {
   return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
@@ -86,9 +85,6 @@ Reader::~Reader() {
   release();
   for (std::int32_t p = 0; p < partitions(); ++p) drop(p);
   shared_.cluster.forget(this);
-  if (membership_) {
-    for (auto& lag : shared_.lags) lag = -1;
-  }
 }
 
 // ---- Ranges and places ---------------------------------------------------------------------------------------------
@@ -193,7 +189,6 @@ Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
     }
   }
   if (waiting_ && (!batches_.empty() || !behind())) shared_.cluster.set_waiting(this, waiting_ = false);
-  if (membership_) tell_lag();
   shared_.records_read += static_cast<std::int64_t>(batches_.record_count());
   std::swap(assignments_, changes_);
   return Read{assignments_, batches_.all()};
@@ -317,18 +312,6 @@ bool Reader::behind() {
 // Whether a schema is waited for.
 bool Reader::held() const {
   return std::ranges::any_of(cursors_, [](const Cursor& at) { return !at.paused && at.held_since_ns; });
-}
-
-void Reader::tell_lag() {
-  const std::int64_t now_ns = shared_.cluster.now_ns();
-  if (now_ns - lag_told_ns_ < kLagNs) return;
-  lag_told_ns_ = now_ns;
-  for (std::int32_t p = 0; p < partitions(); ++p) {
-    update_range(p);
-    const Cursor& at = cursor(p);
-    const bool known = at.assigned && at.next >= 0 && at.range;
-    shared_.lags[static_cast<std::size_t>(p)] = known ? std::max<std::int64_t>(at.range->end - at.next, 0) : -1;
-  }
 }
 
 void Reader::release() {

@@ -54,7 +54,6 @@ class Reader final : public LogReader {
   void update_range(std::int32_t partition);
   [[nodiscard]] bool behind();
   [[nodiscard]] bool held() const;
-  void tell_lag();
   [[nodiscard]] Result<void> rebalance();
   // Ends fetching, and drops what was fetched and not handed out.
   void drop(std::int32_t partition);
@@ -78,7 +77,6 @@ class Reader final : public LogReader {
   std::vector<Cursor> cursors_;
   std::vector<Assignment> changes_;  // to be told by the next poll
   bool waiting_ = false;             // for records that are known to be there
-  std::int64_t lag_told_ns_ = 0;
 
   std::vector<Assignment> assignments_;
   ReadBatches batches_;

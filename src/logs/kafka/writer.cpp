@@ -10,7 +10,7 @@
 namespace finpipe::kafka {
 namespace {
 
-constexpr int kWaitMs = 2;  // for an acknowledgement, of a caller that does nothing else
+constexpr int kAcknowledgementWaitMs = 2;  // for an acknowledgement, of a caller that does nothing else
 
 }  // namespace
 
@@ -58,7 +58,7 @@ Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
   }
   if (!producer_) return acknowledged_;
   const bool idle = !std::exchange(appended_, false);
-  FINPIPE_TRY(producer_->poll(idle && producer_->pending_bytes() > 0 ? kWaitMs : 0));
+  FINPIPE_TRY(producer_->poll(idle && producer_->pending_bytes() > 0 ? kAcknowledgementWaitMs : 0));
   for (const std::int32_t partition : producer_->take_acknowledged()) {
     const std::int64_t end = producer_->end(partition);
     if (of_ == Of::kLog) shared_.ends[static_cast<std::size_t>(partition)] = end;
