@@ -17,7 +17,7 @@ packages_of() {
       echo python3-venv ca-certificates
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
-    cassandra) echo cargo-web ;;
+    cassandra) echo cargo-web pkg-config ;;
     services) echo openjdk-17-jre-headless maven openssl python3-venv kcat ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
