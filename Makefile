@@ -1,7 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down lint \
-  lint-full sanitize fuzz format clean
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
+  lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
