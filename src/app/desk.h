@@ -1,5 +1,5 @@
-// Where an operator works on embedded parts: a log and a store that nobody else writes, with every record of the log in
-// the store.
+// Where an operator works: a log and a store that has every record of the log. Embedded parts nobody else writes;
+// beside the processors of a log on Kafka it is one more, which makes what they make.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
 // Who waits for a broker that is away, and how long, on the mock cluster.
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -7,7 +8,26 @@
 namespace finpipe::kafka {
 namespace {
 
-class KafkaOutage : public OnMockCluster {};
+class KafkaOutage : public OnMockCluster {
+ protected:
+  // A writer and a reader wait for a broker that goes away, and both end with that error.
+  void expect_both_to_end(KafkaLog& log, ErrorCode code, const std::function<void()>& meanwhile) {
+    write(log.writer(), "first");
+    auto reader = log.reader();
+    reader->pause(0);
+    ASSERT_TRUE(reader->seek(0, 0));
+    cluster_.set_down(true);
+    ASSERT_EQ(append(log.writer(), "a"), Append::kAccepted);
+    meanwhile();
+    const auto written = await_error(log.writer());
+    ASSERT_TRUE(written);
+    EXPECT_EQ(written->code, code) << written->message();
+    reader->resume(0);
+    const auto read = await_error(*reader);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->code, code) << read->message();
+  }
+};
 
 TEST_F(KafkaOutage, ABrokerThatIsAwayIsNoError) {
   auto options = cluster_.new_log(1);
@@ -44,39 +64,14 @@ TEST_F(KafkaOutage, ABrokerThatStaysAwayIsToldAfterThePatience) {
   auto options = cluster_.new_log(1);
   options.patience_ms = 1'500;
   const auto log = open_log(options);
-  write(log->writer(), "first");
-  auto reader = log->reader();
-  reader->pause(0);
-  ASSERT_TRUE(reader->seek(0, 0));
-  cluster_.set_down(true);
-  ASSERT_EQ(append(log->writer(), "a"), Append::kAccepted);
-  const auto written = await_error(log->writer());
-  ASSERT_TRUE(written);
-  EXPECT_EQ(written->code, ErrorCode::kBrokerUnreachable) << written->message();
-  reader->resume(0);
-  const auto read = await_error(*reader);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->code, ErrorCode::kBrokerUnreachable) << read->message();
+  expect_both_to_end(*log, ErrorCode::kBrokerUnreachable, [] {});
 }
 
 TEST_F(KafkaOutage, WhoPollsForABrokerThatIsAwayCanBeStopped) {
   auto options = cluster_.new_log(1);
   options.patience_ms = 0;
   const auto log = open_log(options);
-  write(log->writer(), "first");
-  auto reader = log->reader();
-  reader->pause(0);
-  ASSERT_TRUE(reader->seek(0, 0));
-  cluster_.set_down(true);
-  ASSERT_EQ(append(log->writer(), "a"), Append::kAccepted);
-  log->interrupt();
-  const auto written = await_error(log->writer());
-  ASSERT_TRUE(written);
-  EXPECT_EQ(written->code, ErrorCode::kInterrupted) << written->message();
-  reader->resume(0);
-  const auto read = await_error(*reader);
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->code, ErrorCode::kInterrupted) << read->message();
+  expect_both_to_end(*log, ErrorCode::kInterrupted, [&] { log->interrupt(); });
 }
 
 TEST_F(KafkaOutage, WhatABrokerAnswersAtOnceIsWrittenAlsoAfterAnInterrupt) {
