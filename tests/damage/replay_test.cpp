@@ -526,8 +526,9 @@ TEST_F(Letters, MayNotBeFurtherAheadThanAnIngestAccepts) {
 }
 
 TEST_F(Letters, OfTheLogHoldTheRecord) {
+  const std::string symbol = world_.symbol(0);
   Trade trade;
-  trade.symbol = world_.symbol(0);
+  trade.symbol = symbol;
   trade.event_time_ms = kStartMs;
   trade.received_at_ns = kBeginNs + 20 * kNsPerSecond;
   std::string value;
