@@ -15,6 +15,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools")]
 
+from program import frame, trade  # noqa: E402
 from services.cache import python_tools  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
 from services.kafka import Kafka  # noqa: E402
@@ -25,6 +26,7 @@ TAPE = ROOT / "data/binance.tape"
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
 BAR_COLUMNS = ("symbol", "interval", "start", "open", "high", "low", "close", "volume", "trades", "state", "revision")
 PATIENCE_S = 180
+BAD_TAPE_MS = 1_700_000_000_000
 
 
 def use_python_tools():
@@ -60,6 +62,21 @@ def long_tape(path, copies, symbols=12):
     return path
 
 
+def bad_tape(path):
+    """Three trades; the price of the second is below zero."""
+    frames = [(BAD_TAPE_MS + number, frame(trade(price, BAD_TAPE_MS + number))) for number, price in enumerate((50, -51, 54))]
+    path.write_text("".join(f"{time_ms}000000 {text}\n" for time_ms, text in frames))
+    return path
+
+
+def replay_of_bad_tape(parts, mended):
+    """Replays the letter of that trade, mended; what is said of it."""
+    listed = output_of(PROGRAM, "deadletters", "list", "--reason", "bad_price", *parts).decode()
+    mended.write_text(trade(51, BAD_TAPE_MS + 1))
+    letter = listed.splitlines()[1].split()[-1]
+    return output_of(PROGRAM, "deadletters", "replay", letter, "--mended", mended, *parts).decode()
+
+
 class Servers:
     """One Kafka and one Cassandra node, and a directory. For a class of tests: they end with it."""
 
@@ -77,6 +94,11 @@ class Servers:
 
     def create(self, name, partitions):
         output_of(PROGRAM, "check", "--create", *self.parts(name), "--partitions", partitions, "--feed", f"tape:{TAPE}")
+
+    def drop(self, name):
+        """Dozens of them would fill a node's memory."""
+        self.cassandra.cqlsh(f"DROP KEYSPACE {name}")
+        self.kafka.tool("topics", "--delete", "--topic", rf"{name}\..*")
 
     def published_bars(self, name):
         """What a reader of the topic of bars ends up with."""

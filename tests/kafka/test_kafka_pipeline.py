@@ -93,6 +93,24 @@ class Pipeline(unittest.TestCase):
         output_of(PROGRAM, "verify", *parts)
         output_of(PROGRAM, "checkpoint", "reset", *parts)
 
+    def test_a_replay_of_a_dead_letter_beside_processors(self):
+        parts = self.parts("mended")
+        processors = [Side(self, "process", *parts).started() for _ in range(2)]
+        tape = pipeline.bad_tape(self.servers.work / "bad.tape")
+        Side(self, "ingest", "--feed", f"tape:{tape}", *parts[:2]).ended()
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        for replayed, before in ((1, 0), (0, 1)):
+            said = pipeline.replay_of_bad_tape(parts, self.servers.work / "mended.json")
+            self.assertIn(f"Replayed: {replayed}, with {replayed} trades; already replayed: {before}; refused: 0", said)
+            pipeline.wait_until_stored(parts, PARTITIONS)
+            bars = pipeline.exports(parts)["bars"]
+            second = next(row for row in csv.DictReader(io.StringIO(bars.decode())) if row["interval"] == "1s")
+            self.assertEqual((second["high"], second["trades"]), ("54", "3"))
+            self.assertEqual(self.servers.published_bars("mended"), pipeline.bars_of(bars))
+            output_of(PROGRAM, "verify", *parts)
+        for processor in processors:
+            processor.stop()
+
     def test_one_two_and_four_processors_share_the_partitions(self):
         parts = self.parts("shared")
         processors = []

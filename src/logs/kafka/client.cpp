@@ -50,6 +50,7 @@ struct Callbacks {
                          const char* /*der*/, std::size_t /*size*/, char* reason, std::size_t reason_size,
                          void* opaque) {
     if (*x509 == 0) return 1;
+    if (static_cast<Client*>(opaque)->left_) return 0;
     static_cast<Client*>(opaque)->cluster_.note_certificate(*x509);
     *fmt::format_to_n(reason, static_cast<std::ptrdiff_t>(reason_size) - 1, "X509 error {}", *x509).out = '\0';
     return 0;
@@ -100,6 +101,12 @@ Client::~Client() {
   cluster_.forget(this);
 }
 
+void Client::leave(std::unique_ptr<Client> client) {
+  client->left_ = true;
+  client->cluster_.forget(client.get());
+  static_cast<void>(client.release());
+}
+
 void Client::set_topic(const std::string& name) {
   topic_name_ = name;
   topic_ = rd_kafka_topic_new(client_, name.c_str(), nullptr);
@@ -109,17 +116,42 @@ void Client::poll(int wait_ms) { rd_kafka_poll(client_, wait_ms); }
 
 Result<std::int32_t> Client::partitions() {
   std::int32_t count = 0;
-  FINPIPE_TRY(cluster_.retry(*this, "topic " + topic_name_, [&](int timeout_ms) -> int {
-    const struct rd_kafka_metadata* metadata = nullptr;
-    const auto code = rd_kafka_metadata(client_, 0, topic_, &metadata, timeout_ms);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
-    const Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
-    if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    count = metadata->topics[0].partition_cnt;
-    if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata->topics[0].err;
-    return count > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-  }));
+  FINPIPE_TRY(
+      cluster_.retry(*this, "topic " + topic_name_, [&](int timeout_ms) { return ask_metadata(timeout_ms, count); }));
   return count;
+}
+
+int Client::ask_metadata(int timeout_ms, std::int32_t& partitions) {
+  const struct rd_kafka_metadata* metadata = nullptr;
+  const auto code = rd_kafka_metadata(client_, 0, topic_, &metadata, timeout_ms);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+  const Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
+  if (metadata->topic_cnt != 1) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  partitions = metadata->topics[0].partition_cnt;
+  if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return metadata->topics[0].err;
+  return partitions > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
+// Not by rd_kafka_query_watermark_offsets(), which heeds no timeout and waits a minute for a broker that is gone.
+Result<OffsetRange> Client::ask_range(std::int32_t partition) {
+  OffsetRange range;
+  FINPIPE_TRY(cluster_.retry(*this, fmt::format("{} partition {}", topic_name_, partition), [&](int timeout_ms) {
+    const int code = ask_offset(partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, range.begin);
+    return code == 0 ? ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, range.end) : code;
+  }));
+  return range;
+}
+
+int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset) {
+  const PartitionList asked(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(asked.get(), topic_name_.c_str(), partition)->offset = which;
+  int code = rd_kafka_offsets_for_times(client_, asked.get(), timeout_ms);
+  if (code == 0) code = asked->elems[0].err;
+  offset = asked->elems[0].offset;
+  // The next attempt goes to whom the others name leader by then.
+  std::int32_t partitions = 0;
+  if (code == RD_KAFKA_RESP_ERR__TIMED_OUT) static_cast<void>(ask_metadata(timeout_ms, partitions));
+  return code;
 }
 
 }  // namespace finpipe::kafka

@@ -2,6 +2,7 @@
 // its owner, its warnings to the program's log. Calls its owner only from poll, and from the owner's own calls.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "logs/kafka/cluster.h"
 #include "logs/kafka/settings.h"
+#include "pipeline/ports.h"
 
 struct rd_kafka_s;
 struct rd_kafka_topic_s;
@@ -53,13 +55,22 @@ class Client {
   void poll(int wait_ms);
   // Waits for the topic's metadata. Errors: those of Cluster::retry; kTopicMissing, kLogPermission.
   [[nodiscard]] Result<std::int32_t> partitions();
+  // Asks the leader of a partition of the topic. Errors: those of Cluster::retry.
+  [[nodiscard]] Result<OffsetRange> ask_range(std::int32_t partition);
+
+  // Instead of destroying it: what librdkafka has of it stays until the program ends, and calls nothing of ours.
+  static void leave(std::unique_ptr<Client> client);
 
  private:
   friend struct Callbacks;
+  // `which`: RD_KAFKA_OFFSET_BEGINNING or _END. Returns librdkafka's code.
+  [[nodiscard]] int ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset);
+  [[nodiscard]] int ask_metadata(int timeout_ms, std::int32_t& partitions);
   Client(Cluster& cluster, Owner* owner) : cluster_(cluster), owner_(owner) {}
 
   Cluster& cluster_;
   Owner* owner_;
+  std::atomic<bool> left_ = false;
   rd_kafka_s* client_ = nullptr;
   rd_kafka_topic_s* topic_ = nullptr;
   std::string topic_name_;

@@ -177,7 +177,7 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
   [[nodiscard]] Result<void> read(Fetcher& fetcher, const Take& take, std::size_t* unreadable = nullptr) {
     bool go_on = true;
     for (std::int32_t p = 0; p < fetcher.partitions() && go_on; ++p) {
-      FINPIPE_TRY_ASSIGN(range, fetcher.ask_range(p));
+      FINPIPE_TRY_ASSIGN(range, fetcher.client().ask_range(p));
       if (range.begin >= range.end) continue;
       FINPIPE_TRY(fetcher.start(p, range.begin));
       std::int64_t next = range.begin;

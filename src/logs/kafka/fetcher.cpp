@@ -72,16 +72,6 @@ std::size_t Fetcher::take(std::int32_t partition, std::span<rd_kafka_message_s*>
   return taken > 0 ? static_cast<std::size_t>(taken) : 0;
 }
 
-Result<OffsetRange> Fetcher::ask_range(std::int32_t partition) {
-  OffsetRange range;
-  FINPIPE_TRY(client_->cluster().retry(
-      *client_, fmt::format("{} partition {}", client_->topic_name(), partition), [&](int timeout_ms) {
-        return rd_kafka_query_watermark_offsets(client_->get(), client_->topic_name().c_str(), partition, &range.begin,
-                                                &range.end, timeout_ms);
-      }));
-  return range;
-}
-
 OffsetRange Fetcher::known_range(std::int32_t partition) const {
   OffsetRange range{-1, -1};
   const auto code = rd_kafka_get_watermark_offsets(client_->get(), client_->topic_name().c_str(), partition,

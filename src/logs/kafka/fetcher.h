@@ -43,8 +43,6 @@ class Fetcher {
   // Waits until something comes, or a millisecond has passed.
   void wait();
 
-  // Asks the broker. Errors: those of Cluster::retry.
-  [[nodiscard]] Result<OffsetRange> ask_range(std::int32_t partition);
   // What the newest answers said; an end or begin that is not known is -1.
   [[nodiscard]] OffsetRange known_range(std::int32_t partition) const;
 

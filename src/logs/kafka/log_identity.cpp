@@ -28,7 +28,7 @@ class Search {
     std::size_t open = 0;
     for (std::int32_t p = 0; p < fetcher_.partitions(); ++p) {
       if (only && p != *only) continue;
-      FINPIPE_TRY_ASSIGN(range, fetcher_.ask_range(p));
+      FINPIPE_TRY_ASSIGN(range, fetcher_.client().ask_range(p));
       identity_.in_use = identity_.in_use || range.end > 1;
       if (range.begin >= range.end) {
         (range.end == 0 ? identity_.new_partitions : identity_.expired_partitions).push_back(p);

@@ -16,11 +16,11 @@
 namespace finpipe::kafka {
 namespace {
 
-using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
-
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
+// Before it librdkafka ended the program when a member was destroyed that had joined and was never assigned anything.
+constexpr int kDestroysAnyMember = 0x02030000;
 
 }  // namespace
 
@@ -46,6 +46,7 @@ Membership::~Membership() {
   if (!client_) return;
   thread_ = {};
   rd_kafka_consumer_close(client_->get());
+  if (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember) Client::leave(std::move(client_));
 }
 
 Result<std::vector<LogReader::Assignment>> Membership::poll() {
@@ -134,6 +135,7 @@ void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partiti
   rd_kafka_t* client = client_->get();
   const std::span<rd_kafka_topic_partition_t> changed(partitions->elems, static_cast<std::size_t>(partitions->cnt));
   const bool assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  was_assigned_ = was_assigned_ || assigned;
   rd_kafka_error_t* error = nullptr;
   if (assigned) {
     // Paused at the end: nothing is ever fetched here, and no committed offset is asked for.

@@ -52,6 +52,7 @@ class Membership final : public Client::Owner {
   const std::function<void()> wake_;
   std::unique_ptr<Client> client_;
   std::int64_t answered_ns_ = 0;
+  bool was_assigned_ = false;  // anything, or nothing in an assignment
 
   std::mutex mutex_;  // of what follows
   std::vector<LogReader::Assignment> changes_;

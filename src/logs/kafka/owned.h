@@ -1,6 +1,8 @@
 // Things of a C library that are freed by a function of it.
 #pragma once
 
+#include <librdkafka/rdkafka.h>
+
 #include <memory>
 
 namespace finpipe::kafka {
@@ -15,5 +17,7 @@ struct Freed {
 
 template <typename T, auto free>
 using Owned = std::unique_ptr<T, Freed<free>>;
+
+using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
 }  // namespace finpipe::kafka

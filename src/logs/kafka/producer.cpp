@@ -138,15 +138,8 @@ Result<void> Producer::ask_unknown_ends() {
   for (std::size_t p = 0; p < partitions_.size(); ++p) {
     Partition& at = partitions_[p];
     if (!at.is_unknown) continue;
-    const auto partition = static_cast<std::int32_t>(p);
-    std::int64_t begin = 0;
-    std::int64_t end = 0;
-    FINPIPE_TRY(client_->cluster().retry(
-        *client_, fmt::format("{} partition {}", client_->topic_name(), partition), [&](int timeout_ms) {
-          return rd_kafka_query_watermark_offsets(client_->get(), client_->topic_name().c_str(), partition, &begin,
-                                                  &end, timeout_ms);
-        }));
-    at.end = std::max(at.end, end);
+    FINPIPE_TRY_ASSIGN(range, client_->ask_range(static_cast<std::int32_t>(p)));
+    at.end = std::max(at.end, range.end);
     at.is_unknown = false;
     at.is_new = true;
   }

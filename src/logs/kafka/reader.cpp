@@ -90,7 +90,7 @@ Reader::~Reader() {
 // ---- Ranges and places ---------------------------------------------------------------------------------------------
 
 Result<void> Reader::ask_range(std::int32_t partition) {
-  FINPIPE_TRY_ASSIGN(range, fetcher_->ask_range(partition));
+  FINPIPE_TRY_ASSIGN(range, fetcher_->client().ask_range(partition));
   cursor(partition).range = range;
   cursor(partition).asked_ns = shared_.cluster.now_ns();
   return {};

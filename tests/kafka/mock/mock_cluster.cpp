@@ -11,11 +11,6 @@
 #include "logs/kafka/settings.h"
 
 namespace finpipe::kafka {
-namespace {
-
-constexpr std::int16_t kProduce = 0;  // the request's number in Kafka's protocol
-
-}  // namespace
 
 MockCluster::MockCluster(int brokers) {
   rd_kafka_conf_t* configuration = rd_kafka_conf_new();
@@ -62,10 +57,14 @@ void MockCluster::set_down(bool down) {
 
 void MockCluster::set_delay(int ms) { rd_kafka_mock_broker_set_rtt(cluster_, 1, ms); }
 
-void MockCluster::refuse_produce(int code, int times) {
+void MockCluster::set_leader(const std::string& topic, std::int32_t broker) {
+  rd_kafka_mock_partition_set_leader(cluster_, topic.c_str(), 0, broker);
+}
+
+void MockCluster::refuse(std::int16_t request, int code, int times) {
   const std::vector<rd_kafka_resp_err_t> errors(static_cast<std::size_t>(times),
                                                 static_cast<rd_kafka_resp_err_t>(code));
-  rd_kafka_mock_push_request_errors_array(cluster_, kProduce, errors.size(), errors.data());
+  rd_kafka_mock_push_request_errors_array(cluster_, request, errors.size(), errors.data());
 }
 
 }  // namespace finpipe::kafka

@@ -23,13 +23,19 @@ class MockCluster {
   [[nodiscard]] KafkaOptions new_log(std::int32_t partitions, const WireSchemas& schemas = fixed_wire_schemas());
   [[nodiscard]] KafkaOptions options() const;
   void create_topic(const std::string& name, std::int32_t partitions);
-  void set_down(bool down);
+  void set_down(bool down);  // the first broker
+  // Of a topic's first partition; brokers are numbered from 1.
+  void set_leader(const std::string& topic, std::int32_t broker);
   // How long the broker takes for each answer.
   void set_delay(int ms);
   // The next produce requests fail with this rd_kafka_resp_err_t.
-  void refuse_produce(int code, int times);
+  void refuse_produce(int code, int times) { refuse(0, code, times); }
+  // The same of what members ask for after they joined: what they shall read.
+  void refuse_assignments(int code, int times) { refuse(14, code, times); }
 
  private:
+  void refuse(std::int16_t request, int code, int times);  // `request`: its number in Kafka's protocol
+
   rd_kafka_s* client_ = nullptr;
   rd_kafka_mock_cluster_s* cluster_ = nullptr;
   int logs_ = 0;

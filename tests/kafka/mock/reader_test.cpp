@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "codec/records.h"
@@ -32,6 +33,20 @@ TEST_F(KafkaReader, WhatNobodyPollsDoesNotGrow) {
   EXPECT_EQ(rd_kafka_outq_len((*fetcher)->client().get()), 0);
 }
 
+TEST_F(KafkaReader, AsksTheNewLeaderForOffsetsWhenTheOldOneIsGone) {
+  MockCluster brokers(2);
+  const auto options = brokers.new_log(1);
+  brokers.set_leader(ticks_topic(options), 1);
+  Cluster cluster(options, {});
+  const auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1);
+  ASSERT_TRUE(fetcher);
+  ASSERT_TRUE((*fetcher)->client().ask_range(0));
+  brokers.set_leader(ticks_topic(options), 2);
+  brokers.set_down(true);
+  const auto range = (*fetcher)->client().ask_range(0);
+  EXPECT_TRUE(range) << range.error().message();
+}
+
 TEST_F(KafkaReader, AMemberThatGetsAPartitionOfLaterSaysSo) {
   const auto options = cluster_.new_log(2);
   Cluster cluster(options, {});
@@ -45,6 +60,19 @@ TEST_F(KafkaReader, AMemberThatGetsAPartitionOfLaterSaysSo) {
   }));
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::kPartitionCountChanged);
+}
+
+// librdkafka before 2.3.0 ends the program then.
+TEST_F(KafkaReader, AMemberThatWasNeverAssignedAnythingLeavesLikeOthers) {
+  const auto options = cluster_.new_log(1);
+  Cluster cluster(options, {});
+  cluster_.refuse_assignments(RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1'000);
+  const auto member = Membership::join(cluster, ticks_topic(options), 1, "g", "", {});
+  ASSERT_TRUE(member);
+  std::this_thread::sleep_for(std::chrono::seconds(5));  // the mock cluster lets a group join after three
+  const auto changes = (*member)->poll();
+  ASSERT_TRUE(changes) << changes.error().message();
+  EXPECT_TRUE(changes->empty());
 }
 
 TEST_F(KafkaReader, WhoJoinsNeedNotWaitForAMemberThatIsBusy) {

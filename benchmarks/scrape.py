@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""What it costs to be scraped: the processor time of a `finpipe run` that has seen 10,000 symbols, while /metrics is
+fetched every second and while it is not, a minute of each in turns; and the size of the page.
+
+  benchmarks/scrape.py [TURNS]   after a build; FINPIPE names the program
+"""
+
+import http.client
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = os.environ.get("FINPIPE", ROOT / "build/finpipe")
+SYMBOLS = 10_000
+SPAN_S = 60
+START_MS = 1_700_000_000_000
+
+
+def write_tape(path):
+    """A trade of each symbol, a hundred a frame."""
+    with open(path, "w", encoding="ascii") as tape:
+        for first in range(0, SYMBOLS, 100):
+            time_ms = START_MS + first
+            trades = (f'{{"p":50,"s":"BINANCE:S{number}USDT","t":{time_ms},"v":1}}' for number in range(first, first + 100))
+            tape.write(f'{time_ms}000000 {{"data":[{",".join(trades)}],"type":"trade"}}\n')
+
+
+def processor_s(process):
+    """Used so far, by all of its threads."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def span(process, scrape):
+    """The share of a core that the process uses while `scrape` is called each second."""
+    before, begin = processor_s(process), time.monotonic()
+    for second in range(1, SPAN_S + 1):
+        scrape()
+        time.sleep(max(0.0, begin + second - time.monotonic()))
+    return (processor_s(process) - before) / (time.monotonic() - begin)
+
+
+def measure(process, turns):
+    while not (found := re.search(r"http://([\d.:]+)", process.stdout.readline())):
+        pass
+    client = http.client.HTTPConnection(found[1])
+
+    def scrape():
+        client.request("GET", "/metrics")
+        return client.getresponse().read().decode()
+
+    while int(re.search(r"\nfinpipe_processor_records_total (\d+)", scrape())[1]) < SYMBOLS:
+        time.sleep(1)
+    page = scrape()
+    print(f"{len(page):,} bytes, {sum(not line.startswith('#') for line in page.splitlines()):,} values", flush=True)
+    for _ in range(turns):
+        without, scraped = span(process, lambda: None), span(process, scrape)
+        print(f"of a core: {without:.2%} without, {scraped:.2%} scraped each second", flush=True)
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="finpipe-scrape-") as work:
+        tape = pathlib.Path(work, "tape")
+        write_tape(tape)
+        command = [PROGRAM, "run", "--feed", f"tape:{tape}", "--log", f"embedded:{work}/log", "--store",
+                   f"embedded:{work}/store", "--listen", "127.0.0.1:0"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            measure(process, int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
