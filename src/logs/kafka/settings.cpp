@@ -105,7 +105,8 @@ Settings letters_settings(const KafkaOptions& options) {
 Settings reader_settings(const KafkaOptions& options, std::int32_t partitions, Statistics statistics) {
   Settings settings = common_settings(options, statistics);
   const std::int64_t queued_kb = std::max<std::int64_t>(kPrefetchBytes / 1024 / std::max(partitions, 1), 64);
-  const std::int64_t fetch_bytes = std::clamp<std::int64_t>(queued_kb * 1024 / 2, 16'384, 1'048'576);
+  // Compressed: they become several times as much.
+  const std::int64_t fetch_bytes = std::clamp<std::int64_t>(queued_kb * 1024 / 8, 16'384, 1'048'576);
   settings.insert(settings.end(), {
                                       {"allow.auto.create.topics", "false"},
                                       {"auto.offset.reset", "error"},
