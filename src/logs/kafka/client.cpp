@@ -143,7 +143,8 @@ Result<OffsetRange> Client::ask_range(std::int32_t partition) {
 }
 
 int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset) {
-  const PartitionList asked(rd_kafka_topic_partition_list_new(1));
+  const Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy> asked(
+      rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(asked.get(), topic_name_.c_str(), partition)->offset = which;
   int code = rd_kafka_offsets_for_times(client_, asked.get(), timeout_ms);
   if (code == 0) code = asked->elems[0].err;

@@ -1,7 +1,6 @@
 #include "logs/kafka/kafka_log.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <utility>
 
@@ -18,15 +17,6 @@ namespace {
 using kafka::Cluster;
 using kafka::Fetcher;
 using kafka::Membership;
-
-// To the system, when they are freed. Else glibc keeps ever larger ones once one was freed, and the answers of brokers,
-// megabytes of all sizes, cost a third more memory than they have.
-void give_back_large_blocks() {
-#ifdef __GLIBC__
-  constexpr int kLargeBytes = 128 * 1024;  // where glibc begins
-  mallopt(M_MMAP_THRESHOLD, kLargeBytes);
-#endif
-}
 
 // A reader that could not be made says so when it is used.
 class FailedReader final : public LogReader {
@@ -73,7 +63,6 @@ struct KafkaLog::Parts {
 };
 
 Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, std::function<bool()> stop) {
-  give_back_large_blocks();
   auto parts = std::make_unique<Parts>(options, std::move(stop));
   Cluster& cluster = parts->cluster;
   const std::string topic = kafka::ticks_topic(options);

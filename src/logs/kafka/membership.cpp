@@ -16,6 +16,8 @@
 namespace finpipe::kafka {
 namespace {
 
+using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
+
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;

@@ -1,8 +1,6 @@
 // Things of a C library that are freed by a function of it.
 #pragma once
 
-#include <librdkafka/rdkafka.h>
-
 #include <memory>
 
 namespace finpipe::kafka {
@@ -17,7 +15,5 @@ struct Freed {
 
 template <typename T, auto free>
 using Owned = std::unique_ptr<T, Freed<free>>;
-
-using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
 }  // namespace finpipe::kafka

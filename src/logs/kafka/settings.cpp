@@ -7,8 +7,8 @@ namespace finpipe::kafka {
 namespace {
 
 // librdkafka counts only keys and values, and needs some hundred bytes more for each record that waits; and what is
-// fetched comes compressed. Both bounds are of a partition, and together hold 64 partitions in about 150 MB.
-constexpr std::int64_t kPrefetchBytes = std::int64_t{8} << 20;
+// fetched comes compressed. Both bounds are of a partition, and together hold 64 partitions in about 200 MB.
+constexpr std::int64_t kPrefetchBytes = std::int64_t{4} << 20;
 constexpr std::int64_t kFetchBytes = std::int64_t{4} << 20;  // of one answer of a broker
 
 // A broker that has nothing new keeps a question for so long, and no other one is asked meanwhile: what a seek waits.
@@ -106,7 +106,7 @@ Settings reader_settings(const KafkaOptions& options, std::int32_t partitions, S
   Settings settings = common_settings(options, statistics);
   const std::int64_t queued_kb = std::max<std::int64_t>(kPrefetchBytes / 1024 / std::max(partitions, 1), 64);
   // Compressed: they become several times as much.
-  const std::int64_t fetch_bytes = std::clamp<std::int64_t>(queued_kb * 1024 / 8, 16'384, 1'048'576);
+  const std::int64_t fetch_bytes = std::clamp<std::int64_t>(queued_kb * 1024 / 8, 4'096, 1'048'576);
   settings.insert(settings.end(), {
                                       {"allow.auto.create.topics", "false"},
                                       {"auto.offset.reset", "error"},

@@ -8,7 +8,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "codec/records.h"
@@ -69,7 +68,8 @@ TEST_F(KafkaReader, AMemberThatWasNeverAssignedAnythingLeavesLikeOthers) {
   cluster_.refuse_assignments(RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1'000);
   const auto member = Membership::join(cluster, ticks_topic(options), 1, "g", "", {});
   ASSERT_TRUE(member);
-  std::this_thread::sleep_for(std::chrono::seconds(5));  // the mock cluster lets a group join after three
+  const auto begun = std::chrono::steady_clock::now();  // the mock cluster lets a group join after three seconds
+  EXPECT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() - begun > std::chrono::seconds(5); }));
   const auto changes = (*member)->poll();
   ASSERT_TRUE(changes) << changes.error().message();
   EXPECT_TRUE(changes->empty());
