@@ -71,10 +71,10 @@ def bad_tape(path):
 
 def replay_of_bad_tape(parts, mended):
     """Replays the letter of that trade, mended; what is said of it."""
-    listed = output_of(PROGRAM, "deadletters", "list", "--reason", "bad_price", *parts).decode()
+    listed = output_of(PROGRAM, "deadletters", "list", "--reason", "bad_price", *parts[:2]).decode()
     mended.write_text(trade(51, BAD_TAPE_MS + 1))
     letter = listed.splitlines()[1].split()[-1]
-    return output_of(PROGRAM, "deadletters", "replay", letter, "--mended", mended, *parts).decode()
+    return output_of(PROGRAM, "deadletters", "replay", letter, "--mended", mended, *parts[:2]).decode()
 
 
 class Servers:
