@@ -1,23 +1,15 @@
 """What happens to the sides of a pipeline on Kafka and Cassandra while a tape passes, round by round: three processors share
 six partitions, and in the end trades, bars and revisions are those of an undisturbed run. FINPIPE_ROUNDS asks for more
-than six; FINPIPE_SEED replays. And of three brokers one at a time is killed while trades go on."""
+than six; FINPIPE_SEED replays."""
 
-import csv
-import io
-import json
 import os
-import pathlib
 import random
-import re
 import sys
-import tempfile
 import time
 import unittest
-import urllib.request
 
 import pipeline
-from pipeline import PROGRAM, Side, output_of, wait_until
-from services.kafka import Kafka
+from pipeline import Side
 
 SEED = int(os.environ.get("FINPIPE_SEED", "20240808"))
 ROUNDS = int(os.environ.get("FINPIPE_ROUNDS", "6"))
@@ -131,38 +123,8 @@ class Faults(unittest.TestCase):
         for what, content in found.items():
             self.assertTrue(content == self.expected[what], f"{what} differ")
         self.assertTrue(self.servers.published_bars(f"round{number}") == pipeline.bars_of(found["bars"]), "published bars")
-        output_of(PROGRAM, "verify", *at.parts)
+        pipeline.output_of(pipeline.PROGRAM, "verify", *at.parts)
         self.servers.drop(f"round{number}")
-
-
-class OneOfThreeBrokersKilled(unittest.TestCase):
-    def test_nothing_waits_for_it(self):
-        directory = tempfile.TemporaryDirectory(prefix="finpipe-kafka-")
-        self.addCleanup(directory.cleanup)
-        work = pathlib.Path(directory.name)
-        kafka = Kafka(work / "kafka", nodes=3).start()
-        self.addCleanup(kafka.stop)
-        parts = ["--log", f"kafka://{kafka.contact_points()}/three", "--store", f"embedded:{work}/store"]
-        vendor = Side(self, "simulate", "--rebase", "--loop", "--speed", 5, listen="127.0.0.1:0")
-        self.assertTrue(wait_until(lambda: "ws://" in vendor.text(), 30))
-        feed = re.search(r"ws://[\d.:]+", vendor.text())[0]
-        output_of(PROGRAM, "check", "--create", *parts, "--partitions", PARTITIONS, "--feed", feed)
-        run = Side(self, "run", "--feed", feed, "--symbols", "BINANCE:BTCUSDT,BINANCE:ETHUSDT", *parts,
-                   listen="127.0.0.1:0").started()
-
-        def stored():
-            with urllib.request.urlopen(run.address() + "api/v1/status") as answer:
-                return json.load(answer)["trades"]["stored"]
-
-        for node in kafka.numbers:
-            kafka.kill(node)
-            before = stored()
-            self.assertTrue(wait_until(lambda before=before: stored() > before + 100, 60), run.text())
-            kafka.start_node(node)
-        run.stop()
-        gaps = csv.DictReader(io.StringIO(output_of(PROGRAM, "export", "gaps", *parts).decode()))
-        self.assertEqual([gap["reason"] for gap in gaps], ["start", "start"])
-        output_of(PROGRAM, "verify", *parts)
 
 
 if __name__ == "__main__":
