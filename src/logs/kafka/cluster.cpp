@@ -10,7 +10,7 @@
 namespace finpipe::kafka {
 namespace {
 
-constexpr int kAttemptMs = 500;  // how long an interrupt waits at most
+constexpr int kAttemptMs = 500;  // of one question; an interrupt waits for two at most
 constexpr std::int64_t kFreshFailureNs = 10 * kNsPerSecond;
 constexpr std::int64_t kTellsNs = 5 * kNsPerSecond;  // a client that nobody polls tells nothing new
 
