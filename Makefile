@@ -1,7 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
-  lint lint-full sanitize fuzz format clean
+  dashboards-build lint lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the back
 
 services-down: ## end them; their data stay
 	@tools/services/services down
+
+dashboards-build: ## write Grafana's dashboards and docs/dashboards.md from their code
+	@observability/grafana/code/build.py
 
 lint: ## layer check, clang-format, clang-tidy
 	@tools/lint.sh all

@@ -134,8 +134,8 @@ function(finpipe_cross_module_tests)
       continue()
     endif()
     cmake_path(GET dir FILENAME name)
-    # These need servers: see their CMakeLists.txt.
-    if(name MATCHES "^(cassandra|kafka|registry)$" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
+    # These need servers or tools: see their CMakeLists.txt.
+    if(name MATCHES "^(cassandra|kafka|observability|registry)$" OR (name STREQUAL "serving" AND NOT FINPIPE_NETWORK))
       continue()
     endif()
     finpipe_test_program(${name} "${dir}" LINK ${libraries} rocksdb)

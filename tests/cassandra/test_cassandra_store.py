@@ -21,9 +21,9 @@ from services.cache import python_tools  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
 
 EXPORTS = ("trades", "bars", "revisions", "gaps", "voids", "dead-letters")
-# The query of a panel of Grafana's Cassandra data source, with ${__from:date:YYYY-MM} put in.
-GRAFANA = ("SELECT start, close FROM bars WHERE symbol = 'BINANCE:BTCUSDT' AND interval = '1m' AND bucket = '2024-08' "
-           "AND start >= '2024-08-08T23:50:00Z' AND start < '2024-08-09T01:00:00Z'")
+# As another program reads an hour's bars.
+OTHERS = ("SELECT start, close FROM bars WHERE symbol = 'BINANCE:BTCUSDT' AND interval = '1m' AND bucket = '2024-08' "
+          "AND start >= '2024-08-08T23:50:00Z' AND start < '2024-08-09T01:00:00Z'")
 READ_BY_PYTHON = """
 import sys, json
 from cassandra.cluster import Cluster
@@ -114,10 +114,10 @@ class Run(CliTest):
         self.assertEqual(process.wait(30), 0)
         self.assertGreaterEqual(len(told), 10)
         python, (host, port) = python_tools(), server.contact_points().split(":")
-        read = subprocess.run([python, "-c", READ_BY_PYTHON, host, port, self.keyspace, GRAFANA], capture_output=True, text=True)
+        read = subprocess.run([python, "-c", READ_BY_PYTHON, host, port, self.keyspace, OTHERS], capture_output=True, text=True)
         self.assertEqual(read.returncode, 0, read.stderr)
         self.assertEqual([row[1] for row in json.loads(read.stdout)], told)
-        printed = server.cqlsh(f"USE {self.keyspace}", GRAFANA)
+        printed = server.cqlsh(f"USE {self.keyspace}", OTHERS)
         closes = [line.split("|")[1].strip() for line in printed.splitlines() if line.strip().startswith("2024-")]
         self.assertEqual(closes, told)
         # No key of a table is needed to know what there is.

@@ -48,15 +48,20 @@ def lock(name):
 
 def python_tools():
     """The interpreter of an environment that has the Cassandra driver, cqlsh, a Kafka client and Avro."""
+    return python_with(*PYTHON_TOOLS)
+
+
+def python_with(*packages):
+    """The interpreter of an environment that has these, such as "fastavro==1.13.1"."""
 
     def make(directory):
-        say("Installing the Python tools (once)")
+        say(f"Installing {', '.join(packages)} (once)")
         run([sys.executable, "-m", "venv", directory], "make a Python environment")
         pip = [directory / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run([*pip, *PYTHON_TOOLS], "install from the Python package index")
+        run([*pip, *packages], "install from the Python package index")
 
     # Its scripts name the directory that it was made in: call them through this interpreter.
-    name = "-".join(["python", platform.python_version(), *PYTHON_TOOLS]).replace("==", "-")
+    name = "-".join(["python", platform.python_version(), *packages]).replace("==", "-").replace("!", "-")
     return cached(name, make) / "bin/python"
 
 
