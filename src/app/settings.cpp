@@ -104,7 +104,7 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "seconds after which one that is alive but does nothing loses its partitions; at least kafka-session-timeout",
      false},
     {Setting::kKafkaReplication, "kafka-replication", "FINPIPE_KAFKA_REPLICATION", SettingType::kInteger, "0", "",
-     "replicas of topics that `check --create` makes; 0: 3, or as many as there are brokers", false},
+     "replicas of topics that `check --create` makes; 0: 3, or 1 on a single broker", false},
     {Setting::kKafkaKeepTicks, "kafka-keep-ticks", "FINPIPE_KAFKA_KEEP_TICKS", SettingType::kInteger, "7", "",
      "days for which topics that `check --create` makes keep trades; 0: for ever", false},
     {Setting::kKafkaKeepLetters, "kafka-keep-letters", "FINPIPE_KAFKA_KEEP_LETTERS", SettingType::kInteger, "90", "",

@@ -183,6 +183,7 @@ void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector
   dirty_.clear();
   if (revisions.empty()) {
     revisions.swap(revisions_);
+    revisions_.reserve(revisions.size());  // the next ones will be about as many
   } else {
     revisions.insert(revisions.end(), revisions_.begin(), revisions_.end());
     revisions_.clear();

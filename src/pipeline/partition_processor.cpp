@@ -21,8 +21,6 @@ std::vector<std::string> names_of(const std::optional<std::vector<std::string_vi
   return {symbols->begin(), symbols->end()};
 }
 
-constexpr std::size_t kMostReserved = 20'000;  // ticks: the next commit is about as large as the last
-
 bool needs_store(const avro::FeedStatus& control) {
   return std::holds_alternative<avro::VoidTrade>(control.body) ||
          std::holds_alternative<avro::UnvoidTrade>(control.body);
@@ -475,7 +473,6 @@ void PartitionProcessor::refuse(std::int64_t offset, const LogRecord& record, co
 Commit PartitionProcessor::take(std::int64_t number) {
   Commit commit = std::move(commit_);
   commit_ = Commit();
-  commit_.ticks.reserve(std::min(commit.ticks.size(), kMostReserved));
   commit.symbol_owner = names_;
   uncommitted_ = 0;
   taken_ = number;

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_list.h"
 #include "base/error.h"
 #include "market/bar.h"
 #include "market/trade.h"
@@ -244,7 +245,7 @@ struct CheckpointRow {
 // symbols, policies; then bars; then the checkpoint. Commits may overlap, but bars become visible after the first part
 // of every commit before, and a checkpoint when all before are whole. A store that can does it all at once.
 struct Commit {
-  std::vector<Tick> ticks;
+  BlockList<Tick> ticks;
   std::vector<RevisionRow> revisions;
   std::vector<SpanRow> spans;
   std::vector<VoidRow> voids;
@@ -262,7 +263,7 @@ struct Commit {
 
   // Copies a tick. `symbol` is its symbol's text in what `symbol_owner` keeps.
   void add_tick(const Trade& trade, std::string_view symbol, std::int64_t offset, const LogId& log_id) {
-    Tick& tick = ticks.emplace_back(Tick{trade, offset, log_id});
+    Tick& tick = ticks.push_back({trade, offset, log_id});
     tick.trade.symbol = symbol;
     if (!trade.conditions.codes.empty()) tick.trade.conditions.codes = text_.emplace_back(trade.conditions.codes);
   }

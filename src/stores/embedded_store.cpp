@@ -105,7 +105,7 @@ class EmbeddedStore::Implementation {
   Result<void> load_bar(const BarRange& range, std::vector<BarRow>& rows) const;
 
  private:
-  void submit_ticks(const std::vector<Tick>& ticks);
+  void submit_ticks(const BlockList<Tick>& ticks);
   void put(Family family) { keep(pending_.Put(database_->family(family), as_slice(key_), as_slice(value_))); }
   void merge(Family family) { keep(pending_.Merge(database_->family(family), as_slice(key_), as_slice(value_))); }
   void keep(const rocksdb::Status& status) {
@@ -168,7 +168,7 @@ Store::Ticket EmbeddedStore::Implementation::submit(const Commit& commit) {
   return ++submitted_;
 }
 
-void EmbeddedStore::Implementation::submit_ticks(const std::vector<Tick>& ticks) {
+void EmbeddedStore::Implementation::submit_ticks(const BlockList<Tick>& ticks) {
   blocks_.clear();
   for (const Tick& tick : ticks) {
     rows::set_tick_block_key(rows::tick_bucket(tick.trade.event_time_ms), tick.trade.symbol, key_);

@@ -26,7 +26,7 @@ TAPE = ROOT / "data/binance.tape"
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
 BAR_COLUMNS = ("symbol", "interval", "start", "open", "high", "low", "close", "volume", "trades", "state", "revision")
 PATIENCE_S = 180
-BAD_TAPE_MS = 1_700_000_000_000
+BAD_TAPE_MS = 1_730_000_000_000  # later than the recorded tape
 
 
 def use_python_tools():
@@ -69,12 +69,12 @@ def bad_tape(path):
     return path
 
 
-def replay_of_bad_tape(parts, mended):
+def replay_of_bad_tape(log, mended):
     """Replays the letter of that trade, mended; what is said of it."""
-    listed = output_of(PROGRAM, "deadletters", "list", "--reason", "bad_price", *parts[:2]).decode()
+    listed = output_of(PROGRAM, "deadletters", "list", "--reason", "bad_price", *log).decode()
     mended.write_text(trade(51, BAD_TAPE_MS + 1))
     letter = listed.splitlines()[1].split()[-1]
-    return output_of(PROGRAM, "deadletters", "replay", letter, "--mended", mended, *parts[:2]).decode()
+    return output_of(PROGRAM, "deadletters", "replay", letter, "--mended", mended, *log).decode()
 
 
 class Servers:

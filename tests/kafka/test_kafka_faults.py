@@ -1,15 +1,23 @@
 """What happens to the sides of a pipeline on Kafka and Cassandra while a tape passes, round by round: three processors share
 six partitions, and in the end trades, bars and revisions are those of an undisturbed run. FINPIPE_ROUNDS asks for more
-than six; FINPIPE_SEED replays."""
+than six; FINPIPE_SEED replays. And of three brokers one at a time is killed while trades go on."""
 
+import csv
+import io
+import json
 import os
+import pathlib
 import random
+import re
 import sys
+import tempfile
 import time
 import unittest
+import urllib.request
 
 import pipeline
-from pipeline import Side
+from pipeline import PROGRAM, Side, output_of, wait_until
+from services.kafka import Kafka
 
 SEED = int(os.environ.get("FINPIPE_SEED", "20240808"))
 ROUNDS = int(os.environ.get("FINPIPE_ROUNDS", "6"))
@@ -125,6 +133,59 @@ class Faults(unittest.TestCase):
         self.assertTrue(self.servers.published_bars(f"round{number}") == pipeline.bars_of(found["bars"]), "published bars")
         pipeline.output_of(pipeline.PROGRAM, "verify", *at.parts)
         self.servers.drop(f"round{number}")
+
+
+class OneOfThreeBrokersKilled(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="finpipe-kafka-")
+        self.addCleanup(directory.cleanup)
+        work = pathlib.Path(directory.name)
+        self.kafka = Kafka(work / "kafka", nodes=3).start()
+        self.addCleanup(self.kafka.stop)
+        self.parts = ["--log", f"kafka://{self.kafka.contact_points()}/three", "--store", f"embedded:{work}/store"]
+
+    def start(self, replicas):
+        vendor = Side(self, "simulate", "--rebase", "--loop", "--speed", 5, listen="127.0.0.1:0")
+        self.assertTrue(wait_until(lambda: "ws://" in vendor.text(), 30))
+        feed = ["--feed", re.search(r"ws://[\d.:]+", vendor.text())[0]]
+        output_of(PROGRAM, "check", "--create", *self.parts, *feed, "--partitions", PARTITIONS, "--kafka-replication", replicas)
+        self.run_ = Side(self, "run", *feed, "--symbols", "BINANCE:BTCUSDT,BINANCE:ETHUSDT", *self.parts,
+                         listen="127.0.0.1:0").started()
+
+    def stored(self):
+        with urllib.request.urlopen(self.run_.address() + "api/v1/status") as answer:
+            return json.load(answer)["trades"]["stored"]
+
+    def troubles(self):
+        return self.run_.text().count("the log is in trouble")
+
+    def wait_for_more(self):
+        before = self.stored()
+        self.assertTrue(wait_until(lambda: self.stored() > before + 100, 60), self.run_.text())
+
+    def judge(self):
+        self.run_.stop()
+        gaps = csv.DictReader(io.StringIO(output_of(PROGRAM, "export", "gaps", *self.parts).decode()))
+        self.assertEqual([gap["reason"] for gap in gaps], ["start", "start"])
+        output_of(PROGRAM, "verify", *self.parts)
+
+    def test_nothing_waits_for_it(self):
+        self.start(replicas=3)
+        for node in self.kafka.numbers:
+            self.kafka.kill(node)
+            self.wait_for_more()
+            self.kafka.start_node(node)
+        self.judge()
+
+    def test_partitions_that_only_it_has_are_waited_for(self):
+        self.start(replicas=1)
+        for node in self.kafka.numbers:
+            troubles = self.troubles()
+            self.kafka.kill(node)
+            self.assertTrue(wait_until(lambda before=troubles: self.troubles() > before, 60), self.run_.text())
+            self.kafka.start_node(node)
+            self.wait_for_more()
+        self.judge()
 
 
 if __name__ == "__main__":

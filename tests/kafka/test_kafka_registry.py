@@ -40,8 +40,8 @@ class WithARegistry(unittest.TestCase):
         return ["--log", f"kafka://{self.kafka.contact_points()}/r", "--store", f"embedded:{self.work}/{store}",
                 "--registry", self.registry.url(), "--registry-cache", self.work / cache]
 
-    def run_tape(self, parts):
-        return output_of(PROGRAM, "run", "--feed", f"tape:{TAPE}", "--exit-at-end", *parts).decode()
+    def run_tape(self, parts, tape=TAPE):
+        return output_of(PROGRAM, "run", "--feed", f"tape:{tape}", "--exit-at-end", *parts).decode()
 
     def refused(self, *words):
         done = subprocess.run([PROGRAM, *[str(word) for word in words]], capture_output=True, text=True)
@@ -83,6 +83,11 @@ class WithARegistry(unittest.TestCase):
         self.assertIn("0 appended", self.run_tape(parts))
         letters = output_of(PROGRAM, "export", "dead-letters", *parts).decode().splitlines()
         self.assertEqual(["unknown_schema_id" in letter for letter in letters[1:]], [True], letters)
+        output_of(PROGRAM, "verify", *parts)
+
+        self.run_tape(parts, pipeline.bad_tape(self.work / "bad.tape"))
+        said = pipeline.replay_of_bad_tape(parts[:2] + parts[4:], self.work / "mended.json")
+        self.assertIn("Replayed: 1, with 1 trades; already replayed: 0; refused: 0", said)
         output_of(PROGRAM, "verify", *parts)
 
     def check_topics(self):

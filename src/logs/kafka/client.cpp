@@ -149,10 +149,11 @@ int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_m
   int code = rd_kafka_offsets_for_times(client_, asked.get(), timeout_ms);
   if (code == 0) code = asked->elems[0].err;
   offset = asked->elems[0].offset;
-  // The next attempt goes to whom the others name leader by then.
+  if (code != RD_KAFKA_RESP_ERR__TIMED_OUT && code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) return code;
+  // The next attempt goes to whom the others name leader by then. One without a leader is told as unknown.
   std::int32_t partitions = 0;
-  if (code == RD_KAFKA_RESP_ERR__TIMED_OUT) static_cast<void>(ask_metadata(timeout_ms, partitions));
-  return code;
+  const bool there = ask_metadata(timeout_ms, partitions) == RD_KAFKA_RESP_ERR_NO_ERROR && partition < partitions;
+  return there && code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : code;
 }
 
 }  // namespace finpipe::kafka

@@ -351,6 +351,12 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
   FINPIPE_TRY_ASSIGN(found, admin->topics());
   const auto& [there, brokers] = found;
   const std::int32_t replicas = topics.replicas > 0 ? topics.replicas : std::min(kafka::kDefaultReplicas, brokers);
+  const bool complete = std::ranges::all_of(
+      kafka::kTopics, [&](const kafka::TopicSpec& spec) { return there.contains(spec.name(options)); });
+  if (!complete && topics.replicas == 0 && brokers == kafka::kDefaultReplicas - 1) {
+    return fail(ErrorCode::kTopicSettings,
+                "2 brokers answer, and a third may be away: try again when it is back, or ask for kafka-replication 2");
+  }
   std::int32_t partitions = topics.partitions;
   if (const auto ticks = there.find(kafka::ticks_topic(options)); partitions == 0) {
     partitions = ticks == there.end() ? kafka::kDefaultPartitions : ticks->second.partitions;

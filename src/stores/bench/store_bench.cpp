@@ -64,7 +64,6 @@ class CommitSource {
  public:
   Commit next() {
     Commit commit;
-    commit.ticks.reserve(kTicksPerCommit);
     for (std::int64_t i = 0; i < kTicksPerCommit; ++i, ++offset_) {
       Trade trade;
       trade.event_time_ms = kStartMs + offset_;

@@ -126,5 +126,14 @@ TEST_F(KafkaIdentity, ALogInUseThatGotPartitionsIsNotGoneOnWith) {
   EXPECT_EQ(KafkaLog::open(options).error().code, ErrorCode::kPartitionCountChanged);
 }
 
+// Of three brokers one may be away just then: topics with two replicas would stay so.
+TEST_F(KafkaIdentity, TopicsAreNotMadeWithTwoReplicasUnasked) {
+  MockCluster brokers(2);
+  const auto created = create_kafka_topics(brokers.options(), {});
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings);
+  EXPECT_TRUE(created.error().detail.starts_with("2 brokers answer")) << created.error().detail;
+}
+
 }  // namespace
 }  // namespace finpipe::kafka

@@ -46,6 +46,23 @@ TEST_F(KafkaReader, AsksTheNewLeaderForOffsetsWhenTheOldOneIsGone) {
   EXPECT_TRUE(range) << range.error().message();
 }
 
+TEST_F(KafkaReader, WaitsForOffsetsOfAPartitionWithoutALeader) {
+  MockCluster brokers(2);
+  const auto options = brokers.new_log(1);
+  int asked = 0;
+  Cluster cluster(options, [&] {  // as it waits, it asks whether it should stop
+    if (++asked == 3) brokers.set_leader(ticks_topic(options), 2);
+    return false;
+  });
+  const auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1);
+  ASSERT_TRUE(fetcher);
+  brokers.set_leader(ticks_topic(options), -1);
+  asked = 0;
+  const auto range = (*fetcher)->client().ask_range(0);
+  EXPECT_TRUE(range) << range.error().message();
+  EXPECT_GE(asked, 3);
+}
+
 TEST_F(KafkaReader, AMemberThatGetsAPartitionOfLaterSaysSo) {
   const auto options = cluster_.new_log(2);
   Cluster cluster(options, {});
