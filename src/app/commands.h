@@ -45,6 +45,7 @@ void add_dead_letters(CLI::App& program, CommandLine& line);
 void add_checkpoint(CLI::App& program, CommandLine& line);
 void add_config(CLI::App& program, CommandLine& line);
 void add_check(CLI::App& program, CommandLine& line);
+void add_health(CLI::App& program, CommandLine& line);
 void add_version(CLI::App& program, CommandLine& line);
 void add_docs(CLI::App& program, CommandLine& line);
 

@@ -54,6 +54,7 @@ void add_config(CLI::App& program, CommandLine& line) {
                 Setting::kCommitInterval,
                 Setting::kListen,
                 Setting::kInsecure,
+                Setting::kInsecureListen,
                 Setting::kCaFile,
                 Setting::kClientCertificate,
                 Setting::kClientKey,

@@ -120,7 +120,7 @@ int run_program(int argc, char** argv) {
                          "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
   CommandLine line;
   for (const auto add : {add_run, add_ingest, add_process, add_serve, add_simulate, add_export, add_verify, add_void,
-                         add_dead_letters, add_checkpoint, add_config, add_check, add_version, add_docs}) {
+                         add_dead_letters, add_checkpoint, add_config, add_check, add_health, add_version, add_docs}) {
     add(program, line);
   }
   try {

@@ -57,7 +57,12 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
     {Setting::kListen, "listen", "FINPIPE_LISTEN", SettingType::kAddress, "127.0.0.1:8080", "",
      "where the page and the API are served: ADDRESS:PORT, port 0 for a free one, or none", false},
     {Setting::kInsecure, "insecure", "FINPIPE_INSECURE", SettingType::kFlag, "false", "",
-     "allow what has no protection: listening beyond this machine, sending the API key without TLS", false},
+     "allow all that has no protection: listening beyond this machine, sending the API key or a password without TLS",
+     false},
+    {Setting::kInsecureListen, "insecure-listen", "FINPIPE_INSECURE_LISTEN", SettingType::kFlag, "false", "",
+     "allow listening beyond this machine without protection, and nothing else: for a container, whose network is its "
+     "own",
+     false},
     {Setting::kApiKey, "api-key", "FINNHUB_API_KEY", SettingType::kText, "", "",
      "the vendor's key; there is no flag for it, since other users of a machine can see flags", true},
     {Setting::kCaFile, "ca-file", "FINPIPE_CA_FILE", SettingType::kPath, "", "",
@@ -210,11 +215,12 @@ Result<double> parse_scale(const SettingValues& values, Setting setting) {
 }
 
 Result<void> parse_listen_setting(const SettingValues& values, Settings& settings) {
+  FINPIPE_TRY_ASSIGN(insecure_listen, parse_flag(values, Setting::kInsecureListen));
   const std::string& text = values[index_of(Setting::kListen)].text;
   if (text == "none") return {};
   auto listen = parse_listen(text);
   if (!listen) return bad(values, Setting::kListen, "must be ADDRESS:PORT, such as 127.0.0.1:8080, or none");
-  if (!listen->loopback() && !settings.insecure) return fail(ErrorCode::kInsecureListen, text);
+  if (!listen->loopback() && !settings.insecure && !insecure_listen) return fail(ErrorCode::kInsecureListen, text);
   settings.listen_address = std::move(listen->address);
   settings.listen_port = listen->port;
   return {};

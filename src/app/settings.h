@@ -30,6 +30,7 @@ enum class Setting : std::uint8_t {
   kCommitInterval,
   kListen,
   kInsecure,
+  kInsecureListen,
   kApiKey,
   kCaFile,
   kClientCertificate,
@@ -76,7 +77,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 54;
+constexpr std::size_t kSettingCount = 55;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);

@@ -121,7 +121,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
      "Check the address and proxies in between; 5xx is trouble at the vendor, and the feed tries again slowly"},
     {kListenFailed, "listen_failed", "The address cannot be listened on", "Choose another one with --listen"},
     {kInsecureListen, "insecure_listen", "Listening beyond this machine has no protection yet",
-     "Listen on 127.0.0.1 and put a proxy with access control in front, or say --insecure to do it all the same"},
+     "Listen on 127.0.0.1 and put a proxy with access control in front, or say --insecure-listen to do it all the "
+     "same"},
     {kMissingKey, "missing_key", "The vendor's feed needs an API key",
      "Set FINNHUB_API_KEY in the environment or in .env, or use --feed sim: to go on without one"},
     {kBadRequest, "bad_request", "A parameter of the request is missing, unknown or has a value that it cannot take",

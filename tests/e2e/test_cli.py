@@ -69,9 +69,18 @@ class Usage(CliTest):
     def test_listening_beyond_this_machine_is_refused_with_the_remedy(self):
         done = self.finpipe("run", "--feed", "sim:", "--listen", "0.0.0.0:0", expect=1)
         self.assertIn("E731 insecure_listen", done.err)
-        self.assertIn("--insecure", done.err)
+        self.assertIn("--insecure-listen", done.err)
         for listen in ("8080", "127.0.0.1", "127.0.0.1:99999", ":80", "::1:80"):
             self.assertIn("E102", self.finpipe("run", "--feed", "sim:", "--listen", listen, expect=2).err)
+
+    def test_a_key_or_password_in_the_clear_is_not_allowed_by_allowing_to_listen(self):
+        self.environment |= {"FINNHUB_API_KEY": "key", "FINPIPE_INSECURE_LISTEN": "true"}
+        done = self.finpipe("run", "--feed", "ws://192.0.2.1", "--listen", "none", expect=2)
+        self.assertIn("E101 bad_url", done.err)
+        self.environment |= {"FINPIPE_KAFKA_USER": "me", "FINPIPE_KAFKA_PASSWORD": "secret"}
+        plain = ["--log", "kafka://192.0.2.1", "--kafka-mechanism", "PLAIN", "--listen", "none"]
+        done = self.finpipe("ingest", "--feed", "sim:", *plain, expect=2)
+        self.assertIn("E102 bad_setting", done.err)
 
     def test_version(self):
         self.assertRegex(self.finpipe("version").out, r"^finpipe \d+\.\d+\.\d+\n$")

@@ -38,9 +38,18 @@ class Waiting(CliTest):
                 self.assertEqual(code, 503)
                 self.assertIn("log", json.loads(told)["reasons"][0])
                 self.assertIn("finpipe_build_info", self.ask("/metrics")[1])
+                self.assertEqual(self.finpipe("health", "--listen", self.address).out, '{"alive":true}\n')
+                self.assertIn("log", self.finpipe("health", "--ready", "--listen", self.address, expect=1).out)
                 process.send_signal(signal.SIGTERM)
                 out, err = process.communicate(timeout=30)
                 self.assertEqual(process.returncode, 0, out + err)
+                self.assertIn("E7", self.finpipe("health", "--listen", self.address, expect=1).err)
+
+    def test_a_listener_of_all_addresses_is_asked_on_this_machine(self):
+        self.environment |= {"FINPIPE_LISTEN": f"0.0.0.0:{free_port()}", "FINPIPE_INSECURE_LISTEN": "true"}
+        self.start("run", "--feed", self.tape(frame(trade("1", 1_723_161_255_000))))
+        self.wait_for(lambda: self.finpipe("health", "--ready", expect=None).returncode == 0)
+        self.assertIn("E1", self.finpipe("health", "--listen", "none", expect=2).err)
 
 
 if __name__ == "__main__":

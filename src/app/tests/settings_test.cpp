@@ -135,6 +135,18 @@ TEST_F(SettingsTest, BadValuesNameSettingAndPlace) {
   EXPECT_EQ(refusal(ErrorCode::kBadSetting), "symbols = 'AAPL,,MSFT' from .env:1: '' is no symbol");
 }
 
+TEST_F(SettingsTest, ListeningBeyondThisMachineIsAllowedAloneOrWithEverythingElse) {
+  flag(Setting::kListen) = "0.0.0.0:8080";
+  EXPECT_EQ(refusal(ErrorCode::kInsecureListen), "0.0.0.0:8080");
+  environment["FINPIPE_INSECURE_LISTEN"] = "true";
+  const auto listening = parse_settings(*resolve());
+  ASSERT_TRUE(listening) << listening.error().message();
+  EXPECT_EQ(listening->listen_address, "0.0.0.0");
+  EXPECT_FALSE(listening->insecure);
+  environment = {{"FINPIPE_INSECURE", "true"}};
+  EXPECT_TRUE(parse_settings(*resolve()));
+}
+
 TEST_F(SettingsTest, CassandraIsAskedAndAnswersByQuorumUnlessSaidOtherwise) {
   const auto plain = parse_settings(*resolve());
   ASSERT_TRUE(plain) << plain.error().message();
