@@ -22,6 +22,7 @@ def add(commands, name, run, text, directory=True, rest=None):
 def add_cluster_options(parser):
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--fast", action="store_true", help="for benchmarks")
+    parser.add_argument("--jmx", action="store_true", help="serve metrics to Prometheus, at port 9404 of each node where that is free")
     add_server_options(parser, 256)
 
 

@@ -1,12 +1,16 @@
-"""Java, and what its servers need: their jars, and archives of their classes that make a start faster."""
+"""Java, and what its servers need: their jars, archives of their classes that make a start faster, and the agent that
+gives their figures to Prometheus."""
 
 import glob
+import pathlib
 import re
 import subprocess
 
 from . import cache
 from .processes import ServiceError
 
+HERE = pathlib.Path(__file__).resolve().parent
+JMX_RULES = HERE.parents[1] / "observability/jmx"
 # For programs that end soon: the quickest start.
 SHORT = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
 
@@ -44,6 +48,12 @@ def jars(name, pom, size):
         )
 
     return cache.cached(name, make)
+
+
+def jmx_agent(rules, address, port):
+    """The option that serves http://ADDRESS:PORT/metrics by a file of rules in observability/jmx."""
+    agent = jars("jmx-agent-1.0.1", HERE / "jmx-agent.xml", "600 kB") / "jmx_prometheus_javaagent-1.0.1.jar"
+    return f"-javaagent:{agent}={address}:{port}:{JMX_RULES / rules}"
 
 
 def class_archive(name, run_once):

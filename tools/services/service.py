@@ -53,6 +53,10 @@ class Service:
         """'127.x.y.1:PORT,127.x.y.2:PORT,...'"""
         return ",".join(f"{self.client_address(number)}:{self.port}" for number in self.numbers)
 
+    def metrics_targets(self):
+        """Where Prometheus finds the figures of each node, when they were started with jmx=True."""
+        return [f"{self.address(number)}:{self.ports['jmx_port']}" for number in self.numbers]
+
     def make_certificates(self, tls):
         """`authority`, `client`, which is a certificate and a key, and `server`, one file with both."""
         hosts = {address(number) for number in self.numbers for address in (self.address, self.client_address)}

@@ -34,6 +34,7 @@ class Cassandra(Service):
     `data_directory`  where the tables are, node by node in node1, ...: a small file system that a test has mounted
     `fast`            for benchmarks: Java's best compiler and collector, memory and commit log as in production; give
                       it heap_mb=2048 or so
+    `jmx`             metrics_targets() serve Prometheus by observability/jmx/cassandra.yaml
     `settings`        more of cassandra.yaml, or other values
     """
 
@@ -41,9 +42,10 @@ class Cassandra(Service):
 
     def __init__(
         self, directory, nodes=1, *, block=None, auth=False, tls=False, client_certificates=False, proxied=False,
-        heap_mb=256, fast=False, data_directory=None, settings=None, java_options=(), archive=True,
+        heap_mb=256, fast=False, jmx=False, data_directory=None, settings=None, java_options=(), archive=True,
     ):
-        super().__init__(directory, nodes, block, {"port": 9042, "storage_port": 7000}, proxied)
+        super().__init__(directory, nodes, block, {"port": 9042, "storage_port": 7000, "jmx_port": 9404}, proxied)
+        self.jmx = jmx
         self.data_directory = pathlib.Path(data_directory or self.directory).resolve()
         self.tokens = TOKENS[nodes]
         self.auth = auth
@@ -68,6 +70,8 @@ class Cassandra(Service):
         configuration = directory / "cassandra.yaml"
         configuration.write_text(merged((HERE / "cassandra.yaml").read_text(), self.configuration(number)))
         replicas = len(self.numbers)
+        if self.jmx:
+            options = [*options, java.jmx_agent("cassandra.yaml", self.address(number), self.ports["jmx_port"])]
         command = [
             *install.java_command(), *options,
             f"-Dcassandra.config={configuration.as_uri()}", f"-Dcassandra.storagedir={directory}",

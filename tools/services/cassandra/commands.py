@@ -24,7 +24,7 @@ def install_all():
 
 
 def run_cluster(parsed):
-    chosen = {name: getattr(parsed, name) for name in ("nodes", "block", "auth", "tls", "fast", "heap_mb")}
+    chosen = {name: getattr(parsed, name) for name in ("nodes", "block", "auth", "tls", "fast", "jmx", "heap_mb")}
     cluster = Cassandra(parsed.dir, **chosen)
     run(cluster, cluster.contact_points)
 

@@ -38,6 +38,7 @@ class Kafka(Service):
     `plaintext_too`  plain_contact_points() need no security; they are never proxied
     `proxied`        clients reach each node through `proxies[node]`, which can block the way; the nodes talk directly
     `fast`           for benchmarks: Java's best compiler and collector; give it heap_mb=1024 or so
+    `jmx`            metrics_targets() serve Prometheus by observability/jmx/kafka.yaml
     `settings`       more of server.properties, or other values
     """
 
@@ -45,13 +46,14 @@ class Kafka(Service):
 
     def __init__(
         self, directory, nodes=1, *, block=None, security=None, users=None, tls=True, plaintext_too=False,
-        proxied=False, heap_mb=256, fast=False, settings=None, java_options=(), archive=True,
+        proxied=False, heap_mb=256, fast=False, jmx=False, settings=None, java_options=(), archive=True,
     ):
-        ports = {"port": 9092, "internal_port": 9093, "controller_port": 9094, "plain_port": 9095}
+        ports = {"port": 9092, "internal_port": 9093, "controller_port": 9094, "plain_port": 9095, "jmx_port": 9404}
         super().__init__(directory, nodes, block, ports, proxied)
         self.security = security
         self.users = dict([SUPERUSER]) | (users or {}) if security == "sasl_ssl" else {}
         self.plaintext_too = plaintext_too
+        self.jmx = jmx
         self.settings = settings or {}
         if security:
             self.make_certificates(tls)
@@ -71,6 +73,8 @@ class Kafka(Service):
         temporary.mkdir(parents=True, exist_ok=True)
         configuration = directory / "server.properties"
         write_properties(configuration, self.configuration(number), (HERE / "server.properties").read_text())
+        if self.jmx:
+            options = [*options, java.jmx_agent("kafka.yaml", self.address(number), self.ports["jmx_port"])]
         command = [*install.java_command(), *options, f"-Djava.io.tmpdir={temporary}", "kafka.Kafka", configuration]
         return Process(command, directory, directory / "kafka.log")
 

@@ -23,7 +23,7 @@ def install_all():
 
 
 def run_cluster(parsed):
-    chosen = {name: getattr(parsed, name) for name in ("nodes", "block", "security", "fast", "heap_mb")}
+    chosen = {name: getattr(parsed, name) for name in ("nodes", "block", "security", "fast", "jmx", "heap_mb")}
     cluster = Kafka(parsed.dir, **chosen)
     run(cluster, cluster.contact_points)
 

@@ -1,0 +1,133 @@
+"""Alertmanager's configuration: who is told of what, by amtool and by messages that arrive at a mail and a web
+server."""
+
+import json
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+from monitoring import OBSERVABILITY, Monitoring, checked, environment_without_settings
+from services.processes import wait_until
+from sinks import Sinks
+
+START = OBSERVABILITY / "alertmanager/start.sh"
+EMAIL = {"ALERT_EMAIL_TO": "a@finpipe.example, b@finpipe.example", "ALERT_SMTP": "127.0.0.1:25"}
+LOGIN = {"ALERT_SMTP_USER": "it's", "ALERT_SMTP_PASSWORD": "p4ss: \"'"}
+SLACK = {"ALERT_SLACK_URL": "https://127.0.0.1/services/T0/B0/secret"}
+PAGER = {"ALERT_PAGER_URL": "https://127.0.0.1/page"}
+PATIENCE_S = 40
+
+
+class Temporary(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="finpipe-alerts-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+
+class Configuration(Temporary):
+    def made(self, **variables):
+        """The configuration that start.sh makes of these variables."""
+        environment = environment_without_settings() | {"ALERT_DIRECTORY": str(self.directory)} | variables
+        self.said = checked(START, "check", env=environment, stderr=None)
+        return self.directory / "alertmanager.yaml"
+
+    def test_each_choice_of_channels_gives_a_valid_configuration(self):
+        for channels in ({}, EMAIL, EMAIL | LOGIN, SLACK, PAGER, PAGER | {"ALERT_PAGER_TOKEN": "t"}, EMAIL | SLACK,
+                         EMAIL | LOGIN | SLACK | PAGER | {"ALERT_PAGER_TOKEN": "t"}):
+            with self.subTest(sorted(channels)):
+                told = checked("amtool", "check-config", self.made(**channels))
+                self.assertIn("2 receivers", told)
+
+    def test_no_secret_is_in_the_configuration_or_readable_by_others(self):
+        path = self.made(**EMAIL, **LOGIN, **SLACK, **PAGER, ALERT_PAGER_TOKEN="a-token")
+        for secret in (LOGIN["ALERT_SMTP_PASSWORD"], SLACK["ALERT_SLACK_URL"], "a-token"):
+            self.assertNotIn(secret, path.read_text())
+        files = {file.name: file.read_text() for file in self.directory.iterdir()}
+        self.assertEqual(files["smtp-password"], LOGIN["ALERT_SMTP_PASSWORD"])
+        self.assertEqual(files["slack-url"], SLACK["ALERT_SLACK_URL"])
+        self.assertEqual(files["pager-token"], "a-token")
+        for file in self.directory.iterdir():
+            self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600, file)
+            self.assertEqual(file.stat().st_uid, os.geteuid(), file)
+
+    def test_mail_without_a_server_is_refused(self):
+        environment = environment_without_settings() | {"ALERT_EMAIL_TO": "a@finpipe.example"}
+        done = subprocess.run([START, "check"], env=environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("ALERT_SMTP", done.stderr)
+
+    def test_severity_decides_who_is_told(self):
+        path = self.made(**EMAIL, **SLACK, **PAGER)
+        for label, receiver in (("severity=page", "page"), ("severity=ticket", "ticket"), ("alertname=Odd", "ticket")):
+            with self.subTest(label):
+                told = checked("amtool", "config", "routes", "test", f"--config.file={path}", label, "job=finpipe")
+                self.assertEqual(told.strip(), receiver)
+
+
+class Delivery(Temporary):
+    """With a real Alertmanager, whose waits are a tenth of the usual."""
+
+    def setUp(self):
+        super().setUp()
+        self.sinks = Sinks()
+        self.addCleanup(self.sinks.close)
+        self.monitoring = Monitoring(self.directory, self.sinks, {}, factor=10)
+        self.enterContext(self.monitoring)
+
+    def post(self, *alerts):
+        """(name, severity, whether it has ended) as Prometheus would tell them."""
+        now = time.time()
+        texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"},
+                  "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": "docs"},
+                  "startsAt": rfc3339(now - 60), "endsAt": rfc3339(now - 1 if ended else now + 600)}
+                 for name, severity, ended in alerts]
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.monitoring.alertmanager_port}/api/v2/alerts", json.dumps(texts).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            self.assertEqual(answer.status, 200)
+
+    def await_message(self, channel, name, resolved=False):
+        arrived = wait_until(lambda: self.sinks.first(channel, name, resolved), PATIENCE_S)
+        self.assertTrue(arrived, f"{self.sinks.messages}\n{self.monitoring.alertmanager.log_text()[-2000:]}")
+        return self.sinks.first(channel, name, resolved)
+
+    def test_a_page_reaches_all_channels_and_a_ticket_all_but_the_pager_and_each_is_resolved(self):
+        self.post(("Burning", "page", False), ("Smouldering", "ticket", False))
+        for channel in ("pager", "slack", "email"):
+            self.await_message(channel, "Burning")
+        for channel in ("slack", "email"):
+            self.await_message(channel, "Smouldering")
+        self.assertIn("Burning happened", self.await_message("slack", "Burning").content)
+        self.assertEqual(self.await_message("email", "Burning").content["To"], "team@finpipe.example")
+        self.post(("Burning", "page", True), ("Smouldering", "ticket", True))
+        for channel in ("pager", "slack", "email"):
+            self.await_message(channel, "Burning", resolved=True)
+        for channel in ("slack", "email"):
+            self.await_message(channel, "Smouldering", resolved=True)
+        self.assertIsNone(self.sinks.first("pager", "Smouldering"))
+
+    def test_what_follows_from_another_alert_is_silent(self):
+        self.post(("FeedDown", "page", False), ("LagHigh", "ticket", False), ("FeedStalled", "page", False))
+        # Another one of the group of LagHigh: when it has come, LagHigh would have.
+        self.post(("DeadLetters", "ticket", False))
+        self.await_message("email", "FeedDown")
+        self.await_message("email", "DeadLetters")
+        for name in ("LagHigh", "FeedStalled"):
+            self.assertIsNone(self.sinks.first("email", name))
+        self.post(("FeedDown", "page", True))
+        self.await_message("email", "LagHigh")
+
+
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+if __name__ == "__main__":
+    unittest.main()
