@@ -5,7 +5,7 @@
 #   tools/packages.sh list PURPOSE...      print the packages
 #
 # Purposes: run (build and start the program), cassandra (build its client), test, services (real services that tests
-# talk to, and developers), observe (Prometheus and Alertmanager), lint, fuzz, container (make test-bare).
+# talk to, and developers), observability (what checks rules and dashboards), lint, fuzz, container (make test-bare).
 set -eu
 
 packages_of() {
@@ -19,12 +19,12 @@ packages_of() {
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
     cassandra) echo cargo-web pkg-config ;;
     services) echo openjdk-17-jre-headless maven openssl python3-venv kcat ;;
-    observe) echo prometheus prometheus-alertmanager python3-yaml ;;
+    observability) echo prometheus prometheus-alertmanager python3-venv python3-yaml ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)
-      echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, observe, lint, fuzz, container)" >&2
+      echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, observability, lint, fuzz, container)" >&2
       return 2
       ;;
   esac
