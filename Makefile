@@ -1,7 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
-  dashboards-build lint lint-full sanitize fuzz format clean
+  dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,34 @@ services-down: ## end them; their data stay
 dashboards-build: ## write Grafana's dashboards and docs/dashboards.md from their code
 	@observability/grafana/code/build.py
 
+up: ## the whole stack by docker compose: page at 127.0.0.1:8080, Grafana at :3000 (docs/deploy.md)
+	@tools/stack.sh up
+
+down: ## end it; its data stay
+	@tools/stack.sh down
+
+logs: ## follow what it says
+	@tools/stack.sh logs
+
+ps: ## what of it runs, and how it is
+	@tools/stack.sh ps
+
+smoke: ## prove that trades become bars in it, through the API
+	@tools/stack.sh smoke
+
+package: ## the .deb and the tarball, in dist/
+	@tools/packages.sh install run cassandra package
+	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
+	@tools/package.sh
+
+image: ## build the image with podman from a bare Debian root, test it, run the compose file on it (root)
+	@tools/image.sh build
+	@tools/image.sh test
+	@tools/image.sh stack
+
+lint-deploy: ## Dockerfiles, compose file, workflows, YAML, shell scripts
+	@tools/lint.sh deploy
+
 lint: ## layer check, clang-format, clang-tidy
 	@tools/lint.sh all
 
@@ -82,4 +110,4 @@ format: ## rewrite the sources with clang-format
 	@tools/lint.sh sources | xargs clang-format-19 -i
 
 clean: ## remove every build directory
-	rm -rf build build-debug build-asan-ubsan build-tsan build-fuzz build-fuzz-coverage
+	rm -rf dist build build-debug build-asan-ubsan build-tsan build-fuzz build-fuzz-coverage

@@ -9,7 +9,7 @@
 # Exits with 1 when a target crashed or found a difference, and says how to replay the input.
 set -eu
 cd "$(dirname "$0")/.."
-build=build-fuzz
+build="build-fuzz"
 programs=$build/tests/fuzz
 # Of each allocation only the innermost callers are kept, and little of what was freed: both cost time.
 export ASAN_OPTIONS="malloc_context_size=4:quarantine_size_mb=32:${ASAN_OPTIONS-}"

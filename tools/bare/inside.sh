@@ -17,22 +17,23 @@ run_until_moving() {
     cat "$log"
     exit 1
   fi
-  echo "$label $(seconds_since "$begin")" >>times
+  echo "$label $(seconds_since "$begin")" >>times.txt
   kill -TERM $pid
   wait $pid
 }
 
-rm -f times
+rm -f times.txt
 for tool in make git sudo python3 g++ cmake node; do
   ! command -v "$tool" >/dev/null || echo "note: this root is not bare, it has $tool"
 done
 run_until_moving "./run, from nothing to moving candles" run.log
 run_until_moving "./run again, to moving candles" second_run.log
 begin=$(date +%s)
+# shellcheck disable=SC2065 # it is no comparison
 ./test </dev/null
-echo "./test $(seconds_since "$begin")" >>times
+echo "./test $(seconds_since "$begin")" >>times.txt
 
 printf '\n== ./run printed\n'
 cat run.log
 printf '\n== seconds on a bare Debian %s, %s cores\n' "$(cat /etc/debian_version)" "$(nproc)"
-cat times
+cat times.txt

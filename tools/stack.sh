@@ -1,0 +1,46 @@
+#!/bin/sh
+# docker-compose.yaml in short.
+#
+#   tools/stack.sh up [SERVICE...]    builds what is ours, starts all, waits until it is healthy; makes .env when needed
+#   tools/stack.sh down               ends it; its data stay in volumes
+#   tools/stack.sh logs [SERVICE...]  follows what they say
+#   tools/stack.sh ps                 what runs, and how it is
+#   tools/stack.sh smoke              proves bars end to end, through the API
+set -eu
+cd "$(dirname "$0")/.."
+
+if ! docker compose version >/dev/null 2>&1; then
+  echo "stack.sh: this needs Docker with its compose plugin (docker compose version)" >&2
+  exit 1
+fi
+
+# Adds NAME=random to .env, where only its owner can read it.
+make_secret() {
+  if ! grep -qs "^$1=." .env; then
+    umask 077
+    [ -f .env ] || cp .env.example .env
+    printf '%s=%s\n' "$1" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >>.env
+    chmod 600 .env
+    echo "$1 is new in .env" >&2
+  fi
+}
+
+command=${1-}
+[ $# -eq 0 ] || shift
+case $command in
+  up)
+    make_secret GRAFANA_ADMIN_PASSWORD
+    docker compose up --detach --build --wait --wait-timeout 600 "$@"
+    ;;
+  down) docker compose --profile '*' down "$@" ;;
+  logs) docker compose logs --follow --tail 100 "$@" ;;
+  ps) docker compose ps --all "$@" ;;
+  smoke)
+    port=$(docker compose port serve 8080 2>/dev/null) || port=
+    exec python3 -B tools/smoke.py "http://${port:-127.0.0.1:${SERVE_PORT:-8080}}"
+    ;;
+  *)
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
