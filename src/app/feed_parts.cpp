@@ -72,6 +72,7 @@ FeedParts live_parts(FinnhubWebSocketOptions options, Clock& clock, std::string 
   parts.description = std::move(description);
   parts.symbols = options.symbols;
   parts.session_clock = std::make_unique<SessionClock>(clock);
+  if (options.origin != "demo") parts.tls = options.tls;
   auto feed = std::make_unique<FinnhubWebSocketFeed>(std::move(options), clock, *parts.session_clock, seeded_random());
   parts.live = feed.get();
   parts.feed = std::move(feed);

@@ -28,6 +28,7 @@ struct FeedParts {
 
   std::unique_ptr<Feed> feed;
   FinnhubWebSocketFeed* live = nullptr;  // `feed`, when it is live
+  std::shared_ptr<net::TlsContext> tls;  // of a live feed on a server by TLS
 };
 
 // Chooses the feed and the demo's directories where nobody did. With a key the vendor, without one the demo.

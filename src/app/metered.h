@@ -4,9 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <optional>
-#include <string>
+#include <map>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/time.h"
@@ -70,7 +71,8 @@ class MeteredLogWriter final : public LogWriter {
 // Its counts may be read by other threads.
 class MeteredStore final : public ForwardingStore {
  public:
-  MeteredStore(Store& to, Metrics& metrics, Clock& clock) : ForwardingStore(to), metrics_(metrics), clock_(clock) {}
+  MeteredStore(Store& to, Metrics& metrics, Clock& clock)
+      : ForwardingStore(to), metrics_(metrics), clock_(clock), made_ns_(clock.wall_ns()) {}
 
   [[nodiscard]] std::int64_t trades() const { return trades_; }
   [[nodiscard]] std::int64_t finals() const { return finals_; }        // bars that became final
@@ -80,33 +82,65 @@ class MeteredStore final : public ForwardingStore {
 
   [[nodiscard]] Ticket submit(Commit commit) override {
     trades_ += static_cast<std::int64_t>(commit.ticks.size());
+    Begun begun{.at_ns = clock_.boot_ns()};
     for (const RevisionRow& row : commit.revisions) {
       if (row.bar.state == BarState::kFinal) {
         ++finals_;
+        note_closed(row, begun);
       } else {
         ++revisions_;
         metrics_.add(Metric::kProcessorRevisions, 1, {to_string(row.bar.reason)});
       }
     }
-    submitted_ = to().submit(std::move(commit));
-    begun_.emplace_back(submitted_, clock_.boot_ns());
+    metrics_.observe(Metric::kStoreCommitRows, static_cast<double>(rows_of(commit)));
+    begun.ticket = submitted_ = to().submit(std::move(commit));
+    begun_.push_back(std::move(begun));
+    metrics_.set(Metric::kStoreCommitsInFlight, static_cast<double>(begun_.size()));
     return submitted_;
   }
   [[nodiscard]] Result<Ticket> poll() override {
     auto done = to().poll();
     if (!done) return done;
     done_ = *done;
-    for (; !begun_.empty() && begun_.front().first <= *done; begun_.pop_front()) {
-      metrics_.observe(Metric::kProcessorCommitSeconds, static_cast<double>(clock_.boot_ns() - begun_.front().second) /
-                                                            static_cast<double>(kNsPerSecond));
+    if (begun_.empty() || begun_.front().ticket > *done) return done;
+    for (; !begun_.empty() && begun_.front().ticket <= *done; begun_.pop_front()) {
+      metrics_.observe(Metric::kProcessorCommitSeconds, seconds(clock_.boot_ns() - begun_.front().at_ns));
+      for (const auto& [end_ms, bars] : begun_.front().closed) {
+        const double delay = seconds(clock_.wall_ns() - end_ms * kNsPerMs);
+        for (std::int64_t i = 0; i < bars; ++i) metrics_.observe(Metric::kProcessorCloseDelaySeconds, delay);
+      }
     }
+    metrics_.set(Metric::kStoreCommitsInFlight, static_cast<double>(begun_.size()));
     return done;
+  }
+  [[nodiscard]] Result<std::vector<BarRow>> load_bars(std::span<const BarRange> ranges) override {
+    metrics_.add(Metric::kProcessorLookUps);
+    return to().load_bars(ranges);
   }
 
  private:
+  // A commit that is not durable yet.
+  struct Begun {
+    Ticket ticket = 0;
+    std::int64_t at_ns = 0;
+    std::map<std::int64_t, std::int64_t> closed{};  // bars by the end of their windows, in ms
+  };
+
+  // Bars that ended before this process began tell nothing of it. When a trading day ends is not known here.
+  void note_closed(const RevisionRow& row, Begun& begun) const {
+    const std::int64_t end_ms = row.key.start_ms + length_ms(row.key.interval);
+    if (row.key.interval != Interval::k1d && end_ms * kNsPerMs >= made_ns_) ++begun.closed[end_ms];
+  }
+  static std::size_t rows_of(const Commit& commit) {
+    return commit.ticks.size() + commit.revisions.size() + commit.spans.size() + commit.voids.size() +
+           commit.symbols.size() + commit.policies.size() + commit.bars.size() + commit.checkpoints.size();
+  }
+  static double seconds(std::int64_t ns) { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
+
   Metrics& metrics_;
   Clock& clock_;
-  std::deque<std::pair<Ticket, std::int64_t>> begun_;  // when it was submitted
+  const std::int64_t made_ns_;  // wall clock
+  std::deque<Begun> begun_;
   std::atomic<std::int64_t> trades_ = 0;
   std::atomic<std::int64_t> finals_ = 0;
   std::atomic<std::int64_t> revisions_ = 0;

@@ -98,6 +98,10 @@ class OpenedLog final : public LogPart {
     if constexpr (kIsServer) return log_->statistics();
     return std::nullopt;
   }
+  [[nodiscard]] std::vector<std::int64_t> ends() const override { return log_->ends(); }
+  [[nodiscard]] std::int64_t registry_not_after_s() const override {
+    return registry_ ? registry_->certificate_not_after_s() : 0;
+  }
   void interrupt() override {
     if constexpr (kIsServer) log_->interrupt();
   }

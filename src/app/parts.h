@@ -56,6 +56,10 @@ class LogPart {
   // Of servers, by any thread: why nothing is written or read at the moment; nullopt: all is well.
   [[nodiscard]] virtual std::optional<std::string> trouble() const { return std::nullopt; }
   [[nodiscard]] virtual std::optional<KafkaStatistics> statistics() const { return std::nullopt; }
+  // One past the last readable record of each partition, by any thread; -1: not known.
+  [[nodiscard]] virtual std::vector<std::int64_t> ends() const = 0;
+  // When the first certificate ends that is in use with the registry, in seconds since 1970; 0: none is known.
+  [[nodiscard]] virtual std::int64_t registry_not_after_s() const { return 0; }
   // What waits for a server gives up, now and later, with kInterrupted.
   virtual void interrupt() {}
 };

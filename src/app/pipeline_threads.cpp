@@ -9,6 +9,7 @@ namespace {
 
 constexpr auto kIdleWait = std::chrono::milliseconds(50);  // well below the processor's commit interval
 constexpr auto kBusyWait = std::chrono::milliseconds(1);
+constexpr std::int64_t kOverviewNs = kNsPerSecond / 4;
 
 }  // namespace
 
@@ -47,9 +48,21 @@ void PipelineThreads::notify_log() {
   changed_.notify_all();
 }
 
+// What has come into the log since the processor last said where it ends is known without it.
 PipelineThreads::Status PipelineThreads::status() {
-  const std::lock_guard lock(mutex_);
-  return status_;
+  const std::vector<std::int64_t> ends = parts_.log_ends ? parts_.log_ends() : std::vector<std::int64_t>();
+  Status status = [this] {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }();
+  std::int64_t backlog = 0;
+  for (std::size_t p = 0; p < status.partitions.size(); ++p) {
+    PartitionPlace& place = status.partitions[p];
+    if (place.log_end >= 0 && p < ends.size()) place.log_end = std::max(place.log_end, ends[p]);
+    backlog += place.unapplied();
+  }
+  status.backlog = std::max(status.backlog, backlog);
+  return status;
 }
 
 Result<void> PipelineThreads::join() {
@@ -84,12 +97,28 @@ Result<void> PipelineThreads::ingest_all() {
     const std::lock_guard lock(mutex_);
     // Until the processor counts again, which may be waiting for the store.
     if (parts_.processor != nullptr) status_.backlog += parts_.ingest->counts().appended - status_.ingest.appended;
-    status_.ingest = parts_.ingest->counts();
+    report_received();
     status_.feed_progress = parts_.feed->progress();
     ++ingest_rounds_;
     changed_.notify_all();
   }
   return parts_.ingest->stop();
+}
+
+void PipelineThreads::report_received() {
+  const Ingest& ingest = *parts_.ingest;
+  if (parts_.feed->live()) {
+    if (!status_.feed) status_.feed.emplace();
+    FeedFigures& feed = *status_.feed;
+    if (ingest.counts().heartbeats > status_.ingest.heartbeats) {
+      feed.heartbeat_ns = clock_.boot_ns();
+      feed.lags_ms = ingest.lags_ms();
+    }
+    feed.connected = ingest.counts().connected;
+    feed.since_ns = ingest.feed_since_ns();
+    feed.last_frame_ns = ingest.counts().last_frame_ns;
+  }
+  status_.ingest = ingest.counts();
 }
 
 Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caught_up) {
@@ -100,20 +129,31 @@ Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caugh
   std::int64_t uncommitted = 0;
   std::int64_t windows = 0;
   std::int64_t dead_lettered = 0;
+  const std::int64_t now_ns = clock_.boot_ns();
+  const bool overview_due = now_ns - overview_ns_ >= kOverviewNs;
+  if (overview_due) overview_ns_ = now_ns;
+  Overview overview;
   for (const auto& [partition, processor] : parts_.processor->partitions()) {
     FINPIPE_TRY_ASSIGN(range, parts_.log->range(partition));
-    const PartitionPlace place{range.end, range.end - processor.next_offset()};
+    const BarEngine& engine = processor.engine();
+    const PartitionPlace place{.log_end = range.end,
+                               .next = processor.next_offset(),
+                               .clock_ns = std::max<std::int64_t>(engine.clock_ns(), 0),
+                               .gap_open = engine.interrupted()};
     places[static_cast<std::size_t>(partition)] = place;
-    backlog += place.unapplied;
+    backlog += place.unapplied();
     uncommitted += processor.uncommitted();
-    windows += static_cast<std::int64_t>(processor.engine().windows_in_memory());
-    for (const auto& [session, row] : processor.ledger()) dead_lettered += row.dead_lettered_after;
+    windows += static_cast<std::int64_t>(engine.windows_in_memory());
+    for (const auto& [session, row] : processor.checkpoint().ledger) dead_lettered += row.dead_lettered_after;
+    if (overview_due) overview.add(processor.checkpoint());
   }
   const std::lock_guard lock(mutex_);
   status_.backlog = backlog;
   status_.partitions = std::move(places);
   status_.records_applied = parts_.processor->records_applied();
   status_.windows = windows;
+  status_.oldest_unstored_ns = parts_.processor->oldest_unstored_ns();
+  if (overview_due) status_.overview = std::move(overview);
   status_.all_submitted = nothing_follows && caught_up && uncommitted == 0;
   status_.dead_lettered_after = dead_lettered;
   changed_.notify_all();

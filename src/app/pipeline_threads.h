@@ -2,16 +2,21 @@
 // the log is stored. A failure of either ends both. One of them may be in another process.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/ingest.h"
+#include "pipeline/overview.h"
 #include "pipeline/processor.h"
 
 namespace finpipe {
@@ -27,17 +32,32 @@ class PipelineThreads {
     std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
   };
   struct PartitionPlace {
-    std::int64_t log_end = -1;   // -1: another process has the partition
-    std::int64_t unapplied = 0;  // records below that which the processor has not applied
+    std::int64_t log_end = -1;  // -1: another process has the partition
+    std::int64_t next = 0;      // offset of the next record to apply
+    std::int64_t clock_ns = 0;  // of its bars; 0: not known yet
+    bool gap_open = false;      // the feed is interrupted, by what was applied
+
+    [[nodiscard]] std::int64_t unapplied() const { return std::max<std::int64_t>(log_end - next, 0); }
+  };
+  // A live feed, on the clock of its stamps.
+  struct FeedFigures {
+    bool connected = false;
+    std::int64_t since_ns = 0;
+    std::int64_t last_frame_ns = 0;               // 0: none yet
+    std::map<std::string, std::int64_t> lags_ms;  // by market
+    std::optional<std::int64_t> heartbeat_ns;     // the newest was written then, on the boot clock
   };
   struct Status {
     IngestCounts ingest;
+    std::optional<FeedFigures> feed;  // of an ingest of a live feed
     std::int64_t records_applied = 0;
     std::int64_t windows = 0;  // bars in memory
     std::optional<double> feed_progress;
     std::int64_t dead_lettered_after = 0;  // by the processor
     std::int64_t backlog = 0;  // of all partitions, and of what the ingest has appended since they were looked at
     std::vector<PartitionPlace> partitions;
+    Overview overview;  // of the partitions that the processor has, up to a quarter of a second ago
+    std::optional<std::int64_t> oldest_unstored_ns;  // Processor::oldest_unstored_ns
     bool all_submitted = false;  // nothing follows, and all of the log is applied and handed to the store
     bool done = false;           // both threads have ended
     std::optional<std::int64_t> stop_requested_ns;  // boot clock; a failure requests it too
@@ -49,6 +69,8 @@ class PipelineThreads {
     Ingest* ingest = nullptr;  // it must have been started
     Processor* processor = nullptr;
     LogReader* log = nullptr;  // the processor's
+    // Where the log ends by now, by partition, -1: not known. Any thread asks, also while the processor is held up.
+    std::function<std::vector<std::int64_t>()> log_ends{};
   };
 
   // Everything is used by the two threads until join has returned.
@@ -70,6 +92,7 @@ class PipelineThreads {
  private:
   [[nodiscard]] Result<void> ingest_all();
   [[nodiscard]] Result<void> process_all();
+  void report_received();
   [[nodiscard]] Result<void> report_processed(bool nothing_follows, bool& caught_up);
   void ended(const Result<void>& result, bool& flag);
 
@@ -84,6 +107,7 @@ class PipelineThreads {
   bool given_up_ = false;
   std::int64_t ingest_rounds_ = 0;  // each may have appended
   bool log_has_news_ = false;
+  std::int64_t overview_ns_ = 0;  // of the processor's thread: when it was made, on the boot clock
   bool ingest_ended_ = false;
   bool process_ended_ = false;
   std::optional<Error> error_;

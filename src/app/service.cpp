@@ -17,6 +17,7 @@
 #include "app/end_signals.h"
 #include "app/endpoint_thread.h"
 #include "app/feed_parts.h"
+#include "app/figures.h"
 #include "app/follower_store.h"
 #include "app/metered.h"
 #include "app/parts.h"
@@ -90,67 +91,10 @@ struct Watched {
   LogPart& log;
   const StorePart* store;  // may be null, likewise
   const MeteredStore* metered;
-  Metrics& metrics;
+  Figures& figures;
 };
 
 std::string feed_text(const FeedParts& feed) { return feed.live == nullptr ? std::string() : feed.live->status().text; }
-
-void publish(Metrics& metrics, const PipelineThreads::Status& status) {
-  const IngestCounts& ingest = status.ingest;
-  const auto raise = [&](Metric metric, std::int64_t total, Metrics::Labels labels = {}) {
-    metrics.raise_to(metric, static_cast<double>(total), labels);
-  };
-  raise(Metric::kIngestFrames, ingest.frames);
-  raise(Metric::kIngestReceived, ingest.received);
-  raise(Metric::kIngestAlreadyInLog, ingest.already_in_log);
-  raise(Metric::kIngestAppended, ingest.appended);
-  raise(Metric::kIngestSuspects, ingest.suspects);
-  raise(Metric::kIngestUnknownCodes, ingest.unknown_codes);
-  raise(Metric::kIngestRounded, ingest.rounded);
-  raise(Metric::kIngestUnsubscribed, ingest.unsubscribed);
-  raise(Metric::kIngestVendorErrors, ingest.vendor_errors);
-  raise(Metric::kFeedReconnects, ingest.disconnects, {"disconnected"});
-  raise(Metric::kFeedReconnects, ingest.stalls, {"stalled"});
-  raise(Metric::kProcessorRecords, status.records_applied);
-  for (std::size_t p = 0; p < status.partitions.size(); ++p) {
-    metrics.set(Metric::kProcessorBacklog, static_cast<double>(status.partitions[p].unapplied), {fmt::to_string(p)});
-  }
-  metrics.set(Metric::kProcessorWindows, static_cast<double>(status.windows));
-}
-
-void publish_log(Metrics& metrics, bool trouble, const std::optional<KafkaStatistics>& kafka) {
-  constexpr double kUsPerSecond = 1e6;
-  metrics.set(Metric::kLogTrouble, trouble ? 1 : 0);
-  if (!kafka) return;
-  metrics.set(Metric::kKafkaBrokers, static_cast<double>(kafka->brokers));
-  metrics.set(Metric::kKafkaBrokersUp, static_cast<double>(kafka->brokers_up));
-  metrics.raise_to(Metric::kKafkaRecordsWritten, static_cast<double>(kafka->records_written));
-  metrics.raise_to(Metric::kKafkaRecordsRead, static_cast<double>(kafka->records_read));
-  metrics.set(Metric::kKafkaPrefetchedBytes, static_cast<double>(kafka->prefetched_bytes));
-  metrics.raise_to(Metric::kKafkaRetries, static_cast<double>(kafka->retries));
-  metrics.set(Metric::kKafkaLatencySeconds, static_cast<double>(kafka->append_latency_us_p50) / kUsPerSecond, {"50"});
-  metrics.set(Metric::kKafkaLatencySeconds, static_cast<double>(kafka->append_latency_us_p99) / kUsPerSecond, {"99"});
-}
-
-void publish_store(Metrics& metrics, bool trouble, const std::optional<CassandraStatistics>& cassandra) {
-  constexpr double kUsPerSecond = 1e6;
-  metrics.set(Metric::kStoreTrouble, trouble ? 1 : 0);
-  if (!cassandra) return;
-  const auto set = [&](Metric metric, std::int64_t value) { metrics.set(metric, static_cast<double>(value)); };
-  const auto raise = [&](Metric metric, std::int64_t total) { metrics.raise_to(metric, static_cast<double>(total)); };
-  set(Metric::kCassandraNodes, cassandra->nodes);
-  set(Metric::kCassandraNodesUp, cassandra->nodes_up);
-  set(Metric::kCassandraConnections, cassandra->connections);
-  raise(Metric::kCassandraRequests, cassandra->requests);
-  raise(Metric::kCassandraRowsWritten, cassandra->rows_written);
-  raise(Metric::kCassandraRetries, cassandra->retries);
-  raise(Metric::kCassandraTimeouts, cassandra->timeouts);
-  raise(Metric::kCassandraOverloads, cassandra->overloads);
-  set(Metric::kCassandraInFlight, cassandra->in_flight);
-  set(Metric::kCassandraWindow, cassandra->window);
-  metrics.set(Metric::kCassandraLatencySeconds, static_cast<double>(cassandra->latency_us_p50) / kUsPerSecond, {"50"});
-  metrics.set(Metric::kCassandraLatencySeconds, static_cast<double>(cassandra->latency_us_p99) / kUsPerSecond, {"99"});
-}
 
 // What is told of a run while it goes on: a line of progress, and when its tape has ended.
 class Telling {
@@ -225,10 +169,10 @@ void attend(const Watched& watched, const EndSignals& signals, Telling& telling,
       watched.log.interrupt();
       if (watched.store != nullptr) watched.store->store().interrupt();
     }
-    publish(watched.metrics, status);
-    publish_log(watched.metrics, log_trouble.has_value(), watched.log.statistics());
-    if (watched.store != nullptr)
-      publish_store(watched.metrics, store_trouble.has_value(), watched.store->statistics());
+    watched.figures.publish(status);
+    watched.figures.publish_log(watched.log, log_trouble.has_value());
+    if (watched.store != nullptr) watched.figures.publish_store(*watched.store, store_trouble.has_value());
+    watched.figures.publish_outlook(watched.feed, watched.log, watched.store);
     telling.tick(status, log_trouble, store_trouble, now_ns);
   }
   telling.clear();
@@ -257,7 +201,8 @@ class NoDeadLetters final : public DeadLetters {
 // The parts of a service; each may use those above it.
 class Service {
  public:
-  Service(const Settings& settings, Role role, Clock& clock) : settings_(settings), role_(role), clock_(clock) {}
+  Service(const Settings& settings, Role role, Clock& clock)
+      : settings_(settings), role_(role), clock_(clock), figures_(settings, role != Role::kIngest, metrics_, clock) {}
 
   // `stop`: whether to stop waiting for servers that are away. Any thread asks, until the work has begun.
   Result<void> open(const std::function<bool()>& stop) {
@@ -284,11 +229,12 @@ class Service {
     PipelineThreads threads({.feed = feed_.feed.get(),
                              .ingest = ingest_ ? &*ingest_ : nullptr,
                              .processor = processor_ ? &*processor_ : nullptr,
-                             .log = process_side_.reader.get()},
+                             .log = process_side_.reader.get(),
+                             .log_ends = [this] { return log_->ends(); }},
                             clock_, {.exit_at_end = settings_.exit_at_end});
     watch(&threads);
     const Watched watched{
-        threads, feed_, *log_, store_ ? &*store_ : nullptr, metered_store_ ? &*metered_store_ : nullptr, metrics_};
+        threads, feed_, *log_, store_ ? &*store_ : nullptr, metered_store_ ? &*metered_store_ : nullptr, figures_};
     Telling telling(watched, role_ == Role::kRun, settings_.exit_at_end, started_ns);
     attend(watched, signals, telling, clock_);
     const auto joined = threads.join();
@@ -430,6 +376,7 @@ class Service {
   Result<void> serve_meanwhile() {
     const auto log = parse_log_url(settings_.log);
     if (!listens() || !log || !std::holds_alternative<KafkaUrl>(*log)) return {};
+    metrics_.set(Metric::kLogTrouble, 1);  // until it is open
     EndpointOptions options = endpoint_options();
     options.not_ready = [] { return std::vector<std::string>{"the log is not open yet: its servers are waited for"}; };
     FINPIPE_TRY_ASSIGN(endpoint,
@@ -491,6 +438,7 @@ class Service {
   std::mutex mutex_;
   PipelineThreads* threads_ = nullptr;  // while they work
   Metrics metrics_;
+  Figures figures_;
   std::vector<MarketPolicy> policies_;
   FeedParts feed_;
   std::unique_ptr<LogPart> log_;

@@ -116,6 +116,8 @@ class BarEngine {
   void set_policy(MarketPolicy policy);
   [[nodiscard]] const PolicySet& policies() const { return policies_; }
   [[nodiscard]] std::int64_t clock_ns() const { return clock_ns_; }
+  // The feed is interrupted, and when trades are complete again is not known yet.
+  [[nodiscard]] bool interrupted() const { return trust_.open().silent_since_ms.has_value(); }
   [[nodiscard]] std::size_t windows_in_memory() const { return window_count_; }
   // About so many rows would be taken now, never fewer.
   [[nodiscard]] std::size_t dirty_rows() const { return dirty_.size() + running_.size() * kIntervalCount; }

@@ -239,7 +239,6 @@ net::HttpResponse Endpoint::Implementation::metrics(const net::HttpRequest&) {
   metrics_.raise_to(Metric::kEndpointShed, static_cast<double>(counts.shed));
   metrics_.raise_to(Metric::kEndpointBadRequests, static_cast<double>(counts.bad_requests));
   metrics_.raise_to(Metric::kEndpointTimeouts, static_cast<double>(counts.timeouts));
-  update_metrics(query_, clock_, metrics_);
   net::HttpResponse response = json_response(metrics_.render());
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return response;

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "pipeline/checkpoint.h"
 #include "pipeline/ports.h"
-#include "telemetry/metrics.h"
 
 namespace finpipe {
 
@@ -29,7 +28,5 @@ struct StatusOptions {
 [[nodiscard]] Result<std::string> status_json(Query& query, Clock& clock, const StatusOptions& options);
 // The account of trades, per session and partition.
 [[nodiscard]] Result<std::string> ledger_json(Query& query);
-// The figures of the feed and of the ledger that the checkpoints know. What cannot be read stays as it was.
-void update_metrics(Query& query, Clock& clock, Metrics& metrics);
 
 }  // namespace finpipe

@@ -268,6 +268,11 @@ EmbeddedLog::~EmbeddedLog() = default;
 
 const LogId& EmbeddedLog::log_id() const { return parts_->database->log_id(); }
 std::int32_t EmbeddedLog::partitions() const { return parts_->database->partitions(); }
+std::vector<std::int64_t> EmbeddedLog::ends() const {
+  std::vector<std::int64_t> ends;
+  for (std::int32_t p = 0; p < partitions(); ++p) ends.push_back(parts_->database->end(p));
+  return ends;
+}
 LogWriter& EmbeddedLog::writer() { return parts_->writer; }
 std::unique_ptr<LogReader> EmbeddedLog::reader() { return std::make_unique<EmbeddedReader>(*parts_->database); }
 std::unique_ptr<DeadLetters> EmbeddedLog::dead_letters() { return embedded_dead_letters(*parts_->database); }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "pipeline/ports.h"
 
@@ -32,6 +33,9 @@ class EmbeddedLog {
 
   [[nodiscard]] const LogId& log_id() const;
   [[nodiscard]] std::int32_t partitions() const;
+
+  // One past the last readable record of each partition; any thread.
+  [[nodiscard]] std::vector<std::int64_t> ends() const;
 
   // The one writer. Its poll answers kReadOnly when the log was opened so.
   [[nodiscard]] LogWriter& writer();

@@ -7,6 +7,8 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <ctime>
 #include <limits>
 #include <utility>
 
@@ -53,6 +55,26 @@ Result<void> trust(SSL_CTX* context, const std::string& pem, std::string_view wh
   return for_each_certificate(pem, what, [&](Certificate certificate, int) {
     return X509_STORE_add_cert(store, certificate.get()) == 1;  // takes a reference of its own
   });
+}
+
+std::int64_t end_of(const X509* certificate) {
+  std::tm end{};
+  return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : kNeverEnds;
+}
+
+// When the first of them ends, and the last.
+std::pair<std::int64_t, std::int64_t> ends_of(const std::string& pem) {
+  std::pair<std::int64_t, std::int64_t> ends{kNeverEnds, 0};
+  const auto read = for_each_certificate(pem, "certificate", [&](const Certificate& certificate, int) {
+    const std::int64_t end_s = end_of(certificate.get());
+    ends = {std::min(ends.first, end_s), std::max(ends.second, end_s)};
+    return true;
+  });
+  return read ? ends : std::pair{kNeverEnds, kNeverEnds};
+}
+
+std::optional<std::int64_t> unless_never(std::int64_t end_s) {
+  return end_s == kNeverEnds ? std::nullopt : std::optional(end_s);
 }
 
 Result<void> identify(SSL_CTX* context, const std::string& certificate_pem, const std::string& key_pem) {
@@ -109,6 +131,8 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(const TlsClientOptions& o
     FINPIPE_TRY(trust(context, options.ca_pem, "authority"));
   }
   if (!options.certificate_pem.empty()) FINPIPE_TRY(identify(context, options.certificate_pem, options.key_pem));
+  implementation->given_not_after_s = std::min(options.ca_pem.empty() ? kNeverEnds : ends_of(options.ca_pem).second,
+                                               ends_of(options.certificate_pem).first);
   return std::shared_ptr<TlsContext>(new TlsContext(std::move(implementation)));
 }
 
@@ -129,6 +153,28 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const TlsServerOptions& o
     SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>(kName.data()), kName.size());
   }
   return std::shared_ptr<TlsContext>(new TlsContext(std::move(implementation)));
+}
+
+std::optional<std::int64_t> TlsContext::not_after_s() const {
+  return unless_never(std::min(implementation_->given_not_after_s, implementation_->shown_not_after_s.load()));
+}
+
+void TlsContext::Implementation::note_shown(const SSL* ssl) {
+  // Up to who is trusted, or as far as it was found; also when the verification has failed.
+  const STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
+  if (chain == nullptr) return;
+  std::int64_t first_s = kNeverEnds;
+  for (int i = 0; i < sk_X509_num(chain); ++i) first_s = std::min(first_s, end_of(sk_X509_value(chain, i)));
+  shown_not_after_s = first_s;
+}
+
+std::optional<std::int64_t> not_after_s_of_pem(const std::string& pem) { return unless_never(ends_of(pem).first); }
+
+std::optional<std::int64_t> not_after_s_of_der(std::string_view der) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
+  const Certificate certificate(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
+  ERR_clear_error();
+  return certificate ? unless_never(end_of(certificate.get())) : std::nullopt;
 }
 
 Result<void> expect_host(SSL* ssl, const std::string& host) {

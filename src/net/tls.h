@@ -3,9 +3,12 @@
 // instead.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -30,6 +33,11 @@ class TlsContext {
   [[nodiscard]] static Result<std::shared_ptr<TlsContext>> server(const TlsServerOptions& options);
   ~TlsContext();
 
+  // Of a client's: when the first certificate ends, in seconds since 1970, of its own and of those that the last server
+  // showed, whether it was let in or not; those of ca_pem count until the last of them ends. nullopt: there is none.
+  // Any thread.
+  [[nodiscard]] std::optional<std::int64_t> not_after_s() const;
+
   struct Implementation;
   [[nodiscard]] Implementation& implementation() const { return *implementation_; }
 
@@ -37,6 +45,11 @@ class TlsContext {
   explicit TlsContext(std::unique_ptr<Implementation> implementation);
   std::unique_ptr<Implementation> implementation_;
 };
+
+// When the first of these certificates ends, in seconds since 1970; nullopt: there is none in it that can be read.
+[[nodiscard]] std::optional<std::int64_t> not_after_s_of_pem(const std::string& pem);
+// Of one certificate.
+[[nodiscard]] std::optional<std::int64_t> not_after_s_of_der(std::string_view der);
 
 // A new private CA and a server certificate that it has signed, for the demo's loopback server: nothing of it is
 // written to disk and nobody else trusts it.

@@ -3,7 +3,10 @@
 
 #include <openssl/types.h>
 
+#include <atomic>
 #include <boost/asio/ssl/context.hpp>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -11,8 +14,15 @@
 
 namespace finpipe::net {
 
+constexpr std::int64_t kNeverEnds = std::numeric_limits<std::int64_t>::max();
+
 struct TlsContext::Implementation {
   boost::asio::ssl::context context;
+  std::int64_t given_not_after_s = kNeverEnds;               // what the options had
+  std::atomic<std::int64_t> shown_not_after_s = kNeverEnds;  // what the last server had
+
+  // A handshake of a client has ended, this way or that.
+  void note_shown(const SSL* ssl);
 };
 
 // Prepares a client's connection to `host`: the name in the greeting, and what its certificate must be for.

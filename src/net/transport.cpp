@@ -217,8 +217,10 @@ class TlsTransport final : public Transport {
   [[nodiscard]] SSL* handle() { return stream_.native_handle(); }
 
   void handshake(DoneHandler done) override {
-    stream_.async_handshake(
-        side_, [self = shared_from_this(), done = std::move(done)](error_code error) mutable { done(error); });
+    stream_.async_handshake(side_, [this, self = shared_from_this(), done = std::move(done)](error_code error) mutable {
+      if (side_ == asio::ssl::stream_base::client) context_->implementation().note_shown(handle());
+      done(error);
+    });
   }
 
   [[nodiscard]] Error handshake_failure(error_code reason) const override {

@@ -265,6 +265,13 @@ void Ingest::note_unknown_codes(const Trade& trade, const MarketPolicy& policy) 
   }
 }
 
+std::map<std::string, std::int64_t> Ingest::lags_ms() const {
+  std::map<std::string, std::int64_t> lags;
+  for (const Market& market : markets_)
+    if (market.lag_ms) lags.emplace(market.name, *market.lag_ms);
+  return lags;
+}
+
 std::size_t Ingest::market_of(std::string_view name) {
   const auto found = std::ranges::find(markets_, name, &Market::name);
   if (found != markets_.end()) return static_cast<std::size_t>(found - markets_.begin());

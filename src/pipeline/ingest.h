@@ -60,6 +60,7 @@ struct IngestCounts {
   std::int64_t last_frame_ns = 0;      // 0: none yet
   bool connected = false;              // a live feed's subscriptions are in force
   std::optional<std::int64_t> lag_ms;  // largest p99 of a market, as of the last heartbeat
+  std::int64_t heartbeats = 0;         // written, each to all partitions
 };
 
 class Ingest {
@@ -74,6 +75,10 @@ class Ingest {
   [[nodiscard]] Result<void> stop();
 
   [[nodiscard]] const IngestCounts& counts() const { return counts_; }
+  // When the present state of the connection began, connected or not, on the clock of the stamps.
+  [[nodiscard]] std::int64_t feed_since_ns() const { return feed_since_ns_; }
+  // By market, as they were last measured.
+  [[nodiscard]] std::map<std::string, std::int64_t> lags_ms() const;
   [[nodiscard]] std::int64_t session() const { return session_; }
   [[nodiscard]] std::string_view last_vendor_error() const { return last_vendor_error_; }
   // Sale conditions without a rule, each with the first symbol that had it; the log has a warning for each.

@@ -88,6 +88,7 @@ Result<void> Ingest::write_heartbeats(std::int64_t stamp_ns) {
     beat.last_seq = partition.last_seq;
     FINPIPE_TRY(append_control(p, stamp_ns, beat));
   }
+  ++counts_.heartbeats;
   return {};
 }
 

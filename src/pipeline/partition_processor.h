@@ -49,7 +49,8 @@ class PartitionProcessor {
   }
 
   [[nodiscard]] std::int64_t next_offset() const { return at_.offset; }
-  [[nodiscard]] const Ledger& ledger() const { return at_.ledger; }
+  // The checkpoint as of now; but for the clock, the engine's part of it is that of the last take.
+  [[nodiscard]] const Checkpoint& checkpoint() const { return at_; }
   [[nodiscard]] const BarEngine& engine() const { return engine_; }
   // Whether a stored trade is left out of bars by an operator's word.
   [[nodiscard]] bool is_voided(const Tick& tick) const;

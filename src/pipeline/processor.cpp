@@ -19,6 +19,7 @@ Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   }
   // Whatever an earlier assignment left in memory may be older than the store: it is always dropped.
   partitions_.erase(partition);
+  uncommitted_since_ns_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
   if (assignment.change == LogReader::Change::kRevoked) return {};
   FINPIPE_TRY_ASSIGN(processor,
@@ -59,7 +60,9 @@ Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& proce
     (void)store_.submit(std::move(early));
   }
   const Store::Ticket ticket = store_.submit(std::move(commit));
-  in_flight_.push_back({ticket, partition, number, offset});
+  const auto since = uncommitted_since_ns_.try_emplace(partition, clock_.boot_ns()).first;
+  in_flight_.push_back({ticket, partition, number, offset, since->second});
+  uncommitted_since_ns_.erase(since);
   if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
   return {};
 }
@@ -104,6 +107,7 @@ Result<std::int64_t> Processor::step() {
       }
       ++applied;
     }
+    if (processor.uncommitted() > 0) uncommitted_since_ns_.try_emplace(batch.partition, clock_.boot_ns());
   }
   for (const std::int32_t partition : waiting) FINPIPE_TRY(await_store(partition));
   records_applied_ += applied;
@@ -122,6 +126,14 @@ Result<bool> Processor::finish() {
   FINPIPE_TRY(acknowledge());
   return in_flight_.empty() &&
          std::ranges::none_of(partitions_, [](const auto& entry) { return entry.second.uncommitted() > 0; });
+}
+
+std::optional<std::int64_t> Processor::oldest_unstored_ns() const {
+  std::optional<std::int64_t> oldest_ns;
+  const auto consider = [&](std::int64_t at_ns) { oldest_ns = std::min(oldest_ns.value_or(at_ns), at_ns); };
+  for (const InFlight& commit : in_flight_) consider(commit.applied_ns);
+  for (const auto& [partition, at_ns] : uncommitted_since_ns_) consider(at_ns);
+  return oldest_ns;
 }
 
 Result<bool> Processor::caught_up() {

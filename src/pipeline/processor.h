@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -38,6 +39,8 @@ class Processor {
   [[nodiscard]] Result<bool> caught_up();
   // Whether commits are under way: the store wants to be polled.
   [[nodiscard]] bool committing() const { return !in_flight_.empty(); }
+  // When the oldest record was applied that is not in the store yet, on the boot clock; nullopt: all are.
+  [[nodiscard]] std::optional<std::int64_t> oldest_unstored_ns() const;
   [[nodiscard]] std::int64_t records_applied() const { return records_applied_; }
   [[nodiscard]] const std::map<std::int32_t, PartitionProcessor>& partitions() const { return partitions_; }
 
@@ -47,6 +50,7 @@ class Processor {
     std::int32_t partition;
     std::int64_t number;
     std::int64_t offset;
+    std::int64_t applied_ns;  // its oldest record was, on the boot clock
   };
   static constexpr std::size_t kMaxInFlight = 2;  // commits of one partition
 
@@ -65,7 +69,8 @@ class Processor {
   BarListener* listener_;
   PolicyReader policies_;
   std::map<std::int32_t, PartitionProcessor> partitions_;
-  std::map<std::int32_t, std::int64_t> committed_;  // offset below which all is in the store, by partition
+  std::map<std::int32_t, std::int64_t> committed_;             // offset below which all is in the store, by partition
+  std::map<std::int32_t, std::int64_t> uncommitted_since_ns_;  // boot clock, by partition that has such records
   std::deque<InFlight> in_flight_;
   std::int64_t next_number_ = 1;
   std::int64_t last_commit_ns_ = 0;

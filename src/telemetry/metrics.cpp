@@ -29,6 +29,17 @@ constexpr MetricLabel kRoute{
 constexpr MetricLabel kStatus{"status", "2xx 3xx 4xx 5xx"};
 constexpr MetricLabel kChannel{"channel", "bars trades status"};
 constexpr MetricLabel kDeadLetterReason{"reason", "", true};
+constexpr MetricLabel kDisk{"use", "log store"};
+
+// Bounds in seconds. Each list has those that a promise is about, and goes on to what an operator calls an outage.
+constexpr auto kAnswerBuckets = std::to_array<double>(
+    {0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10});
+constexpr auto kCommitBuckets =
+    std::to_array<double>({0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60});
+// A bar closes the lag of its market and 2 s (equities 5 s) after its end.
+constexpr auto kCloseBuckets =
+    std::to_array<double>({0.5, 1, 2, 2.25, 2.5, 3, 3.5, 4, 5, 5.5, 6, 7.5, 10, 15, 30, 60, 300, 3'600});
+constexpr auto kRowBuckets = std::to_array<double>({1, 3, 10, 30, 100, 300, 1'000, 3'000, 10'000, 30'000, 100'000});
 
 constexpr auto kMetrics = std::to_array<MetricInfo>({
     {kEndpointConnections, "finpipe_endpoint_connections", kGauge, "", "Connections open now, of HTTP and WebSocket"},
@@ -45,7 +56,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      kHistogram,
      "seconds",
      "From a whole request to its answer",
-     {kRoute}},
+     {kRoute},
+     kAnswerBuckets},
     {kStreamClients, "finpipe_stream_clients", kGauge, "", "Clients of the live stream now"},
     {kStreamSubscriptions, "finpipe_stream_subscriptions", kGauge, "", "Their subscriptions"},
     {kStreamMessages,
@@ -65,14 +77,20 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "",
      "Clients of the stream that were disconnected by a rule",
      {MetricLabel{"reason", "too_far_behind too_many_messages overflow"}}},
-    {kStreamSnapshotSeconds, "finpipe_stream_snapshot_seconds", kHistogram, "seconds",
-     "To read and write one snapshot"},
+    {kStreamSnapshotSeconds,
+     "finpipe_stream_snapshot_seconds",
+     kHistogram,
+     "seconds",
+     "To read and write one snapshot",
+     {},
+     kAnswerBuckets},
 
-    {kFeedConnected, "finpipe_feed_connected", kGauge, "", "1 while the feed is connected, else 0"},
+    {kFeedConnected, "finpipe_feed_connected", kGauge, "",
+     "1 while the feed is connected, else 0; where nothing is received, as the log says that is processed"},
     {kFeedLastFrameAgeSeconds, "finpipe_feed_last_frame_age_seconds", kGauge, "seconds",
-     "Since the last frame or ping of the feed"},
+     "Since the last frame or ping of the feed; 0 before the first and of a tape"},
     {kFeedSilenceSeconds, "finpipe_feed_silence_seconds", kGauge, "seconds",
-     "Since the present interruption of the feed began; 0 while it is connected"},
+     "Since the present interruption of the feed began; 0 while it is connected, not known, or a tape"},
     {kFeedReconnects,
      "finpipe_feed_reconnects_total",
      kCounter,
@@ -85,6 +103,10 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "seconds",
      "From a trade to its receipt: the 99th percentile of the last five minutes",
      {MetricLabel{"market", ""}}},
+    {kHeartbeatAgeSeconds, "finpipe_heartbeat_age_seconds", kGauge, "seconds",
+     "Since the newest heartbeat was written to the log; where nothing is received, since the newest that was "
+     "processed "
+     "was; 0 before the first and of a tape"},
     {kIngestFrames, "finpipe_ingest_frames_total", kCounter, "", "Frames received"},
     {kIngestReceived, "finpipe_ingest_trades_received_total", kCounter, "",
      "Trades received of subscribed symbols, good or bad"},
@@ -109,8 +131,13 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
 
     {kLogAppended, "finpipe_log_records_appended_total", kCounter, "", "Records handed to the log"},
     {kLogPendingBytes, "finpipe_log_pending_bytes", kGauge, "bytes", "Appended and not durable yet"},
-    {kLogFlushSeconds, "finpipe_log_flush_seconds", kHistogram, "seconds",
-     "To make appended records durable, where the log does it at once"},
+    {kLogFlushSeconds,
+     "finpipe_log_flush_seconds",
+     kHistogram,
+     "seconds",
+     "To make appended records durable, where the log does it at once",
+     {},
+     kAnswerBuckets},
     {kLogTrouble, "finpipe_log_trouble", kGauge, "",
      "1 while the log takes and gives nothing because a server is away, else 0"},
     {kKafkaBrokers, "finpipe_kafka_brokers", kGauge, "", "Brokers of the Kafka cluster"},
@@ -133,24 +160,52 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "",
      "Records in the log that are not applied yet; 0 for a partition that another process has",
      {MetricLabel{"partition", ""}}},
+    {kProcessorClockSeconds,
+     "finpipe_processor_clock_seconds",
+     kGauge,
+     "seconds",
+     "The time by which bars close, since 1970: of the newest live record applied; 0 where it is not known",
+     {MetricLabel{"partition", ""}}},
+    {kProcessorGapsOpen, "finpipe_processor_gaps_open", kGauge, "",
+     "Partitions with an interruption of the feed whose end is not known yet"},
     {kProcessorWindows, "finpipe_processor_windows", kGauge, "", "Bars in memory"},
+    {kProcessorLookUps, "finpipe_processor_look_ups_total", kCounter, "",
+     "Reads of bars that were no longer, or not yet, in memory"},
     {kProcessorRevisions,
      "finpipe_processor_revisions_total",
      kCounter,
      "",
      "Final bars revised",
      {MetricLabel{"reason", "late backfill gap void"}}},
+    {kProcessorCloseDelaySeconds,
+     "finpipe_processor_close_delay_seconds",
+     kHistogram,
+     "seconds",
+     "From the end of a bar of up to 1h until its final state is durable, of bars that ended since this process "
+     "started",
+     {},
+     kCloseBuckets},
     {kProcessorDeadLettered,
      "finpipe_processor_dead_lettered_total",
      kCounter,
      "",
      "Records of the log set aside by the processor",
      {kDeadLetterReason}},
-    {kProcessorCommitSeconds, "finpipe_processor_commit_seconds", kHistogram, "seconds",
-     "From handing a commit to the store until it is durable"},
+    {kProcessorCommitSeconds,
+     "finpipe_processor_commit_seconds",
+     kHistogram,
+     "seconds",
+     "From handing a commit to the store until it is durable",
+     {},
+     kCommitBuckets},
+    {kProcessorCommitAgeSeconds, "finpipe_processor_commit_age_seconds", kGauge, "seconds",
+     "Since the oldest record was applied that the store does not have yet; 0 while it has all"},
 
     {kStoreTrouble, "finpipe_store_trouble", kGauge, "",
      "1 while the store takes and gives nothing because a server is away, else 0"},
+    {kStoreCommitsInFlight, "finpipe_store_commits_in_flight", kGauge, "",
+     "Commits handed to the store that are not durable yet"},
+    {kStoreCommitRows, "finpipe_store_commit_rows", kHistogram, "", "Rows of a commit", {}, kRowBuckets},
     {kCassandraNodes, "finpipe_cassandra_nodes", kGauge, "", "Nodes of the Cassandra cluster"},
     {kCassandraNodesUp, "finpipe_cassandra_nodes_up", kGauge, "", "Of those, connected to"},
     {kCassandraConnections, "finpipe_cassandra_connections", kGauge, "", "Connections to them"},
@@ -174,12 +229,27 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "finpipe_ledger_trades",
      kGauge,
      "",
-     "The account of trades over all sessions and partitions",
+     "The account of trades over all sessions, of the partitions that this process has, as far as it has applied them",
      {MetricLabel{"term",
                   "received already_in_log appended dead_lettered_before in_log stored skipped "
                   "dead_lettered_after"}}},
     {kLedgerBalanced, "finpipe_ledger_balanced", kGauge, "",
      "1 while the account of every session and partition balances, else 0"},
+
+    {kDiskFreeBytes,
+     "finpipe_disk_free_bytes",
+     kGauge,
+     "bytes",
+     "Left for this user where the log or the store has its directory; 0 where it has none",
+     {kDisk}},
+    {kDiskSizeBytes, "finpipe_disk_size_bytes", kGauge, "bytes", "Of that file system", {kDisk}},
+    {kCertificateNotAfterSeconds,
+     "finpipe_certificate_not_after_seconds",
+     kGauge,
+     "seconds",
+     "When the first certificate ends, since 1970, of those in use with that server: our own, those that it showed "
+     "last, what they are trusted by; 0 where none is known",
+     {MetricLabel{"certificate", "feed kafka cassandra registry"}}},
 
     {kProcessResidentBytes, "finpipe_process_resident_bytes", kGauge, "bytes", "Resident memory"},
     {kProcessOpenFds, "finpipe_process_open_fds", kGauge, "", "Open file descriptors"},
@@ -200,9 +270,12 @@ constexpr bool in_the_order_of_their_ids() {
 }
 static_assert(in_the_order_of_their_ids());
 
-// Seconds: from what a request on this machine takes to what an operator calls an outage.
-const std::vector<double> kBuckets = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                      0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+constexpr bool histograms_have_rising_bounds() {
+  for (const MetricInfo& info : kMetrics)
+    if (info.buckets.empty() != (info.type != kHistogram) || !std::ranges::is_sorted(info.buckets)) return false;
+  return true;
+}
+static_assert(histograms_have_rising_bounds());
 
 std::size_t label_count(const MetricInfo& info) {
   return static_cast<std::size_t>(
@@ -287,7 +360,7 @@ class Slot {
     for (std::size_t i = 0; i < values.size(); ++i) labels.emplace(info_.labels[i].name, values[i]);
     const auto add = [&](auto* family) -> Series {
       if constexpr (std::is_same_v<decltype(family), prometheus::Family<prometheus::Histogram>*>)
-        return &family->Add(labels, kBuckets);
+        return &family->Add(labels, std::vector<double>(info_.buckets.begin(), info_.buckets.end()));
       else
         return &family->Add(labels);
     };

@@ -36,6 +36,7 @@ enum class Metric : std::uint8_t {
   kFeedSilenceSeconds,
   kFeedReconnects,
   kFeedLagSeconds,
+  kHeartbeatAgeSeconds,
   kIngestFrames,
   kIngestReceived,
   kIngestAlreadyInLog,
@@ -61,12 +62,19 @@ enum class Metric : std::uint8_t {
   // Processor
   kProcessorRecords,
   kProcessorBacklog,
+  kProcessorClockSeconds,
+  kProcessorGapsOpen,
   kProcessorWindows,
+  kProcessorLookUps,
   kProcessorRevisions,
+  kProcessorCloseDelaySeconds,
   kProcessorDeadLettered,
   kProcessorCommitSeconds,
+  kProcessorCommitAgeSeconds,
   // Store
   kStoreTrouble,
+  kStoreCommitsInFlight,
+  kStoreCommitRows,
   kCassandraNodes,
   kCassandraNodesUp,
   kCassandraConnections,
@@ -81,6 +89,10 @@ enum class Metric : std::uint8_t {
   // Ledger
   kLedgerTrades,
   kLedgerBalanced,
+  // What runs out
+  kDiskFreeBytes,
+  kDiskSizeBytes,
+  kCertificateNotAfterSeconds,
   // Process
   kProcessResidentBytes,
   kProcessOpenFds,
@@ -109,6 +121,7 @@ struct MetricInfo {
   std::string_view unit;  // "seconds", "bytes" or empty: a count or a flag
   std::string_view help;
   std::array<MetricLabel, kMaxMetricLabels> labels{};
+  std::span<const double> buckets{};  // of a histogram: upper bounds, rising; the last one, without end, is not told
 };
 [[nodiscard]] std::span<const MetricInfo> metric_table();
 

@@ -8,9 +8,10 @@ import ssl
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 import pipeline
-from pipeline import PATIENCE_S, PROGRAM, ROOT, TAPE, Kafka, Side, environment
+from pipeline import PATIENCE_S, PROGRAM, ROOT, TAPE, Kafka, Side, environment, output_of
 from services.cassandra import Cassandra
 from services.certificates import Authority, pem_with_key
 from services.processes import wait_until
@@ -217,8 +218,8 @@ class Group(unittest.TestCase):
         cls.store = ["--store", f"cassandra://{cassandra.contact_points()}/access"]
         assert_works(run_as("admin", "check", "--create", *cls.store))
 
-    def start(self, side, user):
-        return Side(self, side, *self.store, env=environment(**settings_of(user)))
+    def start(self, side, user, listen="none"):
+        return Side(self, side, *self.store, listen=listen, env=environment(**settings_of(user)))
 
     def test_process_and_serve_work_with_what_they_are_granted(self):
         processor, server = self.start("process", "process").started(), self.start("serve", "reader").started()
@@ -227,6 +228,18 @@ class Group(unittest.TestCase):
             side.stop()
             self.assertNotIn("secret-of", side.text())
         assert_works(run_as("reader", "verify", *self.store))
+
+    def test_when_the_first_certificate_ends_is_told(self):
+        processor = self.start("process", "process", listen="127.0.0.1:0").started()
+        files = kafka.authority.certificate, kafka.server
+        said = [output_of("openssl", "x509", "-in", file, "-noout", "-enddate").decode() for file in files]
+        ends = min(ssl.cert_time_to_seconds(line.strip().removeprefix("notAfter=")) for line in said)
+
+        def told():
+            page = urllib.request.urlopen(processor.address() + "metrics").read().decode()
+            return float(re.search(r'^finpipe_certificate_not_after_seconds\{certificate="kafka"\} (\S+)$', page, re.M)[1])
+
+        self.assertTrue(wait_until(lambda: told() == ends, 30), f"{told()}, not {ends}")
 
     def test_no_right_to_use_the_group(self):
         assert_refused("E931", ended(self.start("process", "no-group")))

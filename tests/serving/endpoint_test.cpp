@@ -268,7 +268,6 @@ TEST_F(EndpointTest, MetricsCountWhatWasAsked) {
   EXPECT_TRUE(has(R"(finpipe_endpoint_request_seconds_count{route="symbols"} 2)"));
   EXPECT_TRUE(has("finpipe_endpoint_connections_accepted_total 4"));
   EXPECT_TRUE(has(R"(finpipe_build_info{version="0.1.0"} 1)"));
-  EXPECT_TRUE(has("finpipe_ledger_balanced 1"));
 }
 
 TEST_F(EndpointTest, ThePageComesWithItsPolicyAndIsNotSentTwice) {

@@ -153,28 +153,5 @@ TEST_F(StatusTest, TheLedgerTellsEachSessionAndWhetherItBalances) {
   EXPECT_EQ(ledger["total"]["stored"].GetInt64(), 9);
 }
 
-TEST_F(StatusTest, TheMetricsSayTheSame) {
-  Metrics metrics;
-  update_metrics(store_, clock_, metrics);
-  EXPECT_EQ(metrics.value(Metric::kFeedConnected), 0);
-  Checkpoint stalled = checkpoint(0, 400);
-  put(stalled);
-  update_metrics(store_, clock_, metrics);
-  EXPECT_EQ(metrics.value(Metric::kFeedConnected), 1);
-  EXPECT_EQ(metrics.value(Metric::kFeedSilenceSeconds), 0);
-  EXPECT_EQ(metrics.value(Metric::kFeedLastFrameAgeSeconds), 0.5);
-  EXPECT_EQ(metrics.value(Metric::kFeedLagSeconds, {"crypto"}), 0.062);
-  EXPECT_EQ(metrics.value(Metric::kLedgerTrades, {"received"}), 10);
-  EXPECT_EQ(metrics.value(Metric::kLedgerBalanced), 1);
-  stalled.offset += 1;
-  stalled.feed_state = avro::ConnectionState::kStalled;
-  stalled.ledger.begin()->second.stored = 0;
-  put(stalled);
-  update_metrics(store_, clock_, metrics);
-  EXPECT_EQ(metrics.value(Metric::kFeedConnected), 0);
-  EXPECT_EQ(metrics.value(Metric::kFeedSilenceSeconds), 1'000);
-  EXPECT_EQ(metrics.value(Metric::kLedgerBalanced), 0);
-}
-
 }  // namespace
 }  // namespace finpipe

@@ -93,11 +93,41 @@ TEST_F(StoreAwayTest, IngestGoesOnWhileTheProcessorWaitsForTheStore) {
     const auto partitions = threads.status().partitions;
     ASSERT_EQ(partitions.size(), 1U);
     EXPECT_GT(partitions[0].log_end, kFrames);
-    EXPECT_EQ(partitions[0].unapplied, 0);
+    EXPECT_EQ(partitions[0].unapplied(), 0);
     threads.request_stop();
   });
   EXPECT_FALSE(status.gave_up);
   EXPECT_EQ(stored_trades(), status.ingest.appended);
+}
+
+TEST_F(StoreAwayTest, SinceWhenRecordsWaitForTheStoreIsKnown) {
+  store.go_away_at_submit();
+  static_cast<void>(run([&](PipelineThreads& threads) {
+    wait_for([&] { return threads.status().oldest_unstored_ns && threads.status().ingest.frames == kFrames; });
+    const std::int64_t since_ns = *threads.status().oldest_unstored_ns;
+    EXPECT_LE(since_ns, clock.boot_ns());
+    wait_for([&] { return clock.boot_ns() - since_ns > 2 * ProcessorOptions().commit_interval_ms * kNsPerMs; });
+    EXPECT_EQ(threads.status().oldest_unstored_ns, since_ns);
+    store.come_back();
+    wait_for([&] { return !threads.status().oldest_unstored_ns; });
+    EXPECT_TRUE(threads.status().all_submitted);
+    threads.request_stop();
+  }));
+}
+
+TEST_F(StoreAwayTest, WhatTheLogHasGotSinceTheProcessorLookedIsBacklog) {
+  const Parts made = parts();
+  constexpr std::int64_t kEnd = 1'000'000;
+  PipelineThreads threads({made.feed.get(), made.ingest.get(), made.processor.get(), made.reader.get(),
+                           [] { return std::vector<std::int64_t>{kEnd}; }},
+                          clock, {.stop_deadline_ms = 0});
+  wait_for([&] { return !threads.status().partitions.empty(); });
+  const auto status = threads.status();
+  EXPECT_EQ(status.partitions[0].log_end, kEnd);
+  EXPECT_EQ(status.partitions[0].unapplied(), kEnd - status.partitions[0].next);
+  EXPECT_EQ(status.backlog, status.partitions[0].unapplied());
+  threads.request_stop();
+  EXPECT_TRUE(threads.join());
 }
 
 TEST_F(StoreAwayTest, AStopThatGivesUpOnALoadIsNoFailureAndTheNextStartStoresTheRest) {

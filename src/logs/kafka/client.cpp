@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "logs/kafka/owned.h"
+#include "net/tls.h"
 #include "telemetry/log.h"
 
 namespace finpipe::kafka {
@@ -46,11 +47,11 @@ struct Callbacks {
     static_cast<Client*>(opaque)->owner_->on_rebalance(code, partitions);
   }
 
-  static int certificate(rd_kafka_t* /*client*/, const char* /*broker*/, std::int32_t /*id*/, int* x509, int /*depth*/,
-                         const char* /*der*/, std::size_t /*size*/, char* reason, std::size_t reason_size,
-                         void* opaque) {
+  static int certificate(rd_kafka_t* /*client*/, const char* broker, std::int32_t /*id*/, int* x509, int depth,
+                         const char* der, std::size_t size, char* reason, std::size_t reason_size, void* opaque) {
+    if (static_cast<Client*>(opaque)->left_) return *x509 == 0 ? 1 : 0;
+    static_cast<Client*>(opaque)->cluster_.note_shown(broker, depth, net::not_after_s_of_der({der, size}));
     if (*x509 == 0) return 1;
-    if (static_cast<Client*>(opaque)->left_) return 0;
     static_cast<Client*>(opaque)->cluster_.note_certificate(*x509);
     *fmt::format_to_n(reason, static_cast<std::ptrdiff_t>(reason_size) - 1, "X509 error {}", *x509).out = '\0';
     return 0;
@@ -140,6 +141,12 @@ Result<OffsetRange> Client::ask_range(std::int32_t partition) {
     return code == 0 ? ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, range.end) : code;
   }));
   return range;
+}
+
+std::optional<std::int64_t> Client::ask_end(std::int32_t partition, int timeout_ms) {
+  std::int64_t end = 0;
+  const int code = ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
+  return code == 0 ? std::optional(end) : std::nullopt;
 }
 
 int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset) {

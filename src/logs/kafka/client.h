@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -57,6 +58,8 @@ class Client {
   [[nodiscard]] Result<std::int32_t> partitions();
   // Asks the leader of a partition of the topic. Errors: those of Cluster::retry.
   [[nodiscard]] Result<OffsetRange> ask_range(std::int32_t partition);
+  // The end of that range alone, asked for once; nullopt: it was not told in time, which may take twice that.
+  [[nodiscard]] std::optional<std::int64_t> ask_end(std::int32_t partition, int timeout_ms);
 
   // Instead of destroying it: what librdkafka has of it stays until the program ends, and calls nothing of ours.
   static void leave(std::unique_ptr<Client> client);

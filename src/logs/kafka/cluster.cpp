@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "logs/kafka/client.h"
@@ -95,6 +96,18 @@ void Cluster::note(Failure failure) {
 void Cluster::note_certificate(int x509) {
   const std::lock_guard lock(mutex_);
   certificate_ = x509;
+}
+
+void Cluster::note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s) {
+  if (!not_after_s) return;
+  const std::lock_guard lock(mutex_);
+  shown_not_after_s_[{std::string(broker), depth}] = *not_after_s;
+}
+
+std::int64_t Cluster::certificate_not_after_s() {
+  const std::lock_guard lock(mutex_);
+  const auto values = std::views::values(shown_not_after_s_);
+  return values.empty() ? 0 : std::ranges::min(values);
 }
 
 void Cluster::note(const void* client, const ClientStatistics& statistics) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -46,6 +47,8 @@ class Cluster {
   // What clients tell.
   void note(Failure failure);
   void note_certificate(int x509);
+  // A broker showed a certificate, so far from its own in the chain.
+  void note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s);
   void note(const void* client, const ClientStatistics& statistics);
   void forget(const void* client);
   // Somebody waits for an answer (and has not had one since it said so first), or does not.
@@ -55,6 +58,8 @@ class Cluster {
   [[nodiscard]] Result<void> check_patience(const void* who, std::string_view what);
 
   [[nodiscard]] ClientStatistics statistics();
+  // When the first of the certificates ends that brokers showed last, in seconds since 1970; 0: none did.
+  [[nodiscard]] std::int64_t certificate_not_after_s();
   [[nodiscard]] std::optional<std::string> trouble();
 
  private:
@@ -74,6 +79,7 @@ class Cluster {
   std::optional<Noted> failure_;  // the newest
   std::optional<Noted> refusal_;  // likewise
   int certificate_ = 0;
+  std::map<std::pair<std::string, int>, std::int64_t> shown_not_after_s_;  // by broker and depth
   struct Told {
     ClientStatistics statistics;
     std::int64_t at_ns = 0;

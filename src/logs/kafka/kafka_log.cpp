@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "logs/kafka/dead_letters.h"
+#include "logs/kafka/ends_watch.h"
 #include "logs/kafka/kafka_topics.h"
 #include "logs/kafka/log_identity.h"
 #include "logs/kafka/reader.h"
@@ -60,6 +62,22 @@ struct KafkaLog::Parts {
   Cluster cluster;
   std::unique_ptr<kafka::SharedState> shared;
   std::unique_ptr<kafka::Writer> writer, bars;
+  std::unique_ptr<kafka::EndsWatch> ends_watch;
+
+  // A reader that is there to follow the log has `wake`.
+  [[nodiscard]] std::unique_ptr<LogReader> reader(Result<std::unique_ptr<Membership>> membership,
+                                                  std::function<void()> wake) {
+    const auto make = [&]() -> Result<std::unique_ptr<LogReader>> {
+      if (!membership) return fail(membership.error());
+      if (wake && !ends_watch) {
+        FINPIPE_TRY_ASSIGN(watch, kafka::EndsWatch::start(*shared));
+        ends_watch = std::move(watch);
+      }
+      return make_reader(*shared, *std::move(membership), std::move(wake));
+    };
+    auto made = make();
+    return made ? *std::move(made) : std::make_unique<FailedReader>(*shared, made.error());
+  }
 };
 
 Result<std::unique_ptr<KafkaLog>> KafkaLog::open(const KafkaOptions& options, std::function<bool()> stop) {
@@ -99,23 +117,29 @@ Result<LogWriter*> KafkaLog::bars() {
 }
 
 std::unique_ptr<LogReader> KafkaLog::reader(std::function<void()> wake) {
-  auto made = make_reader(*parts_->shared, nullptr, std::move(wake));
-  return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());
+  return parts_->reader(nullptr, std::move(wake));
 }
 
 std::unique_ptr<LogReader> KafkaLog::group_reader(const std::string& group, const std::string& instance_id,
                                                   std::function<void()> wake) {
   auto member = Membership::join(parts_->cluster, kafka::ticks_topic(parts_->cluster.options()), partitions(), group,
                                  instance_id, wake);
-  if (!member) return std::make_unique<FailedReader>(*parts_->shared, member.error());
-  auto made = make_reader(*parts_->shared, *std::move(member), std::move(wake));
-  return made ? *std::move(made) : std::make_unique<FailedReader>(*parts_->shared, made.error());
+  return parts_->reader(std::move(member), std::move(wake));
 }
 
 Result<void> KafkaLog::check_idle(const std::string& group) { return kafka::check_idle(parts_->cluster, group); }
 
 std::unique_ptr<DeadLetters> KafkaLog::dead_letters() { return kafka::dead_letters(parts_->cluster); }
 std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::dead_letter_query(parts_->cluster); }
+
+std::vector<std::int64_t> KafkaLog::ends() const {
+  std::vector<std::int64_t> ends;
+  for (std::size_t p = 0; p < parts_->shared->ends.size(); ++p) {
+    const std::int64_t end = std::max(parts_->shared->ends[p].load(), parts_->shared->asked_ends[p].load());
+    ends.push_back(end == 0 ? -1 : end);
+  }
+  return ends;
+}
 
 KafkaStatistics KafkaLog::statistics() const {
   const kafka::ClientStatistics clients = parts_->cluster.statistics();
@@ -128,7 +152,8 @@ KafkaStatistics KafkaLog::statistics() const {
           .prefetched_bytes = clients.prefetched_bytes,
           .retries = clients.retries,
           .append_latency_us_p50 = written.latency.p50_us(),
-          .append_latency_us_p99 = written.latency.p99_us()};
+          .append_latency_us_p99 = written.latency.p99_us(),
+          .certificate_not_after_s = parts_->cluster.certificate_not_after_s()};
 }
 
 std::optional<std::string> KafkaLog::trouble() const {

@@ -10,7 +10,7 @@
 // Kafka shows clients no identity of a topic, so the log carries its own: the log id is in every session and heartbeat
 // record, and `create_kafka_topics` begins each partition with such a record.
 //
-// One writing thread; each reader and each DeadLetters is used by one thread at a time; trouble, statistics and
+// One writing thread; each reader and each DeadLetters is used by one thread at a time; ends, trouble, statistics and
 // interrupt by any. Readers, writer and dead letters borrow the log and must not outlive it.
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "logs/wire_schemas.h"
 #include "pipeline/ports.h"
@@ -67,6 +68,7 @@ struct KafkaStatistics {
   std::int64_t prefetched_bytes = 0;                                  // received by readers and not asked for yet
   std::int64_t retries = 0;                                           // requests that were sent again
   std::int64_t append_latency_us_p50 = 0, append_latency_us_p99 = 0;  // from append to acknowledgement
+  std::int64_t certificate_not_after_s = 0;  // since 1970, of what brokers showed: when the first ends; 0: none known
 };
 
 class KafkaLog {
@@ -123,6 +125,9 @@ class KafkaLog {
   // warning. Holds ids in memory, and letters that lie before their turn.
   [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query();
 
+  // One past the last readable record of each partition, by what the brokers said last and what this process wrote; -1:
+  // not known. From the first reader with `wake` on, brokers are asked each second, also while nothing is read.
+  [[nodiscard]] std::vector<std::int64_t> ends() const;
   [[nodiscard]] KafkaStatistics statistics() const;
   // Why nothing is written or read at the moment; nullopt: all is well.
   [[nodiscard]] std::optional<std::string> trouble() const;

@@ -3,7 +3,8 @@
 // open() waits for the registry, unless it has said all that is needed before and that is still in the directory of
 // cached ids: then a start goes on without it, and poll() compares as soon as it answers. Ids that have changed are an
 // error: the records in the log were written with the old ones.
-// Without threads of its own. One for a process: look_up(), poll() and trouble() are for any thread.
+// Without threads of its own. One for a process: look_up(), poll(), trouble() and certificate_not_after_s() are for
+// any thread.
 #pragma once
 
 #include <array>
@@ -81,6 +82,10 @@ class SchemaRegistry {
   [[nodiscard]] Result<void> poll();
   // Why a foreign schema is not known yet, or the ids are not compared yet.
   [[nodiscard]] std::optional<std::string> trouble() const;
+  // When the first certificate ends that is in use with it, in seconds since 1970; 0: none is known.
+  [[nodiscard]] std::int64_t certificate_not_after_s() const {
+    return options_.tls ? options_.tls->not_after_s().value_or(0) : 0;
+  }
   // False after a start without the registry, until it has confirmed the ids.
   [[nodiscard]] bool confirmed() const { return confirmed_; }
 

@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 
+#include "base/clock.h"
+#include "base/time.h"
 #include "net/tests/support.h"
 
 namespace finpipe::net {
@@ -127,6 +132,41 @@ TEST_F(ClientCertificate, OfAnotherAuthorityIsRefused) {
   const Recorder recorder = connect(other.certificate_pem, other.key_pem);
   ASSERT_EQ(recorder.ends.size(), 1U);
   EXPECT_EQ(recorder.ends.front().error.code, ErrorCode::kTlsFailed);
+}
+
+// When a context's first certificate ends, in days from now, once it has tried to connect.
+std::int64_t days_left(const std::shared_ptr<TlsContext>& context, const GeneratedCertificate& shown) {
+  EventLoop loop;
+  TestServer server(loop, {.tls = server_tls(shown)});
+  Recorder recorder;
+  WebSocketClient client(loop, recorder);
+  client.connect({.host = "127.0.0.1", .port = server.port(), .tls = context});
+  EXPECT_TRUE(run_until(loop, [&] { return recorder.open || !recorder.ends.empty(); }));
+  return (context->not_after_s().value_or(0) - SystemClock().wall_ns() / kNsPerSecond + 43'200) / 86'400;
+}
+
+TEST(TlsContext, TellsWhenWhatItsServerShowedEnds) {
+  const auto shown = certificate_for("127.0.0.1", 40);
+  const auto system = *TlsContext::client({});
+  EXPECT_EQ(system->not_after_s(), std::nullopt);
+  EXPECT_EQ(days_left(system, shown), 39) << "refused: nobody knows its authority";
+  EXPECT_EQ(days_left(client_tls(shown), shown), 39);
+  const auto expired = certificate_for("127.0.0.1", 0);
+  EXPECT_EQ(days_left(client_tls(expired), expired), -1) << "refused: it has ended";
+  EXPECT_EQ(days_left(system, certificate_for("127.0.0.1", 60)), 59) << "renewed";
+}
+
+TEST(TlsContext, TellsWhenWhatItWasGivenEnds) {
+  const auto shown = certificate_for("127.0.0.1", 40);
+  const auto own = certificate_for("client", 20);
+  const auto old = certificate_for("old", 10);
+  const auto context = *TlsContext::client(
+      {.ca_pem = old.ca_pem + shown.ca_pem, .certificate_pem = own.certificate_pem, .key_pem = own.key_pem});
+  EXPECT_EQ(context->not_after_s(), not_after_s_of_pem(own.certificate_pem));
+  EXPECT_EQ(days_left(context, shown), 19) << "the old authority is not needed any more";
+  EXPECT_EQ(not_after_s_of_pem("nothing"), std::nullopt);
+  EXPECT_EQ(not_after_s_of_der("nothing"), std::nullopt);
+  EXPECT_EQ(not_after_s_of_pem(shown.ca_pem + old.ca_pem), not_after_s_of_pem(old.ca_pem));
 }
 
 TEST(TlsContext, WhatIsNoPemIsNamed) {

@@ -63,6 +63,19 @@ TEST_F(KafkaReader, WaitsForOffsetsOfAPartitionWithoutALeader) {
   EXPECT_GE(asked, 3);
 }
 
+TEST_F(KafkaReader, WhereTheLogEndsIsKnownWhileNobodyReads) {
+  using Ends = std::vector<std::int64_t>;
+  const auto options = cluster_.new_log(2);
+  const auto log = open_log(options);
+  EXPECT_EQ(log->ends(), (Ends{-1, -1})) << "nobody follows it";
+  const auto reader = log->reader([] {});
+  EXPECT_TRUE(wait_until([&] { return log->ends() == Ends{1, 1}; }));
+  const auto other = open_log(options);
+  write(other->writer(), "a", 1);
+  write(other->writer(), "b", 1);
+  EXPECT_TRUE(wait_until([&] { return log->ends() == Ends{1, 3}; }));
+}
+
 TEST_F(KafkaReader, AMemberThatGetsAPartitionOfLaterSaysSo) {
   const auto options = cluster_.new_log(2);
   Cluster cluster(options, {});

@@ -1,0 +1,28 @@
+// Asks the brokers each second where the log's partitions end, in a thread of its own: a reader that is held up, by its
+// store for example, hears nothing of what is appended meanwhile.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <thread>
+
+#include "logs/kafka/client.h"
+#include "logs/kafka/shared_state.h"
+
+namespace finpipe::kafka {
+
+class EndsWatch {
+ public:
+  // Puts what it hears into `asked_ends`. Errors: kBadSetting, kBadCertificate.
+  [[nodiscard]] static Result<std::unique_ptr<EndsWatch>> start(SharedState& shared);
+
+ private:
+  explicit EndsWatch(SharedState& shared) : shared_(shared) {}
+  void run(const std::stop_token& stop);
+
+  SharedState& shared_;
+  std::unique_ptr<Client> client_;
+  std::jthread thread_;
+};
+
+}  // namespace finpipe::kafka

@@ -1,0 +1,110 @@
+"""What the sides of a pipeline on Kafka and Cassandra tell monitoring while all is well, while Cassandra stands still, and
+once nothing is received any more. A scrape waits for nobody."""
+
+import re
+import subprocess
+import time
+import unittest
+import urllib.request
+
+import pipeline
+from pipeline import PROGRAM, TAPE, Side
+
+PARTITIONS = 3
+SCRAPE_S = 2
+
+
+class Metrics(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = pipeline.Servers(cls)
+
+    def simulator(self):
+        """A feed of the test's own; its URL."""
+        command = [PROGRAM, "simulate", "--tape", TAPE, "--rebase", "--loop"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return re.search(r"ws://127\.0\.0\.1:\d+", process.stdout.readline())[0]
+
+    def sides(self, name):
+        self.servers.create(name, PARTITIONS)
+        parts = self.servers.parts(name)
+        feed = ["--feed", self.simulator(), "--symbols", "BINANCE:BTCUSDT,BINANCE:ETHUSDT"]
+        words = {"ingest": [*feed, *parts[:2]], "process": parts, "serve": parts}
+        return {side: Side(self, side, *words[side], listen="127.0.0.1:0").started() for side in words}
+
+    def scrape(self, side):
+        begin = time.monotonic()
+        with urllib.request.urlopen(self.running[side].address() + "metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        self.assertLess(time.monotonic() - begin, SCRAPE_S, "a scrape waited")
+        return {name: float(value) for name, value in re.findall(r"^finpipe_(\S+) (\S+)$", text, re.M)}
+
+    def wait_for(self, side, condition, patience_s=60):
+        seen = {}
+
+        def holds():
+            seen.clear()
+            seen.update(self.scrape(side))
+            return condition(seen)
+
+        if not pipeline.wait_until(holds, patience_s):
+            self.fail(f"{side}: {seen}\n{self.running[side].text()}")
+        return dict(seen)
+
+    @staticmethod
+    def backlog(page):
+        return sum(value for name, value in page.items() if name.startswith("processor_backlog_records"))
+
+    def test_what_each_side_tells(self):
+        self.running = self.sides("told")
+        self.all_is_well()
+        self.cassandra_stands_still()
+        self.nothing_is_received()
+
+    def all_is_well(self):
+        ingest = self.wait_for("ingest", lambda page: page["feed_connected"] == 1 and page["ingest_trades_appended_total"] > 0)
+        self.assertEqual(ingest["feed_silence_seconds"], 0)
+        self.assertLess(ingest["heartbeat_age_seconds"], 3)
+        self.assertLess(ingest["feed_last_frame_age_seconds"], 5)
+        self.assertIn('feed_lag_seconds{market="crypto"}', ingest)
+        self.assertEqual(ingest["kafka_brokers_up"], 1)
+        self.assertNotIn('processor_backlog_records{partition="0"}', ingest)
+        for side in "process", "serve":
+            page = self.wait_for(side, lambda page: page["feed_connected"] == 1 and page["processor_gaps_open"] == 0
+                                 and page['ledger_trades{term="stored"}'] > 0)
+            self.assertLess(page["heartbeat_age_seconds"], 5)
+            self.assertEqual(page["ledger_balanced"], 1)
+            self.assertLess(self.backlog(page), 1_000)
+            for partition in range(PARTITIONS):
+                self.assertAlmostEqual(page[f'processor_clock_seconds{{partition="{partition}"}}'], time.time(), delta=10)
+            self.assertEqual(page['disk_size_bytes{use="log"}'], 0)
+        process = self.wait_for("process", lambda page: page["processor_close_delay_seconds_count"] > 0)
+        self.assertGreater(process["store_commit_rows_count"], 0)
+        self.assertLess(process["processor_commit_age_seconds"], 5)
+
+    def cassandra_stands_still(self):
+        self.servers.cassandra.pause()
+        try:
+            page = self.wait_for("process", lambda page: page["store_trouble"] == 1 and page["processor_commit_age_seconds"] > 10)
+            self.assertGreater(page["store_commits_in_flight"], 0)
+            # What the log gets is known, though nothing of it is read.
+            before = self.backlog(page)
+            self.wait_for("process", lambda page: self.backlog(page) > before + 20)
+            self.assertGreater(self.wait_for("serve", lambda page: page["processor_commit_age_seconds"] > 10)["kafka_brokers_up"], 0)
+            self.assertLess(self.scrape("ingest")["heartbeat_age_seconds"], 3)
+        finally:
+            self.servers.cassandra.resume()
+        page = self.wait_for("process", lambda page: page["processor_commit_age_seconds"] < 3 and self.backlog(page) < 100)
+        self.assertGreater(page["processor_commit_seconds_sum"], 10)
+
+    def nothing_is_received(self):
+        self.running["ingest"].stop()
+        for side in "process", "serve":
+            self.wait_for(side, lambda page: page["heartbeat_age_seconds"] > 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
