@@ -17,8 +17,8 @@ constexpr int kAskMs = 500;  // a broker that is away holds up one partition so 
 Result<std::unique_ptr<EndsWatch>> EndsWatch::start(SharedState& shared) {
   auto made = std::unique_ptr<EndsWatch>(new EndsWatch(shared));
   const KafkaOptions& options = shared.cluster.options();
-  FINPIPE_TRY_ASSIGN(
-      client, Client::make(Client::Kind::kConsumer, shared.cluster, reader_settings(options, 1, Statistics::kNone)));
+  FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, shared.cluster,
+                                          reader_settings(options, 1, Statistics::kEachSecond)));
   made->client_ = std::move(client);
   made->client_->set_topic(ticks_topic(options));
   made->thread_ = std::jthread([self = made.get()](const std::stop_token& stop) { self->run(stop); });

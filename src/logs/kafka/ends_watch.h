@@ -1,5 +1,5 @@
-// Asks the brokers each second where the log's partitions end, in a thread of its own: a reader that is held up, by its
-// store for example, hears nothing of what is appended meanwhile.
+// Asks the brokers each second where the log's partitions end, in a thread of its own, and so knows of the brokers too:
+// a reader that is held up, by its store for example, hears of neither.
 #pragma once
 
 #include <memory>
