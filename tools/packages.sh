@@ -22,7 +22,10 @@ packages_of() {
       echo librocksdb-dev "$(of_release libboost1.81-dev libboost1.83-dev)" libssl-dev prometheus-cpp-dev librdkafka-dev
       echo python3-venv ca-certificates
       ;;
-    test) echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev python3-websocket chromium fonts-dejavu-core ;;
+    test)
+      echo libgtest-dev libbenchmark-dev rapidjson-dev libavro-dev
+      echo python3-websocket chromium fonts-dejavu-core faketime
+      ;;
     cassandra) echo cargo-web pkg-config ;;
     services) echo "$(of_release openjdk-17-jre-headless openjdk-21-jre-headless)" maven openssl python3-venv kcat ;;
     observability) echo prometheus prometheus-alertmanager python3-venv python3-yaml ;;

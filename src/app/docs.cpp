@@ -26,9 +26,11 @@ void add_docs(CLI::App& program, CommandLine& line) {
   add_page(*docs, line, "settings", settings_page);
   add_page(*docs, line, "errors", errors_page);
   add_page(*docs, line, "metrics", metrics_page);
-  add_examples(*docs,
-               {"finpipe docs settings > docs/reference/settings.md", "finpipe docs errors > docs/reference/errors.md",
-                "finpipe docs metrics > docs/reference/metrics.md"});
+  add_page(*docs, line, "findings", findings_page);
+  add_examples(
+      *docs,
+      {"finpipe docs settings > docs/reference/settings.md", "finpipe docs errors > docs/reference/errors.md",
+       "finpipe docs metrics > docs/reference/metrics.md", "finpipe docs findings > docs/reference/findings.md"});
 }
 
 }  // namespace finpipe

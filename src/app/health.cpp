@@ -2,39 +2,21 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
-#include <utility>
 
 #include "app/commands.h"
-#include "net/event_loop.h"
-#include "net/http_client.h"
+#include "app/listener.h"
 
 namespace finpipe {
 namespace {
 
-// Where a process of this machine that listens there can be asked.
-std::string own_address(const std::string& listen_address) {
-  if (listen_address == "0.0.0.0") return "127.0.0.1";
-  return listen_address == "::" ? "::1" : listen_address;
-}
-
 Result<int> health(const Settings& settings, bool ready) {
   constexpr std::int64_t kHealthPatienceMs = 3'000;
-  constexpr std::int64_t kHealthRoundMs = 100;
   constexpr int kHttpWell = 200;
   if (settings.listen_port == 0) {
     return fail(ErrorCode::kUsage, "health asks who listens at --listen: that needs an address with a port");
   }
-  net::EventLoop loop;
-  std::optional<Result<net::HttpClientResponse>> answer;
-  net::http_request(loop,
-                    {.host = own_address(settings.listen_address),
-                     .port = settings.listen_port,
-                     .target = ready ? "/readyz" : "/healthz",
-                     .timeout_ms = kHealthPatienceMs},
-                    [&answer](Result<net::HttpClientResponse> told) { answer = std::move(told); });
-  while (!answer) loop.run_some(kHealthRoundMs);
-  FINPIPE_TRY_ASSIGN(told, *std::move(answer));
+  FINPIPE_TRY_ASSIGN(told, ask_listener(reachable_address(settings.listen_address), settings.listen_port,
+                                        ready ? "/readyz" : "/healthz", kHealthPatienceMs));
   fmt::print("{}\n", told.body);
   return told.status == kHttpWell ? 0 : 1;
 }

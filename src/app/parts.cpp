@@ -35,7 +35,14 @@ Result<std::string> directory_of(std::string_view setting, const std::string& ur
   return directory;
 }
 
-constexpr std::int64_t kPatienceMs = 30'000;  // of Patience::kSome
+constexpr std::int64_t kPatienceMs = 30'000;       // of Patience::kSome
+constexpr std::int64_t kBriefPatienceMs = 10'000;  // of kBrief
+
+bool gives_up(Patience patience) { return patience == Patience::kBrief || patience == Patience::kSome; }
+std::int64_t patience_ms_of(Patience patience) {
+  if (patience == Patience::kEndless) return 0;
+  return patience == Patience::kBrief ? kBriefPatienceMs : kPatienceMs;
+}
 
 Result<KafkaOptions> kafka_options(const Settings& settings, const KafkaUrl& url) {
   KafkaOptions options = settings.kafka;
@@ -54,9 +61,9 @@ Result<KafkaOptions> kafka_options(const Settings& settings, const KafkaUrl& url
 Result<std::unique_ptr<KafkaLog>> open_kafka(KafkaOptions options, Patience patience,
                                              const std::function<bool()>& stop) {
   constexpr std::int64_t kFirstPatienceMs = 5'000;
-  options.patience_ms = patience == Patience::kEndless ? kFirstPatienceMs : kPatienceMs;
+  options.patience_ms = patience == Patience::kEndless ? kFirstPatienceMs : patience_ms_of(patience);
   auto log = KafkaLog::open(options, stop);
-  if (patience == Patience::kSome) return log;
+  if (gives_up(patience)) return log;
   if (!log && (patience != Patience::kEndless || log.error().code != ErrorCode::kBrokerUnreachable)) return log;
   if (!log) log_warn("waiting for Kafka", {{"reason", log.error().detail}});
   options.patience_ms = 0;
@@ -127,8 +134,8 @@ Result<StorePart> open_now(const CassandraOptions& options) {
 
 Result<StorePart> open_cassandra(CassandraOptions options, Patience patience) {
   constexpr std::int64_t kFirstConnectMs = 5'000;
-  options.check_bar_columns = patience == Patience::kSome;  // who verifies and exports
-  if (patience == Patience::kSome) options.patience_ms = options.query_patience_ms = kPatienceMs;
+  options.check_bar_columns = gives_up(patience);  // who verifies and exports
+  if (gives_up(patience)) options.patience_ms = options.query_patience_ms = patience_ms_of(patience);
   if (patience != Patience::kEndless) return open_now(options);
   // What is received waits for this one.
   CassandraOptions first = options;
@@ -152,7 +159,7 @@ Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access acces
     FINPIPE_TRY_ASSIGN(options, kafka_options(settings, *kafka));
     FINPIPE_TRY_ASSIGN(
         registry, open_registry(settings, *kafka, access == Access::kWrite ? Registering::kAsSet : Registering::kNo,
-                                patience == Patience::kEndless ? 0 : kPatienceMs, stop));
+                                patience_ms_of(patience), stop));
     if (registry) options.schemas = registry->wire_schemas();
     FINPIPE_TRY_ASSIGN(log, open_kafka(options, patience, stop));
     if (access == Access::kWrite && settings.partitions != 0 && settings.partitions != log->partitions()) {
@@ -186,9 +193,15 @@ Result<std::vector<std::string>> create_log(const Settings& settings, const Kafk
   return create_kafka_topics(options, settings.kafka_topics, known);
 }
 
+Result<KafkaReplicas> log_replicas(const Settings& settings, const KafkaUrl& url) {
+  FINPIPE_TRY_ASSIGN(options, kafka_options(settings, url));
+  options.patience_ms = kBriefPatienceMs;
+  return kafka_replicas(options);
+}
+
 Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create) {
-  FINPIPE_TRY_ASSIGN(registry,
-                     open_registry(settings, url, create ? Registering::kAsSet : Registering::kNo, kPatienceMs, {}));
+  FINPIPE_TRY_ASSIGN(registry, open_registry(settings, url, create ? Registering::kAsSet : Registering::kNo,
+                                             create ? kPatienceMs : kBriefPatienceMs, {}));
   if (!registry) return "";
   std::vector<std::uint32_t> ids;
   for (const WireSchema& one : registry->schemas()) ids.push_back(one.wire_id);

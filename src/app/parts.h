@@ -14,6 +14,7 @@
 #include "app/urls.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "logs/kafka/kafka_replicas.h"
 #include "market/market_policy.h"
 #include "market/splits.h"
 #include "pipeline/ports.h"
@@ -30,9 +31,9 @@ constexpr std::string_view kDemoLog = "embedded:./finpipe-data/demo/log";
 constexpr std::string_view kDemoStore = "embedded:./finpipe-data/demo/store";
 
 // With servers that may be away. kSome: everything gives up after half a minute, with kStoreUnreachable or
-// kBrokerUnreachable. Otherwise what writes waits as long as it takes, and who reads a store some seconds; kEndless:
-// from the start, kOnceOpen: they must be there then.
-enum class Patience : std::uint8_t { kSome, kOnceOpen, kEndless };
+// kBrokerUnreachable; kBrief: after ten seconds. Otherwise what writes waits as long as it takes, and who reads a store
+// some seconds; kEndless: from the start, kOnceOpen: they must be there then.
+enum class Patience : std::uint8_t { kBrief, kSome, kOnceOpen, kEndless };
 
 // A log, whichever it is. Readers and dead letters borrow it.
 class LogPart {
@@ -76,6 +77,8 @@ class LogPart {
 // store's checkpoints say.
 [[nodiscard]] Result<std::vector<std::string>> create_log(const Settings& settings, const KafkaUrl& url,
                                                           const std::optional<LogId>& known);
+// How finpipe's topics are replicated, as the brokers say that answer. Errors: those of kafka_replicas.
+[[nodiscard]] Result<KafkaReplicas> log_replicas(const Settings& settings, const KafkaUrl& url);
 
 // Has the registry's schemas registered, when told to and set so; what it answered, as a line. Empty: none is set.
 [[nodiscard]] Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create);

@@ -8,5 +8,6 @@ namespace finpipe {
 [[nodiscard]] std::string settings_page();
 [[nodiscard]] std::string errors_page();
 [[nodiscard]] std::string metrics_page();
+[[nodiscard]] std::string findings_page();
 
 }  // namespace finpipe

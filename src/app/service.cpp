@@ -96,6 +96,11 @@ struct Watched {
 
 std::string feed_text(const FeedParts& feed) { return feed.live == nullptr ? std::string() : feed.live->status().text; }
 
+std::optional<Error> feed_error(const FeedParts& feed) {
+  FinnhubWebSocketFeed::Status status = feed.live->status();
+  return status.state == Connection::State::kOpen ? std::nullopt : std::move(status.last_error);
+}
+
 // What is told of a run while it goes on: a line of progress, and when its tape has ended.
 class Telling {
  public:
@@ -391,6 +396,7 @@ class Service {
     endpoint_.reset();
     EndpointOptions options = endpoint_options();
     options.status.feed_detail = [this] { return feed_text(feed_); };
+    if (feed_.live != nullptr) options.status.feed_error = [this] { return feed_error(feed_); };
     if (queries()) options.page = assets_ = page_assets();
     options.not_ready = [this] { return not_ready(); };
     if (queries()) options.status.log_ends = [this] { return log_ends(); };

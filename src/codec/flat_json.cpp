@@ -32,6 +32,14 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
+std::vector<std::string> strings_of(dom::array array) {
+  std::vector<std::string> strings;
+  for (const dom::element element : array) {
+    if (element.is_string()) strings.emplace_back(std::string_view(element));
+  }
+  return strings;
+}
+
 }  // namespace
 
 Result<FlatJson> FlatJson::parse(std::string_view text, std::size_t max_bytes) {
@@ -52,6 +60,7 @@ Result<FlatJson> FlatJson::parse(std::string_view text, std::size_t max_bytes) {
       case dom::element_type::STRING: value = std::string(std::string_view(member.value)); break;
       case dom::element_type::INT64: value = std::int64_t(member.value); break;
       case dom::element_type::BOOL: value = bool(member.value); break;
+      case dom::element_type::ARRAY: value = strings_of(dom::array(member.value)); break;
       default: break;
     }
   }
@@ -87,6 +96,12 @@ std::optional<bool> FlatJson::boolean(std::string_view key) const {
   const Value* value = find(key);
   const auto* flag = value == nullptr ? nullptr : std::get_if<bool>(value);
   return flag == nullptr ? std::nullopt : std::optional(*flag);
+}
+
+std::vector<std::string> FlatJson::strings(std::string_view key) const {
+  const Value* value = find(key);
+  const auto* list = value == nullptr ? nullptr : std::get_if<std::vector<std::string>>(value);
+  return list == nullptr ? std::vector<std::string>() : *list;
 }
 
 void append_json_string(std::string& out, std::string_view text) {

@@ -1,4 +1,5 @@
-// Small JSON objects as clients send them to our endpoints: one level of strings, whole numbers and booleans. And the
+// Small JSON objects as clients send them to our endpoints: one level of strings, whole numbers, booleans and
+// lists of strings. And the
 // way back for strings. Other members are checked but not kept.
 #pragma once
 
@@ -30,9 +31,11 @@ class FlatJson {
   [[nodiscard]] std::optional<std::string_view> string(std::string_view key) const;
   [[nodiscard]] std::optional<std::int64_t> integer(std::string_view key) const;  // whole, and fits 64 bits
   [[nodiscard]] std::optional<bool> boolean(std::string_view key) const;
+  // Of a list its strings; none of what is no list.
+  [[nodiscard]] std::vector<std::string> strings(std::string_view key) const;
 
  private:
-  using Value = std::variant<std::monostate, bool, std::int64_t, std::string>;
+  using Value = std::variant<std::monostate, bool, std::int64_t, std::string, std::vector<std::string>>;
 
   [[nodiscard]] const Value* find(std::string_view key) const;
 

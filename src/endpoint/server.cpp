@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -120,6 +121,8 @@ class Endpoint::Implementation final : public net::HttpHandler {
   }
   net::HttpResponse healthz(const net::HttpRequest&) { return json_response("{\"alive\":true}"); }
   net::HttpResponse readyz(const net::HttpRequest&);
+  // What a process with a feed says of it.
+  void append_feed(std::string& body) const;
   net::HttpResponse metrics(const net::HttpRequest&);
   net::HttpResponse stream(const net::HttpRequest&) {
     return error_response({ErrorCode::kUpgradeRequired, "connect with a WebSocket client"});
@@ -229,7 +232,21 @@ net::HttpResponse Endpoint::Implementation::readyz(const net::HttpRequest&) {
     json::append_comma(body);
     append_json_string(body, reason);
   }
-  return json_response(body + "]}", reasons.empty() ? 200 : 503);
+  body += ']';
+  if (options_.status.feed_error) append_feed(body);
+  return json_response(body + "}", reasons.empty() ? 200 : 503);
+}
+
+void Endpoint::Implementation::append_feed(std::string& body) const {
+  const auto append = [&body](std::string_view name, std::string_view text) {
+    fmt::format_to(std::back_inserter(body), ",\"{}\":", name);
+    append_json_string(body, text);
+  };
+  if (options_.status.feed_detail) append("feed", options_.status.feed_detail());
+  const auto error = options_.status.feed_error();
+  if (!error) return;
+  append("feed_error", error_info(error->code).name);
+  append("feed_reason", error->detail);
 }
 
 net::HttpResponse Endpoint::Implementation::metrics(const net::HttpRequest&) {

@@ -218,7 +218,7 @@ void FinnhubWebSocketFeed::publish() {
              .since_ns = session_clock_.now_ns() - (clock_.boot_ns() - connection_.since_ns()),
              .attempt = connection_.attempts(),
              .text = connection_.describe(),
-             .last_error = connection_.last_error() ? connection_.last_error()->message() : std::string(),
+             .last_error = connection_.last_error(),
              .refused_symbols = connection_.refused_symbols()};
   const std::scoped_lock lock(status_mutex_);
   status_ = std::move(now);

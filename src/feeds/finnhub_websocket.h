@@ -46,10 +46,10 @@ class FinnhubWebSocketFeed final : public Feed, private net::WebSocketClient::Ha
  public:
   struct Status {
     Connection::State state = Connection::State::kIdle;
-    std::int64_t since_ns = 0;  // of the state, on the session clock
-    int attempt = 0;            // since a connection was open the last time
-    std::string text;           // what the connection does and why
-    std::string last_error;     // empty when nothing has failed yet
+    std::int64_t since_ns = 0;        // of the state, on the session clock
+    int attempt = 0;                  // since a connection was open the last time
+    std::string text;                 // what the connection does and why
+    std::optional<Error> last_error;  // nullopt: nothing has failed yet
     std::vector<std::string> refused_symbols;
   };
 

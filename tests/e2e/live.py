@@ -64,7 +64,7 @@ class LiveTest(CliTest):
         self.simulator = self.start_quietly(
             "simulate", "--tape", TAPE, "--rebase", "--loop", "--token", KEY, "--record", self.record, *args
         )
-        self.vendor = self.address_in_output(self.simulator, r"at (ws://127\.0\.0\.1:\d+) with")
+        self.vendor = self.address_in_output(self.simulator, r"at (wss?://127\.0\.0\.1:\d+) with")
 
     def run_live(self, *args, time_scale=TIME_SCALE):
         """Starts a run on it."""

@@ -143,7 +143,7 @@ class Check(CliTest):
         self.assertFalse((self.dir / "finpipe-data").exists())
         self.run_tape(feed)
         out = self.finpipe("check", "--feed", feed, "--policies", ROOT / "policies").out
-        self.assertNotIn("problem", out)
+        self.assertNotIn("FAULT", out)
         self.assertIn("partitions: 1; records: ", out)
         self.assertIn("generation 0", out)
 
@@ -154,16 +154,16 @@ class Check(CliTest):
         (self.dir / "other").mkdir()
         (self.dir / "other/file").write_text("x")
         for args, words in (
-            (["--feed", "tape:none.tape"], "E200 not_found"),
-            (["--feed", "nonsense"], "E101 bad_url"),
-            (["--policies", "policies"], "E104 bad_policy"),
+            (["--feed", "tape:none.tape"], "E200"),
+            (["--feed", "nonsense"], "E101"),
+            (["--policies", "policies"], "E104"),
             (["--partitions", "4"], "E507"),
             (["--log", "embedded:other"], "E206"),
             (["--store", "embedded:other"], "E20"),
         ):
             out = self.finpipe("check", *args, expect=1).out
-            problems = [line for line in out.splitlines() if line.startswith("problem")]
-            self.assertTrue(any(words in line for line in problems), out)
+            faults = [line for line in out.splitlines() if line.startswith("FAULT")]
+            self.assertTrue(any(words in line for line in faults), out)
 
     def test_create_is_for_a_store_with_servers(self):
         done = self.finpipe("check", "--create", expect=2)

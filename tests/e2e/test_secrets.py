@@ -216,7 +216,7 @@ class Secrets(LiveTest):
             self.environment.update(environment)
             (self.dir / ".env").write_text(dotenv)
             for command in (
-                ["config"], ["check"], ["check", "--feed", "finnhub:"], ["check", "--feed", feed],
+                ["config"], ["check", "--feed", "sim:"], ["check", "--feed", feed],
                 ["run", "--feed", "ws://example.com"], ["run", "--feed", "bad:"], ["run", "--help"], ["--help"], ["version"],
             ):
                 done = self.finpipe(*command, expect=None)

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "app/findings.h"
 #include "app/program.h"
 #include "app/settings.h"
 
@@ -48,6 +49,14 @@ TEST(ReferencePages, TheExampleOfEnvNamesEverySettingOnceAndIsAsGoodAsNone) {
     const bool known = std::ranges::find(setting_table(), name, &SettingInfo::environment) != setting_table().end();
     EXPECT_TRUE(known || !name.starts_with("FINPIPE_")) << name;
   }
+}
+
+TEST(ReferencePages, FindingsPageIsWhatTheTableSays) {
+  EXPECT_EQ(page_of("findings.md"), findings_page()) << "finpipe docs findings > docs/reference/findings.md";
+}
+
+TEST(ReferencePages, FindingsStandInTheirOrder) {
+  for (const FindingInfo& info : finding_table()) EXPECT_EQ(finding_info(info.id).name, info.name);
 }
 
 TEST(ReferencePages, EveryErrorHasAnExitCodeOfItsKind) {

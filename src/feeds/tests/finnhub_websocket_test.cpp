@@ -292,7 +292,7 @@ TEST_F(FinnhubWebSocketTest, TheTokenIsInTheRequestAndNowhereElse) {
   std::vector<std::string> texts;
   const auto look = [&] {
     texts.push_back(feed().status().text);
-    texts.push_back(feed().status().last_error);
+    if (const auto error = feed().status().last_error) texts.push_back(error->message());
   };
   poll_until([&] { return look(), events_.size() >= 2; });
   vendor.send(

@@ -1,0 +1,236 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <variant>
+
+#include "app/checks.h"
+#include "app/progress.h"
+#include "app/urls.h"
+#include "base/time.h"
+#include "codec/records.h"
+
+namespace finpipe {
+namespace {
+
+constexpr std::int64_t kRecentNs = 15 * 60 * kNsPerSecond;  // dead letters of that time are a fault
+constexpr std::int64_t kClockSlackNs = 5 * kNsPerSecond;
+constexpr std::int64_t kPatienceNs = 10 * kNsPerSecond;
+
+// Topics are made and checked by --create. False when there is a problem.
+bool create_topics(Findings& findings, const Settings& settings, const KafkaUrl& url, const StoreView& store) {
+  std::optional<LogId> known;
+  for (const Checkpoint& checkpoint : store.checkpoints) known = checkpoint.log_id;
+  const auto done = create_log(settings, url, known);
+  if (!done) return findings.fault("log", done.error()), false;
+  for (const std::string& line : *done) findings.ok("topics", line);
+  return true;
+}
+
+// False when there is a problem.
+bool check_schemas(Findings& findings, const Settings& settings, const KafkaUrl& url, bool create) {
+  const auto told = check_registry(settings, url, create);
+  if (!told) return findings.fault("registry", told.error()), false;
+  if (!told->empty()) findings.ok("registry", *told);
+  return true;
+}
+
+// Which brokers hold replicas that are not in sync, and how many partitions they are missing from.
+void check_replicas(Findings& findings, const KafkaReplicas& replicas) {
+  std::vector<std::string> headless;
+  std::vector<std::string> behind;
+  std::set<std::int32_t> missing;
+  for (const KafkaReplicas::Partition& one : replicas.partitions) {
+    const std::string name = fmt::format("{} {}", one.topic, one.partition);
+    if (one.leader < 0) headless.push_back(name);
+    if (one.in_sync.size() < one.replicas.size()) behind.push_back(name);
+    for (const std::int32_t broker : one.replicas)
+      if (one.leader < 0 || std::ranges::find(one.in_sync, broker) == one.in_sync.end()) missing.insert(broker);
+  }
+  const std::string brokers = fmt::format("brokers that answer: {}; that are missing: {}",
+                                          fmt::join(replicas.brokers, ", "), fmt::join(missing, ", "));
+  if (!headless.empty())
+    return findings.fault(Finding::kLogNoLeader, fmt::format("{}; {}", fmt::join(headless, ", "), brokers));
+  if (behind.empty())
+    return findings.ok("brokers", fmt::format("{}: all replicas are in sync", fmt::join(replicas.brokers, ", ")));
+  constexpr std::size_t kMaxNames = 6;
+  const std::size_t shown = std::min(behind.size(), kMaxNames);
+  findings.fault(Finding::kLogUnderReplicated,
+                 fmt::format("{} partitions, {}{}; {}", behind.size(),
+                             fmt::join(behind.begin(), behind.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                             shown < behind.size() ? " ..." : "", brokers));
+}
+
+std::int64_t stamp_of(const LogRecord& record, TradeDecoder& decoder) {
+  if (record.type == RecordType::kTrade) {
+    Trade trade;
+    return decoder.decode(record.value, trade) ? trade.received_at_ns : 0;
+  }
+  const auto control = decode_control(record.value);
+  return control ? control->stamp : 0;
+}
+
+// Of the last records of a partition; 0: there is none that tells.
+Result<std::int64_t> newest_stamp(LogReader& reader, std::int32_t partition, OffsetRange range, Clock& clock) {
+  constexpr std::int64_t kRecords = 8;
+  constexpr std::size_t kBytes = std::size_t{1} << 20;
+  std::int64_t next = std::max(range.begin, range.end - kRecords);
+  std::int64_t newest_ns = 0;
+  TradeDecoder decoder;
+  FINPIPE_TRY(reader.seek(partition, next));
+  reader.resume(partition);
+  const std::int64_t begun_ns = clock.boot_ns();
+  while (next < range.end && clock.boot_ns() - begun_ns < kPatienceNs) {
+    FINPIPE_TRY_ASSIGN(read, reader.poll(kBytes));
+    for (const LogReader::Batch& batch : read.batches) {
+      if (batch.partition != partition) continue;
+      for (const LogRecord& record : batch.records) newest_ns = std::max(newest_ns, stamp_of(record, decoder));
+      next = batch.first_offset + std::ssize(batch.records);
+    }
+  }
+  reader.pause(partition);
+  return newest_ns;
+}
+
+// What was received cannot be from the future.
+void check_clock(Findings& findings, std::int64_t newest_ns, Clock& clock) {
+  const std::int64_t now_ns = clock.wall_ns();
+  if (newest_ns <= now_ns + kClockSlackNs) return;
+  findings.fault(Finding::kClockBehind,
+                 fmt::format("it is {} here, and the log's newest record is of {}", format_time_ms(now_ns / kNsPerMs),
+                             format_time_ms(newest_ns / kNsPerMs)));
+}
+
+struct LettersOf {
+  std::int64_t count = 0;
+  std::int64_t recent = 0;
+  DeadLetter newest;
+};
+
+void check_letters(Findings& findings, LogPart& log, Clock& clock) {
+  const std::int64_t recently_ns = clock.wall_ns() - kRecentNs;
+  std::map<ErrorCode, LettersOf> letters;
+  const auto read = log.dead_letter_query()->dead_letters([&](const DeadLetter& letter) {
+    LettersOf& of = letters[letter.reason];
+    ++of.count;
+    if (letter.received_at_ns >= recently_ns) ++of.recent;
+    of.newest = letter;
+    return true;
+  });
+  if (!read) return findings.fault("dead_letters", read.error());
+  std::int64_t old = 0;
+  for (const auto& [reason, of] : letters) {
+    old += of.count - of.recent;
+    if (of.recent == 0) continue;
+    findings.fault("dead_letters", Error{reason, fmt::format("{} in the last 15 minutes, the newest {}",
+                                                             with_separators(of.recent), of.newest.id)});
+  }
+  findings.ok("dead_letters",
+              fmt::format("{} from before; `finpipe deadletters list` shows them", with_separators(old)));
+}
+
+Result<void> check_checkpoint(const Checkpoint& checkpoint, LogPart& log, LogReader& reader) {
+  const std::string where = fmt::format("partition {}", checkpoint.partition);
+  if (checkpoint.log_id != log.log_id())
+    return fail(ErrorCode::kCheckpointMismatch, where + ": the log is another one");
+  if (checkpoint.partitions != log.partitions()) {
+    return fail(ErrorCode::kPartitionCountChanged,
+                fmt::format("the log has {}, the checkpoint {}", log.partitions(), checkpoint.partitions));
+  }
+  if (checkpoint.fingerprint != engine_fingerprint()) {
+    return fail(ErrorCode::kFingerprintMismatch,
+                fmt::format("the bars: {}; this program: {}", checkpoint.fingerprint, engine_fingerprint()));
+  }
+  FINPIPE_TRY_ASSIGN(range, reader.range(checkpoint.partition));
+  if (checkpoint.offset > range.end) {
+    return fail(ErrorCode::kCheckpointMismatch,
+                fmt::format("{}: the log ends at {}, the checkpoint is at {}", where, range.end, checkpoint.offset));
+  }
+  if (checkpoint.offset < range.begin) {
+    return fail(ErrorCode::kOffsetOutOfRange, fmt::format("{}: the log begins at {}, the checkpoint is at {}", where,
+                                                          range.begin, checkpoint.offset));
+  }
+  return {};
+}
+
+void check_checkpoints(Findings& findings, const StoreView& store, LogPart& log, LogReader& reader) {
+  for (const Checkpoint& checkpoint : store.checkpoints) {
+    if (const auto good = check_checkpoint(checkpoint, log, reader); !good) {
+      findings.fault("checkpoint", good.error());
+    } else {
+      findings.ok("checkpoint", fmt::format("partition {}: generation {}, offset {}", checkpoint.partition,
+                                            checkpoint.generation, with_separators(checkpoint.offset)));
+    }
+  }
+}
+
+void check_owner(Findings& findings, const std::string& directory, const ServiceView& service) {
+  const auto owner = owner_of(directory);
+  if (!owner) return;
+  if (service.answers() || (service.error && service.error->code != ErrorCode::kConnectFailed)) {
+    findings.ok("log", fmt::format("{} owns it", *owner));
+  } else {
+    findings.warn(Finding::kLogHeld, fmt::format("{} owns {}", *owner, directory));
+  }
+}
+
+// What a log says of itself once it is open.
+Result<void> check_opened(Findings& findings, const Settings& settings, const std::string& name, LogPart& log,
+                          const StoreView& store, Clock& clock) {
+  std::int64_t records = 0;
+  std::int64_t newest_ns = 0;
+  const auto reader = log.reader();
+  for (std::int32_t partition = 0; partition < log.partitions(); ++partition) {
+    FINPIPE_TRY_ASSIGN(range, reader->range(partition));
+    records += range.end - range.begin;
+    FINPIPE_TRY_ASSIGN(stamp_ns, newest_stamp(*reader, partition, range, clock));
+    newest_ns = std::max(newest_ns, stamp_ns);
+  }
+  findings.ok("log", fmt::format("{}: partitions: {}; records: {}", name, log.partitions(), with_separators(records)));
+  check_clock(findings, newest_ns, clock);
+  if (settings.partitions != 0 && settings.partitions != log.partitions()) {
+    findings.fault("log", Error{ErrorCode::kPartitionCountChanged, fmt::format("{} are asked for, the log has {}",
+                                                                               settings.partitions, log.partitions())});
+  }
+  check_checkpoints(findings, store, log, *reader);
+  check_letters(findings, log, clock);
+  return {};
+}
+
+// Why a log on Kafka cannot be opened may be seen from how its replicas are.
+void check_kafka(Findings& findings, const Settings& settings, const KafkaUrl& url,
+                 const Result<std::unique_ptr<LogPart>>& log) {
+  if (!log && log.error().code != ErrorCode::kBrokerUnreachable) return;
+  const auto replicas = log_replicas(settings, url);
+  if (replicas) check_replicas(findings, *replicas);
+}
+
+}  // namespace
+
+void check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
+               const ServiceView& service, Clock& clock) {
+  const auto url = parse_log_url(settings.log);
+  if (!url) return findings.fault("log", url.error());
+  const auto* const place = std::get_if<DirectoryUrl>(&*url);
+  const auto* const kafka = std::get_if<KafkaUrl>(&*url);
+  if (place != nullptr) {
+    if (!check_directory(findings, "log", place->directory)) return;
+    check_owner(findings, place->directory, service);
+  } else {
+    if (!check_schemas(findings, settings, *kafka, create)) return;
+    if (create && !create_topics(findings, settings, *kafka, store)) return;
+  }
+  auto log = open_log(settings, Access::kRead, create ? Patience::kSome : Patience::kBrief);
+  if (kafka != nullptr) check_kafka(findings, settings, *kafka, log);
+  if (!log) {
+    if (!findings.faulty("log")) findings.fault("log", log.error());
+    return;
+  }
+  const auto checked =
+      check_opened(findings, settings, place != nullptr ? place->directory : settings.log, **log, store, clock);
+  if (!checked && !findings.faulty("log")) findings.fault("log", checked.error());
+}
+
+}  // namespace finpipe
