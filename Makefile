@@ -1,7 +1,7 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
-  dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format clean
+  alerts dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test-long: ## fifty rounds of faults on real Cassandra and Kafka (FINPIPE_ROUNDS
 	@FINPIPE=$$PWD/build/finpipe python3 -B tests/cassandra/operations.py
 	@FINPIPE=$$PWD/build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/cassandra/test_cassandra_faults.py
 	@FINPIPE=$$PWD/build/finpipe FINPIPE_ROUNDS=$${FINPIPE_ROUNDS:-50} python3 -B tests/kafka/test_kafka_faults.py
+
+alerts: ## fire each alert by its real fault, see it told and resolved; an hour (root; FASTER=N, ALERTS="FeedDown ...")
+	@tools/packages.sh install run test cassandra services observability
+	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
+	@FINPIPE=$$PWD/build/finpipe python3 -B tests/observability/alerts.py --faster $${FASTER:-1} $(ALERTS)
 
 test-bare: ## ./run and ./test in a container of a bare Debian 12 (root, podman)
 	@tools/test_bare.sh

@@ -169,8 +169,9 @@ void BarEngine::provide(std::span<const BarRow> rows) {
   needed_.clear();
 }
 
-void BarEngine::take(std::int64_t commit, BlockList<BarRow>& rows, BlockList<BarRow>& revisions) {
+void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions) {
   end_all_runs();
+  rows.reserve(rows.size() + dirty_.size());
   for (Window* window : dirty_) {
     window->dirty = false;
     window->commit = commit;
@@ -181,11 +182,12 @@ void BarEngine::take(std::int64_t commit, BlockList<BarRow>& rows, BlockList<Bar
   }
   dirty_.clear();
   if (revisions.empty()) {
-    revisions = std::move(revisions_);
+    revisions.swap(revisions_);
+    revisions_.reserve(revisions.size());  // the next ones will be about as many
   } else {
-    for (const BarRow& row : revisions_) revisions.push_back(row);
+    revisions.insert(revisions.end(), revisions_.begin(), revisions_.end());
+    revisions_.clear();
   }
-  revisions_ = {};
 }
 
 void BarEngine::acknowledge(std::int64_t commit) {

@@ -1,6 +1,7 @@
 """Alertmanager's configuration: who is told of what, by amtool and by messages that arrive at a mail and a web
 server."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -81,11 +82,12 @@ class Delivery(Temporary):
         self.enterContext(self.monitoring)
 
     def post(self, *alerts):
-        """(name, severity, whether it has ended) as Prometheus would tell them."""
+        """(name, severity, whether it has ended) as Prometheus would tell them. One that began long ago would be passed on
+        at once, before it is known what others make of it."""
         now = time.time()
         texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"},
                   "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": "docs"},
-                  "startsAt": rfc3339(now - 60), "endsAt": rfc3339(now - 1 if ended else now + 600)}
+                  "startsAt": rfc3339(now), "endsAt": rfc3339(now if ended else now + 600)}
                  for name, severity, ended in alerts]
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.monitoring.alertmanager_port}/api/v2/alerts", json.dumps(texts).encode(),
@@ -126,7 +128,7 @@ class Delivery(Temporary):
 
 
 def rfc3339(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat()
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import subprocess
 class Authority:
     """A private CA in a directory of the test."""
 
-    def __init__(self, directory, name):
+    def __init__(self, directory, name, days=2):
         self.directory = directory
         self.name = name
         self.certificate = directory / f"{name}.pem"
         self.key = directory / f"{name}.key"
         openssl(
-            "req", "-x509", *new_key(self.key), "-out", self.certificate, "-days", "2", "-subj", f"/CN={name}",
+            "req", "-x509", *new_key(self.key), "-out", self.certificate, "-days", days, "-subj", f"/CN={name}",
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
         )
 

@@ -1,0 +1,115 @@
+"""Prometheus' configuration and rules, by promtool: every alert has unit tests in which it fires, does not and is resolved,
+says what a reader needs, and asks for metrics that exist."""
+
+import collections
+import re
+import unittest
+
+import yaml
+from monitoring import OBSERVABILITY, ROOT, checked
+
+PROMETHEUS = OBSERVABILITY / "prometheus"
+RULE_FILES = sorted(PROMETHEUS.glob("rules/*.yaml"))
+TEST_FILES = sorted(PROMETHEUS.glob("tests/*.yaml"))
+RULES = [rule for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+# Of Prometheus and Alertmanager themselves.
+OWN = {"up", "prometheus_rule_evaluation_failures_total", "prometheus_config_last_reload_successful",
+       "alertmanager_notifications_failed_total"}
+
+
+def names_in(expression):
+    """Names of metrics in an expression of PromQL: what is no word of the language, no label and no text."""
+    bare = re.sub(r'"[^"]*"', "", expression)
+    bare = re.sub(r"\b(by|on|ignoring)\s*\([^)]*\)", "", bare)
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
+    words = {"and", "or", "unless", "offset", "sum", "max", "min_over_time", "increase", "rate", "time", "absent",
+             "histogram_quantile", "label_replace"}
+    return {name for name in re.findall(r"(?<![\w:.])[a-z_:][\w:]*", bare) if name not in words}
+
+
+def documented():
+    """What docs/reference/metrics.md says finpipe has; of a histogram its series."""
+    names = set()
+    for name, kind in re.findall(r"^\| `(finpipe_\w+)` \| (\w+) \|", (ROOT / "docs/reference/metrics.md").read_text(), re.M):
+        names |= {f"{name}_{end}" for end in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    return names
+
+
+def made_by(jmx_file):
+    """The names that the agent gives by a file of rules: each $N in a name stands for what the pattern's group lists."""
+    names = set()
+    for rule in yaml.safe_load((OBSERVABILITY / "jmx" / jmx_file).read_text())["rules"]:
+        groups = re.findall(r"\(((?:[^()\\]|\\.)*)\)", rule["pattern"])
+        expanded = {rule["name"]}
+        for number, group in enumerate(groups, 1):
+            expanded = {name.replace(f"${number}", value) for name in expanded for value in group.split("|")}
+        names |= {name.lower() for name in expanded}
+    return names
+
+
+class Rules(unittest.TestCase):
+    def test_the_configuration_and_the_rules_are_valid(self):
+        checked("promtool", "check", "config", PROMETHEUS / "prometheus.yaml")
+        checked("promtool", "check", "rules", *RULE_FILES)
+
+    def test_the_unit_tests_pass(self):
+        checked("promtool", "test", "rules", *TEST_FILES)
+
+    def test_each_alert_fires_does_not_fire_and_is_resolved_in_a_unit_test(self):
+        seen = set()
+        for path in TEST_FILES:
+            for case in yaml.safe_load(path.read_text())["tests"]:
+                states = collections.defaultdict(str)
+                for check in case["alert_rule_test"]:
+                    states[check["alertname"]] += "f" if check.get("exp_alerts") else "-"
+                seen |= {name for name, order in states.items() if re.search("-f+-", order)}
+        self.assertEqual(set(ALERTS) - seen, set())
+
+    def test_each_alert_says_how_urgent_it_is_what_was_seen_and_where_the_remedy_stands(self):
+        headings = {line.lstrip("# ").strip().lower() for line in (ROOT / "docs/operations.md").read_text().splitlines()
+                    if line.startswith("#")}
+        for name, alert in ALERTS.items():
+            with self.subTest(name):
+                self.assertIn(alert["labels"]["severity"], ("page", "ticket"))
+                self.assertTrue(alert["annotations"]["summary"])
+                seen = set(re.findall(r"\(([a-z_]+_[a-z_0-9]+)", alert["annotations"]["description"]))
+                for metric in seen:
+                    self.assertIn(metric, self.existing() | OWN, "the description names it as evidence")
+                self.assertEqual(alert["annotations"]["runbook_url"], f"docs/operations.md#{name.lower()}")
+                self.assertIn(name.lower(), headings)
+
+    def existing(self):
+        jmx = set().union(*(made_by(f"{server}.yaml") for server in ("kafka", "cassandra", "spark")))
+        bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in documented()}
+        return documented() | bases | jmx
+
+    def test_only_metrics_that_exist_are_asked_for(self):
+        recorded = {rule["record"] for rule in RULES if "record" in rule}
+        for rule in RULES:
+            with self.subTest(rule.get("alert") or rule["record"]):
+                asked = names_in(rule["expr"])
+                self.assertTrue(asked, rule["expr"])
+                self.assertEqual(asked - recorded - OWN - self.existing(), set())
+
+    def test_names_are_found_in_an_expression(self):
+        expression = 'sum by (job) (rate(a_total{b="c_d"}[5m])) > 3 * 1e3 unless on (x) y:z:w offset 1m'
+        self.assertEqual(names_in(expression), {"a_total", "y:z:w"})
+
+    def test_a_counter_of_the_agent_has_the_name_that_it_is_given(self):
+        """The agent makes every counter's name end in _total."""
+        for path in OBSERVABILITY.glob("jmx/*.yaml"):
+            for rule in yaml.safe_load(path.read_text())["rules"]:
+                if rule.get("type") == "COUNTER":
+                    self.assertTrue(rule["name"].endswith("_total"), rule["name"])
+
+    def test_a_rule_of_the_agent_does_not_swallow_the_value(self):
+        """BEAN<...><>Attribute: 17 is what it meets: `.+` at the end would take ': 17' into the name."""
+        for path in OBSERVABILITY.glob("jmx/*.yaml"):
+            for rule in yaml.safe_load(path.read_text())["rules"]:
+                with self.subTest(rule["pattern"]):
+                    self.assertNotRegex(rule["pattern"].rpartition(">")[2], r"\.[+*]")
+
+
+if __name__ == "__main__":
+    unittest.main()
