@@ -80,7 +80,7 @@ native() {
     (cd "$work" && "$root/build/finpipe" "$@")
   else
     "$engine" run --rm --volume "$work:/work" --volume "$PWD/data:/data:ro" --workdir /work "$image-build" \
-      /finpipe/build/finpipe "$@"
+      /src/finpipe/build/finpipe "$@"
   fi
 }
 

@@ -85,6 +85,7 @@ install -D -m 755 "$work/finpipe" "$work/deb/usr/bin/finpipe"
 install -D -m 644 deploy/debian/finpipe.service "$work/deb/lib/systemd/system/finpipe.service"
 install -D -m 644 deploy/debian/finpipe.toml "$work/deb/etc/finpipe/finpipe.toml"
 install -D -m 600 deploy/debian/finpipe.env "$work/deb/etc/finpipe/finpipe.env"
+install -D -m 644 deploy/debian/lintian-overrides "$work/deb/usr/share/lintian/overrides/finpipe"
 install -d "$work/deb/usr/share/man/man1" "$doc" "$work/deb/DEBIAN"
 man_page | gzip -9n >"$work/deb/usr/share/man/man1/finpipe.1.gz"
 install -m 644 deploy/debian/copyright deploy/debian/README.Debian "$doc"
@@ -114,9 +115,9 @@ Depends: $libraries, ca-certificates, tzdata
 Section: misc
 Priority: optional
 Description: exact, gap-aware bars from Finnhub trades
- Takes real-time trades from Finnhub, keeps them in a durable log (directories or
+ Takes real-time trades from Finnhub, keeps them in a durable log (files or
  Apache Kafka), makes OHLCV bars that say how much they can be trusted, stores
- both (directories or Apache Cassandra), and serves a live page and an API.
+ both (files or Apache Cassandra), and serves a live page and an API.
 END
 find "$work/deb" -type d -exec chmod 755 {} +
 dpkg-deb --root-owner-group --build -Zxz "$work/deb" "$output/finpipe_$version-1_$architecture.deb" >/dev/null

@@ -6,7 +6,7 @@
 #
 # Purposes: run (build and start the program), cassandra (build its client), test, services (real services that tests
 # talk to, and developers), observability (what checks rules and dashboards), lint, deploy (lint of what deploys),
-# fuzz, package (the .deb), container (images and bare roots).
+# fuzz, package (the .deb), ccache (builds of images), container (images and bare roots).
 set -eu
 
 # of_release BOOKWORM LATER: a package that has another name in Debian 13 and after.
@@ -32,11 +32,12 @@ packages_of() {
     lint) echo clang-format-19 clang-tidy-19 ;;
     deploy) echo shellcheck yamllint python3-venv ;;
     package) echo dpkg-dev ;;
+    ccache) echo ccache ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;
     container) echo podman runc mmdebstrap ;;
     *)
       echo "packages.sh: unknown purpose '$1' (run, cassandra, test, services, observability, lint, deploy, fuzz," \
-        "package, container)" >&2
+        "package, ccache, container)" >&2
       return 2
       ;;
   esac

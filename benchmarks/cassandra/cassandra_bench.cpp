@@ -108,7 +108,7 @@ void write(std::string_view keyspace, std::int64_t rows) {
 void write_bars(CassandraStore& store) {
   Commit commit;
   for (std::int64_t i = 0; i < 2'000; ++i) {
-    BarRow& row = commit.bars.emplace_back(BarRow{{symbol_of(0), Interval::k1m, kStartMs - i * kMsPerMinute}, {}});
+    BarRow& row = commit.bars.push_back({{symbol_of(0), Interval::k1m, kStartMs - i * kMsPerMinute}, {}});
     row.bar.first = row.bar.last = {row.key.start_ms, 1, 61'000'000'000'000};
     row.bar.volume_e8 = row.bar.trades = row.bar.version = i + 1;
   }

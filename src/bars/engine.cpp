@@ -169,9 +169,8 @@ void BarEngine::provide(std::span<const BarRow> rows) {
   needed_.clear();
 }
 
-void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions) {
+void BarEngine::take(std::int64_t commit, BlockList<BarRow>& rows, BlockList<BarRow>& revisions) {
   end_all_runs();
-  rows.reserve(rows.size() + dirty_.size());
   for (Window* window : dirty_) {
     window->dirty = false;
     window->commit = commit;
@@ -182,12 +181,11 @@ void BarEngine::take(std::int64_t commit, std::vector<BarRow>& rows, std::vector
   }
   dirty_.clear();
   if (revisions.empty()) {
-    revisions.swap(revisions_);
-    revisions_.reserve(revisions.size());  // the next ones will be about as many
+    revisions = std::move(revisions_);
   } else {
-    revisions.insert(revisions.end(), revisions_.begin(), revisions_.end());
-    revisions_.clear();
+    for (const BarRow& row : revisions_) revisions.push_back(row);
   }
+  revisions_ = {};
 }
 
 void BarEngine::acknowledge(std::int64_t commit) {

@@ -21,6 +21,7 @@
 
 #include "bars/recount.h"
 #include "bars/trust.h"
+#include "base/block_list.h"
 #include "market/bar.h"
 #include "market/market_policy.h"
 #include "market/trade.h"
@@ -107,7 +108,7 @@ class BarEngine {
   void provide(std::span<const BarRow> rows);
 
   // ---- Results since the last call. Rows taken with `commit` may leave memory once acknowledge(commit) was called.
-  void take(std::int64_t commit, std::vector<BarRow>& rows, std::vector<BarRow>& revisions);
+  void take(std::int64_t commit, BlockList<BarRow>& rows, BlockList<BarRow>& revisions);
   void acknowledge(std::int64_t commit);
   // Appends the bars of a symbol that changed since the last call for it; the first call appends all that are in
   // memory. Rows that were not asked for so may have left memory in between: they are in the store.
@@ -231,7 +232,7 @@ class BarEngine {
 
   std::vector<SymbolId> running_;  // symbols whose runs may hold trades
   std::vector<Window*> dirty_;
-  std::vector<BarRow> revisions_;
+  BlockList<BarRow> revisions_;
   std::deque<std::pair<std::int64_t, Window*>> leaving_;  // closed windows by the commit that took them
   std::vector<RowRange> needed_;
   std::vector<RowRange> known_absent_;  // looked up for the record at hand

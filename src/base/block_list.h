@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -35,6 +36,12 @@ class BlockList {
     const BlockList* list_ = nullptr;
     std::size_t at_ = 0;
   };
+
+  BlockList() = default;
+  BlockList(std::initializer_list<T> values) : BlockList(std::vector<T>(values)) {}
+  BlockList(const std::vector<T>& values) {
+    for (const T& value : values) push_back(value);
+  }
 
   T& push_back(T value) {
     if (blocks_.empty() || blocks_.back().size() == kPerBlock) {

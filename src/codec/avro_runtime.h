@@ -57,7 +57,25 @@ class Reader {
     if (next == end_) return false;
     auto byte = static_cast<unsigned char>(*next++);
     std::uint64_t raw = byte & 0x7FU;
-    for (unsigned shift = 7; byte >= 0x80U; shift += 7) {
+    unsigned shift = 7;
+    if (byte >= 0x80U && std::endian::native == std::endian::little && remaining() >= kMaxVarintBytes) {
+      // The first eight bytes at once: those up to the last one of the value, if that is among them.
+      constexpr std::uint64_t kMore = 0x8080'8080'8080'8080U;
+      std::uint64_t word = 0;
+      std::memcpy(&word, next_, sizeof word);
+      const std::uint64_t last = ~word & kMore;
+      const auto bytes = last == 0 ? 8U : (static_cast<unsigned>(std::countr_zero(last)) + 1) / 8;
+      if (last != 0) word &= last ^ (last - 1);
+      word &= ~kMore;
+      word = (word & 0x007F'007F'007F'007FU) | ((word & 0x7F00'7F00'7F00'7F00U) >> 1);
+      word = (word & 0x0000'3FFF'0000'3FFFU) | ((word & 0x3FFF'0000'3FFF'0000U) >> 2);
+      raw = (word & 0x0000'0000'0FFF'FFFFU) | ((word & 0x0FFF'FFFF'0000'0000U) >> 4);
+      next = next_ + bytes;
+      byte = static_cast<unsigned char>(next[-1]);
+      if (byte == 0) return false;
+      shift = 7 * bytes;
+    }
+    for (; byte >= 0x80U; shift += 7) {
       if (next == end_) return false;
       byte = static_cast<unsigned char>(*next++);
       if (byte == 0 || (shift == kMaxVarintShift && byte > 1)) return false;
@@ -77,6 +95,7 @@ class Reader {
   }
 
  private:
+  static constexpr std::size_t kMaxVarintBytes = 10;
   static constexpr unsigned kMaxVarintShift = 63;  // of the tenth and last byte
 
   const char* next_;

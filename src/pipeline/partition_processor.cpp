@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <variant>
 
@@ -143,6 +144,14 @@ SymbolId PartitionProcessor::symbol(std::string_view name) {
   return id;
 }
 
+PartitionProcessor::Remembered& PartitionProcessor::place_of(std::string_view name) {
+  // Symbols of one market begin alike, and end in one of a few currencies.
+  std::uint64_t end = 0;
+  const std::size_t size = std::min(name.size(), sizeof end);
+  std::memcpy(&end, name.data() + name.size() - size, size);
+  return remembered_[((end ^ name.size()) * 0x9e3779b97f4a7c15ULL) >> 56];
+}
+
 // ---- Listener ------------------------------------------------------------------------------------------------------
 
 void PartitionProcessor::begin_round() {
@@ -218,7 +227,9 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
     return {};
   };
   if (record.key != trade.symbol) return refuse_as(ErrorCode::kKeyMismatch, std::string(trade.symbol));
-  if (partition_of(trade.symbol, at_.partitions) != at_.partition) {
+  Remembered& place = place_of(trade.symbol);
+  const bool is_remembered = !place.name.empty() && place.name == trade.symbol;
+  if (!is_remembered && partition_of(trade.symbol, at_.partitions) != at_.partition) {
     return refuse_as(ErrorCode::kWrongPartition,
                      fmt::format("belongs to {}", partition_of(trade.symbol, at_.partitions)));
   }
@@ -242,7 +253,11 @@ Result<void> PartitionProcessor::apply_trade(std::int64_t offset, const LogRecor
     }
     case Admission::Verdict::kAdmitted: break;
   }
-  const SymbolId id = symbol(trade.symbol);
+  if (!is_remembered) {
+    const SymbolId id = symbol(trade.symbol);
+    place = {(*names_)[id], id};
+  }
+  const SymbolId id = place.id;
   while (engine_.apply_trade(id, trade, offset) == BarEngine::Apply::kNeedsRows) FINPIPE_TRY(provide_rows());
   commit_.add_tick(trade, (*names_)[id], offset, at_.log_id);
   if (listener_ != nullptr) {

@@ -56,6 +56,8 @@ class PartitionProcessor {
   [[nodiscard]] bool is_voided(const Tick& tick) const;
 
  private:
+  static constexpr std::size_t kRemembered = 256;
+
   PartitionProcessor(Checkpoint at, BarEngine engine, Store& store, DeadLetters& dead_letters, PolicyReader& policies,
                      BarListener* listener)
       : at_(std::move(at)),
@@ -81,6 +83,12 @@ class PartitionProcessor {
   void note_void(const VoidRow& row);
   [[nodiscard]] Result<void> provide_rows();
   [[nodiscard]] SymbolId symbol(std::string_view name);
+  // Where a symbol of this partition is remembered, if it has not made room for another one.
+  struct Remembered {
+    std::string_view name;  // in `names_`
+    SymbolId id = 0;
+  };
+  [[nodiscard]] Remembered& place_of(std::string_view name);
   // Counts and keeps a record that cannot be applied. `trade`: it belongs to the account of trades.
   void refuse(std::int64_t offset, const LogRecord& record, const Error& error, const Trade* trade);
   [[nodiscard]] LedgerRow& account(Writer writer, std::int64_t session) { return at_.ledger[{writer, session}]; }
@@ -93,6 +101,7 @@ class PartitionProcessor {
   TradeDecoder decoder_;
   // Names by symbol id, kept by every commit that borrows from them.
   std::shared_ptr<std::deque<std::string>> names_ = std::make_shared<std::deque<std::string>>();
+  std::vector<Remembered> remembered_ = std::vector<Remembered>(kRemembered);
   Commit commit_;
   std::int64_t uncommitted_ = 0;
   std::int64_t taken_ = 0;               // newest commit that was taken

@@ -246,12 +246,12 @@ struct CheckpointRow {
 // of every commit before, and a checkpoint when all before are whole. A store that can does it all at once.
 struct Commit {
   BlockList<Tick> ticks;
-  std::vector<RevisionRow> revisions;
+  BlockList<RevisionRow> revisions;
   std::vector<SpanRow> spans;
   std::vector<VoidRow> voids;
   std::vector<SymbolRow> symbols;
   std::vector<PolicyRow> policies;
-  std::vector<BarRow> bars;
+  BlockList<BarRow> bars;
   std::vector<CheckpointRow> checkpoints;
   std::int64_t generation = 0;  // in which its ticks were read from the log: a later one's replace an earlier one's
 

@@ -43,15 +43,15 @@ void MemoryStore::apply(Commit commit) {
     ticks_.insert_or_assign({std::string(tick.trade.symbol), tick.trade.event_time_ms, tick.trade.seq},
                             std::move(stored));
   }
-  for (RevisionRow& row : commit.revisions)
-    revisions_.insert_or_assign({std::move(row.key), row.bar.generation, row.bar.revision}, row.bar);
+  for (const RevisionRow& row : commit.revisions)
+    revisions_.insert_or_assign({row.key, row.bar.generation, row.bar.revision}, row.bar);
   for (SpanRow& row : commit.spans)
     spans_.insert_or_assign({row.partition, row.log_id, row.offset, row.index}, std::move(row));
   for (VoidRow& row : commit.voids) voids_.insert_or_assign({row.partition, row.log_id, row.offset}, std::move(row));
   for (SymbolRow& row : commit.symbols) symbols_.insert_or_assign(std::move(row.symbol), row.partition);
   for (PolicyRow& row : commit.policies) policies_.insert_or_assign(row.hash, std::move(row));
-  for (BarRow& row : commit.bars) {
-    const auto [at, inserted] = bars_.try_emplace(std::move(row.key), row.bar);
+  for (const BarRow& row : commit.bars) {
+    const auto [at, inserted] = bars_.try_emplace(row.key, row.bar);
     const bool older =
         std::tie(row.bar.generation, row.bar.version) < std::tie(at->second.generation, at->second.version);
     if (!inserted && !older) at->second = row.bar;

@@ -58,7 +58,7 @@ TEST_F(OldOwner, OfTheSameGenerationChangesNothing) {
   const std::string before = everything();
   for (const std::int64_t version : {1, 11, 12}) {
     Commit late = commit_of(version, 3, 400 + version, tick);
-    late.revisions.clear();  // of another version they are other rows
+    late.revisions = {};  // of another version they are other rows
     write(*old_owner_, std::move(late));
     EXPECT_EQ(everything(), before) << "version " << version;
   }
@@ -73,7 +73,7 @@ TEST_F(OldOwner, OfAnOlderGenerationChangesNothing) {
   tick.offset = 99;
   tick.trade.price_e9 = 900;
   Commit late = commit_of(59'000'000, 3, 1'000'000'000, tick);
-  late.revisions.clear();
+  late.revisions = {};
   write(*old_owner_, std::move(late));
   EXPECT_EQ(everything(), before);
 }

@@ -75,7 +75,7 @@ void StoreContract::write_ticks(const std::vector<OwnedTick>& ticks, std::int64_
   write(std::move(commit));
 }
 
-void StoreContract::write_bars(std::vector<BarRow> bars) {
+void StoreContract::write_bars(BlockList<BarRow> bars) {
   Commit commit;
   commit.bars = std::move(bars);
   write(std::move(commit));

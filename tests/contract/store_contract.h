@@ -63,7 +63,7 @@ class StoreContract : public testing::TestWithParam<StoreKind> {
   // Submits and polls until it is done, then settles.
   void write(Commit commit);
   void write_ticks(const std::vector<OwnedTick>& ticks, std::int64_t generation = 0);
-  void write_bars(std::vector<BarRow> bars);
+  void write_bars(BlockList<BarRow> bars);
 
   std::vector<OwnedTick> ticks(const TickRange& range, Order order);
   std::vector<BarRow> bars(const BarRange& range, Order order);

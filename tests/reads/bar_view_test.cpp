@@ -244,8 +244,7 @@ RevisionRow revision(BarRow row, std::int32_t number, std::int64_t closed_at_ns,
 void put_revisions(ReadWorld& world, std::vector<RevisionRow> revisions) {
   Commit commit;
   for (const RevisionRow& row : revisions) {
-    commit.bars.push_back(row);
-    commit.bars.back().bar.version = row.bar.revision + 1;
+    commit.bars.push_back(row).bar.version = row.bar.revision + 1;
   }
   commit.revisions = std::move(revisions);
   world.put(std::move(commit));

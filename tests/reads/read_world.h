@@ -99,7 +99,7 @@ class ReadWorld {
     static_cast<void>(store.submit(std::move(commit)));
     static_cast<void>(store.poll());
   }
-  void put_bars(std::vector<BarRow> bars) {
+  void put_bars(BlockList<BarRow> bars) {
     Commit commit;
     commit.bars = std::move(bars);
     put(std::move(commit));

@@ -49,10 +49,10 @@ void Partition::trade(std::string_view symbol, const Print& print) {
 void Partition::heartbeat(std::int64_t stamp_ms) { engine_.apply_lags({offset_++, stamp_ms * kNsPerMs, true}, lags_); }
 
 void Partition::commit() {
-  std::vector<BarRow> rows;
-  std::vector<BarRow> revisions;
+  BlockList<BarRow> rows;
+  BlockList<BarRow> revisions;
   engine_.take(++commits_, rows, revisions);
-  for (BarRow& row : rows) rows_[std::move(row.key)] = row.bar;
+  for (const BarRow& row : rows) rows_[row.key] = row.bar;
   for (const BarRow& row : revisions) revisions_ += row.bar.state == BarState::kRevised ? 1 : 0;
   engine_.acknowledge(commits_);
 }

@@ -32,7 +32,7 @@ inline void store_symbols(MemoryStore& to, std::vector<SymbolRow> symbols) {
   store(to, std::move(commit));
 }
 
-inline void store_bars(MemoryStore& to, std::vector<BarRow> bars) {
+inline void store_bars(MemoryStore& to, BlockList<BarRow> bars) {
   Commit commit;
   commit.bars = std::move(bars);
   store(to, std::move(commit));

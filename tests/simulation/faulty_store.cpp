@@ -30,7 +30,7 @@ Store::Ticket FaultyStore::submit(Commit commit) {
   if (!fuse_.survives() || failed_) return ticket;
   Waiting& waiting = waiting_.emplace_back();
   waiting.ticket = ticket;
-  waiting.bars = std::exchange(commit.bars, {});
+  for (const BarRow& row : std::exchange(commit.bars, {})) waiting.bars.push_back(row);
   waiting.checkpoints = std::exchange(commit.checkpoints, {});
   std::vector<Commit>& first = waiting.first;
   if (random_.chance(0.5)) first.emplace_back().revisions = std::exchange(commit.revisions, {});

@@ -19,7 +19,7 @@ class Follower : public testing::Test {
     return commit;
   }
   void others_store(Commit commit) {
-    commit.bars.clear();
+    commit.bars = {};
     const Store::Ticket ticket = store_.submit(std::move(commit));
     EXPECT_GE(store_.poll().value_or(-1), ticket);
   }

@@ -143,8 +143,8 @@ class Committer {
   }
   void commit() {
     records_ = 0;
-    rows_.clear();
-    revisions_.clear();
+    rows_ = {};
+    revisions_ = {};
     engine_.take(++number_, rows_, revisions_);
     engine_.acknowledge(number_ - 1);
     rows_written_ += rows_.size() + revisions_.size();
@@ -155,7 +155,7 @@ class Committer {
   BarEngine& engine_;
   std::size_t records_ = 0;
   std::int64_t number_ = 0;
-  std::vector<BarRow> rows_, revisions_;
+  BlockList<BarRow> rows_, revisions_;
   std::size_t rows_written_ = 0;
 };
 

@@ -70,8 +70,8 @@ class Simulated {
       while (engine_.apply_spans(now, {&gap, 1}) == BarEngine::Apply::kNeedsRows) engine_.provide({});
     }
     engine_.apply_lags(at(second_ms + kMsPerSecond), lags_);
-    rows_.clear();
-    revisions_.clear();
+    rows_ = {};
+    revisions_ = {};
     engine_.take(++commits_, rows_, revisions_);
     engine_.acknowledge(commits_ - 1);
     const double took_ns = processor_ns() - begin_ns;
@@ -113,7 +113,7 @@ class Simulated {
   std::vector<std::int64_t> prices_;
   std::vector<std::pair<SymbolId, Trade>> trades_;
   std::vector<std::pair<std::string, std::int64_t>> lags_ = {{"crypto", 1'980}};
-  std::vector<BarRow> rows_, revisions_;
+  BlockList<BarRow> rows_, revisions_;
   std::int64_t offset_ = 0;
   std::int64_t commits_ = 0;
   std::size_t count_ = 0;

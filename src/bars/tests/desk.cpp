@@ -104,9 +104,9 @@ void Desk::policy(std::int64_t stamp_ms, MarketPolicy policy) { engine_.apply_po
 void Desk::end(std::int64_t stamp_ms) { engine_.apply_end(at(stamp_ms)); }
 
 void Desk::commit() {
-  std::vector<BarRow> rows;
+  BlockList<BarRow> rows;
   engine_.take(++commits_, rows, revisions_);
-  for (BarRow& row : rows) rows_[row.key] = row.bar;
+  for (const BarRow& row : rows) rows_[row.key] = row.bar;
   checkpoint_ = engine_.state();
   engine_.acknowledge(commits_);
 }

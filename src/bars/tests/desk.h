@@ -73,7 +73,7 @@ class Desk {
   std::int64_t commits_ = 0;
   std::size_t asked_ = 0;
   std::map<BarKey, Bar> rows_;
-  std::vector<BarRow> revisions_;
+  BlockList<BarRow> revisions_;
   std::vector<TrustSpan> spans_;
   BarEngine::State checkpoint_;
 };

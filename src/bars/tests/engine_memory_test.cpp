@@ -41,8 +41,8 @@ class Market {
         for (std::size_t i = 0; i < trades_a_second_; ++i) trade(now_ms);
       }
       engine_.apply_lags(at(now_ms), lags_);
-      rows_.clear();
-      revisions_.clear();
+      rows_ = {};
+      revisions_ = {};
       engine_.take(++commits_, rows_, revisions_);
       engine_.acknowledge(commits_ - 1);
       most = std::max(most, engine_.windows_in_memory());
@@ -79,7 +79,7 @@ class Market {
   Random random_{7};
   std::vector<std::string> names_;
   std::vector<std::pair<std::string, std::int64_t>> lags_ = {{"crypto", 1'000}};
-  std::vector<BarRow> rows_, revisions_;
+  BlockList<BarRow> rows_, revisions_;
   std::int64_t offset_ = 0;
   std::int64_t commits_ = 0;
 };

@@ -2,11 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "base/int128.h"
+#include "base/random.h"
 
 namespace finpipe::avro {
 namespace {
@@ -80,6 +87,42 @@ TEST(AvroLong, EveryLengthSurvives) {
     for (const std::int64_t value : {(std::int64_t{1} << bit) - 1, std::int64_t{1} << bit}) {
       EXPECT_EQ(decoded<LongCodec>(encoded<LongCodec>(value)), value);
       EXPECT_EQ(decoded<LongCodec>(encoded<LongCodec>(-value)), -value);
+    }
+  }
+}
+
+// Read as the specification puts it: seven bits a byte, the lowest first.
+std::optional<std::pair<std::int64_t, std::size_t>> naive_long(const std::string& bytes) {
+  int128 raw = 0;
+  for (std::size_t i = 0; i < bytes.size() && i < 10; ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    raw |= static_cast<int128>(byte & 0x7F) << (7 * i);
+    if (byte >= 0x80) continue;
+    if ((byte == 0 && i > 0) || raw > std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
+    const auto number = static_cast<std::uint64_t>(raw);
+    const auto half = static_cast<std::int64_t>(number / 2);
+    return std::pair(number % 2 == 0 ? half : -half - 1, i + 1);
+  }
+  return std::nullopt;
+}
+
+TEST(AvroLong, IsTheSameWhateverFollowsIt) {
+  Random random(1);
+  for (int round = 0; round < 200'000; ++round) {
+    std::string bytes;
+    const std::size_t more = random.below(12);
+    for (std::size_t i = 0; i < more; ++i) bytes += static_cast<char>(random.below(128) | 0x80U);
+    bytes += static_cast<char>(random.chance(0.2) ? random.below(2) : random.below(128));
+    const auto expected = naive_long(bytes);
+    for (const std::size_t follow : {std::size_t{0}, random.below(16)}) {
+      std::string buffer = bytes;
+      for (std::size_t i = 0; i < follow; ++i) buffer += static_cast<char>(random.next());
+      Reader reader(std::as_bytes(std::span(buffer)));
+      std::int64_t value = 0;
+      ASSERT_EQ(reader.take_long(value), expected.has_value()) << round;
+      if (!expected) continue;
+      ASSERT_EQ(value, expected->first) << round;
+      ASSERT_EQ(reader.remaining(), buffer.size() - expected->second) << round;
     }
   }
 }

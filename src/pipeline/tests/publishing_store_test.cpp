@@ -82,7 +82,7 @@ BarRow row_of(const std::string& symbol, std::int64_t version, BarState state) {
   return row;
 }
 
-Commit commit_of(std::vector<BarRow> bars, std::vector<RevisionRow> revisions = {}) {
+Commit commit_of(BlockList<BarRow> bars, BlockList<RevisionRow> revisions = {}) {
   Commit commit;
   commit.bars = std::move(bars);
   commit.revisions = std::move(revisions);

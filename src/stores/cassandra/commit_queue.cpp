@@ -124,7 +124,7 @@ void CommitQueue::add_ticks(const Commit& commit, Pending& pending) {
   }
 }
 
-void CommitQueue::add_bars(const std::vector<BarRow>& rows, std::size_t step, bool revisions, Pending& pending) {
+void CommitQueue::add_bars(const BlockList<BarRow>& rows, std::size_t step, bool revisions, Pending& pending) {
   // Of one row the newest version, and of equal ones the last: two writes with one timestamp would be mixed.
   std::map<std::tuple<BarKey, std::int64_t, std::int32_t>, const BarRow*> newest;
   for (const BarRow& row : rows) {

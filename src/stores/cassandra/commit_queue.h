@@ -89,7 +89,7 @@ class CommitQueue {
   };
 
   void add_ticks(const Commit& commit, Pending& pending);
-  void add_bars(const std::vector<BarRow>& rows, std::size_t step, bool revisions, Pending& pending);
+  void add_bars(const BlockList<BarRow>& rows, std::size_t step, bool revisions, Pending& pending);
   void add_checkpoints(const Commit& commit, Pending& pending);
   void add(Pending& pending, std::size_t step, Statement statement, const CellWriter& cells);
   void add_partition(Pending& pending, std::int32_t partition);

@@ -63,8 +63,7 @@ class Commits : public testing::Test {
     Trade trade;
     trade.event_time_ms = offset;
     commit.add_tick(trade, "A", offset, {});
-    commit.bars = {BarRow{{"A", Interval::k1m, 0}, {}}};
-    commit.bars.front().bar.version = offset;
+    commit.bars.push_back({{"A", Interval::k1m, 0}, {}}).bar.version = offset;
     commit.checkpoints = {{0, 0, offset, "not one"}};
     return commit;
   }
