@@ -1,7 +1,8 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
-  alerts dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format clean
+  alerts dashboards dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format \
+  clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,11 @@ services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the back
 
 services-down: ## end them; their data stay
 	@tools/services/services down
+
+dashboards: ## ask every panel of Grafana's dashboards for data, on a whole pipeline that it starts (some minutes)
+	@tools/packages.sh install run cassandra services observability
+	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
+	@FINPIPE=$$PWD/build/finpipe python3 -B tests/observability/dashboards.py
 
 dashboards-build: ## write Grafana's dashboards and docs/dashboards.md from their code
 	@observability/grafana/code/build.py

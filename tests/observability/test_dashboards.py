@@ -10,20 +10,50 @@ import unittest
 from panels import CASSANDRA, DASHBOARDS, PROMETHEUS, ROOT, annotations, boards, filled, panels, queries, variables
 
 GRAFANA = ROOT / "observability/grafana"
+# Names that Prometheus makes, and those that a JMX agent adds for its Java.
+OF_PROMETHEUS = {"up", "ALERTS"}
+OF_JAVA = {
+    "jvm_memory_used_bytes", "jvm_memory_max_bytes", "jvm_gc_collection_seconds_sum", "process_cpu_seconds_total",
+}
+LABELS_OF_SCRAPES = {"job", "instance", "role", "le"}
 # What Cassandra's data source takes as the first column.
 FIRST_COLUMN = {"text", "int", "bigint"}
 CQL_WORDS = set("SELECT FROM WHERE AND IN AS CAST double ORDER BY DESC LIMIT".split())
 PUT_IN = {
-    "job": ".*", "instance": ".*", "server_job": ".*", "server": ".*", "topic": ".*", "partition": "0", "symbol": "X",
-    "interval": "1m", "bucket": ["2026-11"], "__rate_interval": "1m", "__interval": "1m", "__range": "1h",
-    "__timeFrom": "0", "__timeTo": "1", "__to": "2026-11-27T00:00:00.000Z",
+    "job": ".*", "instance": ".*", "server_job": ".*", "server": ".*", "topic": ".*", "partition": "0",
+    "of_partition": "0", "symbol": "X", "interval": "1m", "bucket": ["2026-11"], "__rate_interval": "1m",
+    "__interval": "1m", "__range": "1h", "__timeFrom": "0", "__timeTo": "1", "__to": "2026-11-27T00:00:00.000Z",
 }
+METRIC = r"\b([a-zA-Z_:][\w:]*)\{([^}]*)\}"
 
 
 def asked_of(source):
     """All that panels, annotations and variables ask; of label_values() the metric."""
     of_variables = [query for board in boards() for query in variables(board).values()]
     return [query for query in [*queries(), *annotations(), *of_variables] if query.source == source]
+
+
+def own_metrics():
+    """{name: labels} from the reference page."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/reference/metrics.md").read_text(), re.M)
+    metrics = {}
+    for name, kind, labels in rows:
+        suffixes = ("_bucket", "_count", "_sum") if kind == "histogram" else ("",)
+        metrics |= {name + suffix: set(re.findall(r"`(\w+)`", labels)) for suffix in suffixes}
+    return metrics
+
+
+def jmx_metrics():
+    """Expressions for the names that the rules of the JMX agents make."""
+    made = []
+    for path in sorted((ROOT / "observability/jmx").glob("*.yaml")):
+        rules = re.findall(r"^ *-? *pattern: *(.*)\n(?:(?! *-? *pattern:).*\n)*? *name: *(.*)$", path.read_text(), re.M)
+        for pattern, name in rules:
+            groups = re.findall(r"\((?!\?)([^()]*)\)", pattern)
+            texts = ["", *(f"(?:{group})" if re.fullmatch(r"[\w|]+", group) else r"\w+" for group in groups)]
+            expression = re.sub(r"\$(\d)", lambda number, texts=texts: texts[int(number[1])], name.strip("\"' "))
+            made.append(re.compile(expression, re.IGNORECASE))
+    return made
 
 
 def tables():
@@ -113,6 +143,23 @@ class PromQl(unittest.TestCase):
             done = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(f"{rules.count('record:')} rules found", done.stdout)
+
+    def test_metrics_and_their_labels_exist(self):
+        own, jmx = own_metrics(), jmx_metrics()
+        for query in asked_of(PROMETHEUS):
+            text = query.text if "{" in query.text else re.sub(r"label_values\((\w+)", r"label_values(\1{}", query.text)
+            used = re.findall(METRIC, text)
+            with self.subTest(board=query.board, panel=query.panel, query=query.text):
+                self.assertTrue(used)
+                for name, matchers in used:
+                    if name.startswith("finpipe_"):
+                        self.assertTrue(name in own, f"{name} is not in docs/reference/metrics.md")
+                        self.assertLessEqual(set(re.findall(r"(\w+)=", matchers)) - LABELS_OF_SCRAPES, own[name])
+                    elif name not in OF_PROMETHEUS | OF_JAVA:
+                        self.assertTrue(any(made.fullmatch(name) for made in jmx), f"no rule makes {name}")
+                if all(name in own for name, _ in used):
+                    grouped = set(re.findall(r"\w+", ",".join(re.findall(r"by \(([^)]*)\)", text))))
+                    self.assertLessEqual(grouped - LABELS_OF_SCRAPES, set().union(*(own[name] for name, _ in used)))
 
     def test_none_asks_for_symbols(self):
         for query in asked_of(PROMETHEUS):

@@ -41,9 +41,9 @@ def merged(panel, sort="", newest=False):
 
 
 def term(name):
-    """Of all sessions and partitions; each process with a store tells the same."""
+    """Of all sessions; each processor tells it of its partitions."""
     selector = of("finpipe_ledger_trades", f'term="{name}"')
-    return f"max({selector})"
+    return f"sum({selector})"
 
 
 def balance_row(made):
@@ -113,7 +113,7 @@ def balance_row(made):
             "Of the account, over all sessions and partitions: received = already in the log + appended + dead "
             "letters before; in the log = stored + skipped + dead letters after.",
             "short",
-            current("max", "finpipe_ledger_trades", "{{term}}", by="term"),
+            current("sum", "finpipe_ledger_trades", "{{term}}", by="term"),
         ),
         lines(
             "Dead letters",

@@ -75,7 +75,7 @@ def candle_panel():
 def gaps_annotation():
     """The gaps of the symbol's partition; a tag names the symbol of one that is a single symbol's."""
     statement = Cql("""SELECT kind AS title, from_time AS time, to_time AS "timeEnd", reason AS text, symbol AS tags
-                       FROM gaps WHERE partition = $partition""")
+                       FROM gaps WHERE partition = $of_partition""")
     return (
         dashboard.AnnotationQuery().name("Gaps").datasource(parts.TABLES).enable(True).icon_color(BAD).target(statement)
     )
@@ -100,7 +100,7 @@ def board():
             hidden=True,
         ),
         parts.selected(
-            "partition",
+            "of_partition",
             "Partition",
             """SELECT partition FROM symbols
             WHERE pipeline = 'finpipe' AND symbol = ${symbol:sqlstring}""",

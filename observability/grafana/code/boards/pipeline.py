@@ -26,6 +26,7 @@ from .parts import (
 
 YES_NO = words(_0=("no", BAD), _1=("yes", GOOD))
 TROUBLE = words(_0=("none", GOOD), _1=("away", BAD))
+RECEIVES = 'role=~"ingest|run"'
 FAILED = 'status=~"4xx|5xx"'
 PARTITION = 'partition=~"$partition"'
 # The shortest span that is counted: some scrapes.
@@ -42,10 +43,9 @@ def now_row(made):
         "Now",
         number(
             "Feed connected",
-            "Whether one of the processes is connected to the vendor. One live ingest is at work on a "
-            "log, so one is enough.",
+            "Whether the process that receives is connected to the vendor. Without a value it does not run.",
             "none",
-            current("max", "finpipe_feed_connected", now=True),
+            current("max", "finpipe_feed_connected", labels=RECEIVES, now=True),
             mappings=YES_NO,
             thresholds=steps(BAD, (1, GOOD)),
             graph=False,
@@ -242,8 +242,8 @@ def processor_row(made):
     made.line(
         lines(
             "Close delay",
-            "From the end of a bar's time to its final state: lag, allowed delay and commit together. Live "
-            "sessions only.",
+            "From the end of a bar's time until its final state is stored: lag, allowed delay and commit together, of "
+            "bars of up to 1h.",
             "s",
             *percentiles("finpipe_processor_close_delay_seconds"),
             link="CloseDelayHigh",
@@ -272,6 +272,12 @@ def processor_row(made):
             "Windows that the engine holds. Older ones are in the store.",
             "short",
             current("sum", "finpipe_processor_windows", PROCESS, by=BY_PROCESS),
+        ),
+        lines(
+            "Look-ups",
+            "Reads of bars from the store that are not in memory, a second. Late trades and restarts cause them.",
+            "cps",
+            total("finpipe_processor_look_ups_total", PROCESS, by=BY_PROCESS),
         ),
         bars(
             "Revisions",
