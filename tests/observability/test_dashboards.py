@@ -105,7 +105,7 @@ class Panels(unittest.TestCase):
 
     def test_links_lead_to_the_runbook_and_to_the_other_dashboards(self):
         runbook = boards()["runbook"]
-        sections = {f"/d/finpipe-runbook?viewPanel={panel['id']}": panel for panel in runbook["panels"]}
+        sections = {f"/d/finpipe-runbook?viewPanel=panel-{panel['id']}": panel for panel in runbook["panels"]}
         texts = "".join(panel["options"]["content"] for panel in runbook["panels"])
         self.assertLessEqual(set(re.findall(r"\]\(([^)]*)\)", texts)), set(sections))
         for name, board in boards().items():

@@ -21,7 +21,7 @@ NUMBERS = {title: number for number, title in enumerate(SECTIONS, start=1)}
 
 
 def link(title=CHAPTER):
-    return f"/d/{UID}?viewPanel={NUMBERS[title]}"
+    return f"/d/{UID}?viewPanel=panel-{NUMBERS[title]}"
 
 
 def shown(text):
