@@ -114,7 +114,7 @@ std::int64_t run_whole_path(const std::string& tape, std::int64_t& peak_bytes) {
     }
     ingest_thread.join();
     for (const auto& [partition, processing] : processor.partitions()) {
-      for (const auto& [session, row] : processing.ledger()) stored += row.stored;
+      for (const auto& [session, row] : processing.checkpoint().ledger) stored += row.stored;
     }
   }
   return stored;

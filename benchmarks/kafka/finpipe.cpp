@@ -120,7 +120,7 @@ void consume_with_finpipe(const KafkaOptions& options) {
   watch.print(processor.records_applied());
   std::int64_t stored = 0;
   for (const auto& [partition, processing] : processor.partitions()) {
-    for (const auto& [session, row] : processing.ledger()) stored += row.stored;
+    for (const auto& [session, row] : processing.checkpoint().ledger) stored += row.stored;
   }
   fmt::print("trades {}\npeak_mb {:.0f}\n", stored, static_cast<double>(peak_resident_bytes()) / 1e6);
 }

@@ -42,7 +42,8 @@ class StatusTest : public testing::Test {
     store(store_, std::move(commit));
   }
   rapidjson::Document status() {
-    const auto text = status_json(store_, clock_, {.version = "0.1.0", .feed_detail = {}, .log_ends = {}});
+    const auto text =
+        status_json(store_, clock_, {.version = "0.1.0", .feed_detail = {}, .feed_error = {}, .log_ends = {}});
     EXPECT_TRUE(text);
     return parse_json(*text);
   }
@@ -106,15 +107,16 @@ TEST_F(StatusTest, TheTradesOfTheStatusAddUp) {
 }
 
 TEST_F(StatusTest, TheFeedsDetailIsWhatTheAppSays) {
-  const auto text =
-      status_json(store_, clock_, {.version = "", .feed_detail = [] { return "say \"again\""; }, .log_ends = {}});
+  const auto text = status_json(
+      store_, clock_, {.version = "", .feed_detail = [] { return "say \"again\""; }, .feed_error = {}, .log_ends = {}});
   EXPECT_EQ(text_of(parse_json(*text)["feed"]["detail"]), "say \"again\"");
 }
 
 TEST_F(StatusTest, TheLagIsWhatTheLogHasBeyondThePlaceWhereAllIsStored) {
   for (const std::int32_t partition : {0, 1, 2, 3}) put(checkpoint(partition, 0));
   const auto lags = [&](std::vector<std::int64_t> ends) {
-    const StatusOptions options = {.version = "", .feed_detail = {}, .log_ends = [&] { return ends; }};
+    const StatusOptions options = {
+        .version = "", .feed_detail = {}, .feed_error = {}, .log_ends = [&] { return ends; }};
     const auto now = parse_json(*status_json(store_, clock_, options));
     std::vector<std::int64_t> told;
     for (const auto& row : now["partitions"].GetArray())

@@ -39,10 +39,9 @@ class MeteredStoreTest : public testing::Test {
 
 TEST_F(MeteredStoreTest, ABarsDelayIsFromItsEndUntilItIsDurable) {
   Commit commit;
-  commit.revisions = {closed(Interval::k1s, kMadeMs + 1'000), closed(Interval::k1s, kMadeMs + 1'000),
-                      closed(Interval::k1m, kMadeMs), closed(Interval::k1m, kMadeMs - 60'000),
-                      closed(Interval::k1d, kMadeMs + 1'000)};
-  commit.revisions[1].key.symbol = "B";
+  commit.revisions = {closed(Interval::k1s, kMadeMs + 1'000), closed(Interval::k1m, kMadeMs),
+                      closed(Interval::k1m, kMadeMs - 60'000), closed(Interval::k1d, kMadeMs + 1'000)};
+  commit.revisions.push_back(closed(Interval::k1s, kMadeMs + 1'000)).key.symbol = "B";
   clock.advance_ns(3 * kNsPerSecond);
   to.go_away();
   EXPECT_EQ(store.submit(std::move(commit)), 1);
