@@ -70,7 +70,7 @@ fail() {
 
 # A container as it is meant to be run: nothing can be written but the volume and /tmp.
 contained() {
-  "$engine" run --rm --read-only --cap-drop all --security-opt no-new-privileges --tmpfs /tmp \
+  "$engine" run --rm --no-healthcheck --read-only --cap-drop all --security-opt no-new-privileges --tmpfs /tmp \
     --volume "$volume:/var/lib/finpipe" --volume "$PWD/data:/data:ro" "$@"
 }
 
@@ -88,6 +88,30 @@ clean_up() {
   [ -z "$container" ] || "$engine" rm -f "$container" >/dev/null
   "$engine" volume rm -f "$volume" >/dev/null
   rm -rf "$work"
+}
+
+# Of $container. Podman leaves the checks to systemd, which is not everywhere.
+is_healthy() {
+  if [ "$engine" = podman ]; then
+    podman healthcheck run "$container"
+  else
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]
+  fi
+}
+
+# eventually COMPLAINT COMMAND...: until it succeeds
+eventually() {
+  complaint=$1
+  shift
+  tries=0
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 120 ]; then
+      "$engine" logs "$container" | tail -n 20
+      fail "$complaint"
+    fi
+    sleep 1
+  done
 }
 
 test_image() {
@@ -121,9 +145,9 @@ test_image() {
   intervals=1s,1m,5m,15m,1h,1d
   tape=$root/data/binance.tape
   [ -x build/finpipe ] || tape=/data/binance.tape
-  native run --feed "tape:$tape" --exit-at-end --listen none >"$work/native.log"
+  native run --feed "tape:$tape" --exit-at-end --listen none >"$work/native.log" 2>&1
   native export bars --interval $intervals >"$work/native.csv"
-  contained "$image" run --feed tape:/data/binance.tape --exit-at-end >"$work/image.log"
+  contained "$image" run --feed tape:/data/binance.tape --exit-at-end >"$work/image.log" 2>&1
   contained "$image" export bars --interval $intervals >"$work/image.csv"
   cmp "$work/native.csv" "$work/image.csv" || fail "bars of the bundled tape differ from those of the native build"
   contained "$image" verify >/dev/null
@@ -134,16 +158,10 @@ test_image() {
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   container=$("$engine" run --detach --read-only --cap-drop all --security-opt no-new-privileges --tmpfs /tmp \
     --volume "$volume:/var/lib/finpipe" --env "FINPIPE_LISTEN=127.0.0.1:$port" "$image")
-  # No systemd runs podman's health checks here.
-  tries=0
-  until if [ "$engine" = podman ]; then podman healthcheck run "$container" >/dev/null; else
-    [ "$(docker inspect --format '{{.State.Health.Status}}' "$container")" = healthy ]; fi; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 60 ] || { "$engine" logs "$container" | tail -n 20; fail "its health check does not pass"; }
-    sleep 1
-  done
+  eventually "its health check does not pass" is_healthy
   echo "health check: passes"
-  "$engine" exec "$container" finpipe health --ready
+  eventually "it does not get ready" "$engine" exec "$container" finpipe health --ready
+  echo "ready"
   "$engine" stop --time 30 "$container" >/dev/null
   status=$("$engine" inspect --format '{{.State.ExitCode}}' "$container")
   [ "$status" = 0 ] || fail "it ended with $status when it was told to stop"
