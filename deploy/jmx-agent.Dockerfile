@@ -11,4 +11,5 @@ FROM ${BASE}
 COPY --from=build /jmx /opt/jmx
 RUN install -d -o 10001 -g 10001 -m 755 /jmx
 USER 10001:10001
-CMD ["sh", "-c", "cp -f /opt/jmx/*.jar /jmx/"]
+# A jar that is in use is replaced, not written over.
+CMD ["sh", "-c", "cd /opt/jmx && for jar in *.jar; do cp \"$jar\" \"/jmx/.$jar\" && mv \"/jmx/.$jar\" \"/jmx/$jar\"; done"]

@@ -79,15 +79,15 @@ native() {
   if [ -x build/finpipe ]; then
     (cd "$work" && "$root/build/finpipe" "$@")
   else
-    "$engine" run --rm --volume "$work:/work" --volume "$PWD/data:/data:ro" --workdir /work "$image-build" \
+    "$engine" run --rm --user "$(id -u):$(id -g)" --volume "$work:/work" --volume "$PWD/data:/data:ro" --workdir /work "$image-build" \
       /src/finpipe/build/finpipe "$@"
   fi
 }
 
 clean_up() {
   [ -z "$container" ] || "$engine" rm -f "$container" >/dev/null
-  "$engine" volume rm -f "$volume" >/dev/null
-  rm -rf "$work"
+  "$engine" volume rm -f "$volume" >/dev/null || true
+  rm -rf "$work" || true
 }
 
 # Of $container. Podman leaves the checks to systemd, which is not everywhere.
@@ -121,6 +121,8 @@ test_image() {
   container=
   trap clean_up EXIT
 
+  # What Docker builds from it has not brought it here.
+  [ "$engine" != docker ] || docker pull --quiet "$base" >/dev/null
   growth_mb=$((($(bytes_of "$image") - $(bytes_of "$base")) / 1000000))
   echo "size: $(($(bytes_of "$image") / 1000000)) MB, $growth_mb MB over the base (at most $max_growth_mb)"
   [ "$growth_mb" -le "$max_growth_mb" ] || fail "the image is too large"

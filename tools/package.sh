@@ -42,7 +42,7 @@ host=$(rustc -vV | sed -n 's/^host: //p')
   cargo metadata --quiet --locked --offline --format-version 1 --filter-platform "$host") >"$work/crates.json"
 parts="--crates $work/crates.json --npm $build/web/tree"
 # shellcheck disable=SC2086 # words
-tools/sbom.py notices $parts >"$work/THIRD_PARTY_NOTICES"
+tools/sbom.py notices --headers /var/lib/dpkg/status $parts >"$work/THIRD_PARTY_NOTICES"
 # shellcheck disable=SC2086
 tools/sbom.py spdx --version "$version" --headers /var/lib/dpkg/status $parts >"$work/sbom.spdx.json"
 

@@ -101,7 +101,10 @@ def element(kind, name, version, licence, purl, sha256=None):
 def debian_element(package):
     name, version, architecture, source = package
     quoted = urllib.parse.quote(version, safe="")
-    found = element("deb", name, version, None, f"pkg:deb/debian/{name}@{quoted}?arch={architecture}")
+    source = source.split()[0]
+    release = re.search(r'^VERSION_ID="?([^"\n]+)', pathlib.Path("/etc/os-release").read_text(encoding="utf-8"), re.MULTILINE)
+    where = f"arch={architecture}&distro=debian-{release[1] if release else 'unknown'}&upstream={source}"
+    found = element("deb", name, version, None, f"pkg:deb/debian/{name}@{quoted}?{where}")
     found["sourceInfo"] = f"built from the Debian source package {source}"
     return found
 
@@ -119,7 +122,8 @@ def document(arguments):
         relationships.append((root["SPDXID"], relation, package["SPDXID"]))
 
     for package in dpkg_packages(arguments.dpkg) if arguments.dpkg else ():
-        add(debian_element(package), "CONTAINS")
+        if package[0] != "finpipe":  # that is the root
+            add(debian_element(package), "CONTAINS")
     for package in header_packages(arguments.headers) if arguments.headers else ():
         add(debian_element(package), "STATIC_LINK")
     checksums = crate_checksums()
@@ -169,6 +173,10 @@ def notices(arguments):
         add(name, crate["license"], pathlib.Path(crate["manifest_path"]).parent)
     for name, entry in bundled_packages(arguments.npm):
         add(f"{name} {entry['version']}", entry.get("license"), pathlib.Path(arguments.npm) / "node_modules" / name)
+    for name, version, *_ in header_packages(arguments.headers) if arguments.headers else ():
+        text = pathlib.Path("/usr/share/doc") / name / "copyright"
+        if text.is_file():
+            by_text.setdefault(text.read_text(encoding="utf-8", errors="replace").strip(), []).append(f"{name} {version}")
     tape = (ROOT / "data/source/binance_trades_20240808_09.LICENSE").read_text(encoding="utf-8").strip()
     by_text.setdefault(tape, []).append("the bundled tape (data/SOURCES.md)")
     head = (

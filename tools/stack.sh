@@ -19,6 +19,7 @@ make_secret() {
   if ! grep -qs "^$1=." .env; then
     umask 077
     [ -f .env ] || cp .env.example .env
+    [ -z "$(tail -c 1 .env)" ] || echo >>.env
     printf '%s=%s\n' "$1" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >>.env
     chmod 600 .env
     echo "$1 is new in .env" >&2
@@ -30,7 +31,11 @@ command=${1-}
 case $command in
   up)
     make_secret GRAFANA_ADMIN_PASSWORD
-    docker compose up --detach --build --wait --wait-timeout 600 "$@"
+    # An image that was named is taken as it is.
+    build=--build
+    if [ -n "${APP_IMAGE-}" ] || grep -qs '^APP_IMAGE=.' .env; then build=; fi
+    # shellcheck disable=SC2086 # one word or none
+    docker compose up --detach $build --wait --wait-timeout 600 "$@"
     ;;
   down) docker compose --profile '*' down "$@" ;;
   logs) docker compose logs --follow --tail 100 "$@" ;;

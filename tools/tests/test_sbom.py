@@ -77,6 +77,8 @@ class Sbom(unittest.TestCase):
         self.assertEqual(packages["SPDXRef-cargo-scylla-1.9.0"]["licenseDeclared"], "MIT OR Apache-2.0")
         # That of Cargo.lock.
         self.assertEqual(len(packages["SPDXRef-cargo-scylla-1.9.0"]["checksums"][0]["checksumValue"]), 64)
+        purl = next(package for package in packages.values() if package["name"] == "libssl3")["externalRefs"][0]
+        self.assertRegex(purl["referenceLocator"], r"^pkg:deb/debian/libssl3@.*&distro=debian-\d+&upstream=openssl$")
         related = {}
         for relation in found["relationships"]:
             name = packages[relation["relatedSpdxElement"]]["name"]
@@ -84,6 +86,10 @@ class Sbom(unittest.TestCase):
         self.assertEqual(related["DESCRIBES"], {"finpipe"})
         self.assertEqual(related["CONTAINS"], {"libssl3", "libfmt-dev"})
         self.assertEqual(related["STATIC_LINK"], {"libfmt-dev", "scylla", "lightweight-charts", "fancy-canvas"})
+
+    def test_notices_hold_the_licences_of_headers(self):
+        text = self.run_tool("notices", "--headers", self.dir / "status")
+        self.assertIn(pathlib.Path("/usr/share/doc/libfmt-dev/copyright").read_text().strip(), text)
 
     def test_notices_hold_each_licence_once_and_name_what_brings_none(self):
         text = self.run_tool("notices")
