@@ -215,7 +215,7 @@ class Prometheus:
             if query.instant:
                 series = self.ask("query", {"query": text, "time": now})["result"]
             else:
-                span = {"start": now - self.SHOWN_S, "end": now, "step": query.interval_s}
+                span = {"start": now - self.SHOWN_S, "end": now, "step": query.step_s}
                 series = self.ask("query_range", {"query": text, **span})["result"]
         except urllib.error.HTTPError as error:
             return "", json.load(error)["error"]
@@ -225,9 +225,7 @@ class Prometheus:
 
     @staticmethod
     def values(query):
-        # Grafana's $__rate_interval is four scrapes.
-        every = query.interval_s
-        shown = {"__interval": f"{every}s", "__rate_interval": f"{4 * every}s", "__range": f"{Prometheus.SHOWN_S}s"}
+        shown = {**query.values, "__range": f"{Prometheus.SHOWN_S}s"}
         return dict.fromkeys(("job", "instance", "server_job", "server", "topic", "partition"), ".*") | shown
 
     def ask(self, path, arguments):

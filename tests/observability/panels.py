@@ -7,6 +7,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DASHBOARDS = ROOT / "observability/grafana/dashboards"
+DATA_SOURCES = ROOT / "observability/grafana/provisioning/datasources/finpipe.yaml"
 PROMETHEUS, CASSANDRA = "prometheus", "hadesarchitect-cassandra-datasource"
 
 
@@ -17,7 +18,14 @@ class Query:
     source: str
     text: str
     instant: bool = False
-    interval_s: int = 5  # the shortest step: the panel's, or that of the provisioned data source
+    scrape_s: int = 0  # how often its series are scraped: what the query says, or else the data source
+    step_s: int = 0  # of the axis at the least
+
+    @property
+    def values(self):
+        """What Grafana puts in for its own variables on an axis with that step."""
+        return {"__interval": f"{self.step_s}s",
+                "__rate_interval": f"{max(self.step_s + self.scrape_s, 4 * self.scrape_s)}s"}
 
 
 def boards():
@@ -31,11 +39,16 @@ def panels(board):
 
 def queries():
     """Of every panel, in the order of the pages."""
-    return [
-        Query(name, panel["title"], panel["datasource"]["type"], target.get("expr") or target["target"],
-              target.get("instant", False), seconds(panel.get("interval", "5s")))
-        for name, board in boards().items() for panel in panels(board) for target in panel["targets"]
-    ]
+    made = []
+    of_source = seconds(re.search(r"^ +timeInterval: (\w+)$", DATA_SOURCES.read_text(), re.M)[1])
+    for name, board in boards().items():
+        for panel in panels(board):
+            for target in panel["targets"]:
+                scrape_s = seconds(target["interval"]) if "interval" in target else of_source
+                step_s = max(seconds(panel.get("interval", "0s")), scrape_s)
+                made.append(Query(name, panel["title"], panel["datasource"]["type"],
+                                  target.get("expr") or target["target"], target.get("instant", False), scrape_s, step_s))
+    return made
 
 
 def seconds(text):

@@ -24,6 +24,8 @@ PUT_IN = {
     "of_partition": "0", "symbol": "X", "interval": "1m", "bucket": ["2026-11"], "__rate_interval": "1m",
     "__interval": "1m", "__range": "1h", "__timeFrom": "0", "__timeTo": "1", "__to": "2026-11-27T00:00:00.000Z",
 }
+ONCE_FOR_EACH_PARTITION = {"finpipe_ledger_trades", "finpipe_processor_gaps_open", "finpipe_processor_backlog_records",
+                           "finpipe_processor_clock_seconds"}
 METRIC = r"\b([a-zA-Z_:][\w:]*)\{([^}]*)\}"
 
 
@@ -160,6 +162,25 @@ class PromQl(unittest.TestCase):
                 if all(name in own for name, _ in used):
                     grouped = set(re.findall(r"\w+", ",".join(re.findall(r"by \(([^)]*)\)", text))))
                     self.assertLessEqual(grouped - LABELS_OF_SCRAPES, set().union(*(own[name] for name, _ in used)))
+
+    def test_a_rate_of_what_agents_tell_spans_some_of_their_scrapes(self):
+        configuration = (ROOT / "observability/prometheus/prometheus.yaml").read_text()
+        scrape = re.search(r"job_name: kafka\n +scrape_interval: (\d+)s", configuration)
+        rates = [query for query in queries() if "$server_job" in query.text and "$__rate_interval" in query.text]
+        self.assertGreater(len(rates), 10)
+        for query in rates:
+            with self.subTest(board=query.board, panel=query.panel):
+                self.assertGreaterEqual(int(query.values["__rate_interval"].rstrip("s")), 4 * int(scrape[1]))
+
+    def test_what_processors_say_is_of_those_that_store(self):
+        """`serve` applies the whole log once more."""
+        found = 0
+        for query in asked_of(PROMETHEUS):
+            for name, matchers in re.findall(METRIC, query.text):
+                if name in ONCE_FOR_EACH_PARTITION and not query.panel.startswith("variable"):
+                    found += 1
+                    self.assertIn('role=~"process|run"', matchers, f"{query.panel}: {query.text}")
+        self.assertGreater(found, 10)
 
     def test_none_asks_for_symbols(self):
         for query in asked_of(PROMETHEUS):

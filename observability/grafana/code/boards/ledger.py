@@ -5,6 +5,7 @@ from .parts import (
     BAD,
     CALM,
     GOOD,
+    PROCESSES,
     WARN,
     Board,
     Cql,
@@ -42,7 +43,7 @@ def merged(panel, sort="", newest=False):
 
 def term(name):
     """Of all sessions; each processor tells it of its partitions."""
-    selector = of("finpipe_ledger_trades", f'term="{name}"')
+    selector = of("finpipe_ledger_trades", f'{PROCESSES},term="{name}"')
     return f"sum({selector})"
 
 
@@ -91,7 +92,7 @@ def balance_row(made):
             "Gaps open",
             "Partitions whose feed is interrupted now.",
             "none",
-            current("sum", "finpipe_processor_gaps_open", now=True),
+            current("sum", "finpipe_processor_gaps_open", labels=PROCESSES, now=True),
             thresholds=steps(GOOD, (1, BAD)),
             graph=False,
             link="GapOpen",
@@ -113,14 +114,14 @@ def balance_row(made):
             "Of the account, over all sessions and partitions: received = already in the log + appended + dead "
             "letters before; in the log = stored + skipped + dead letters after.",
             "short",
-            current("sum", "finpipe_ledger_trades", "{{term}}", by="term"),
+            current("sum", "finpipe_ledger_trades", "{{term}}", by="term", labels=PROCESSES),
         ),
         lines(
             "Dead letters",
             "A second, before the log (ingest) and after it (processor).",
             "cps",
             total("finpipe_ingest_trades_dead_lettered_total", "before the log"),
-            total("finpipe_processor_dead_lettered_total", "after the log"),
+            total("finpipe_processor_dead_lettered_total", "after the log", labels=PROCESSES),
             link="DeadLetters",
         ),
     )

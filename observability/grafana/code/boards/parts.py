@@ -27,9 +27,11 @@ TABLES = models.DataSourceRef(type_val="hadesarchitect-cassandra-datasource", ui
 OURS = 'job=~"$job",instance=~"$instance"'
 THEIRS = 'job=~"$server_job",instance=~"$server"'
 
+# Who processes for good: `serve` applies the whole log a second time.
+PROCESSES = 'role=~"process|run"'
 # A process in legends, and in sums.
 PROCESS, BY_PROCESS = "{{role}} {{instance}}", "role, instance"
-# JMX agents are scraped so often; rates need some scrapes.
+# JMX agents are scraped so often; the spans of rates go by what their queries say.
 SCRAPES_OF_AGENTS = "15s"
 GOOD, WARN, BAD, CALM = "green", "orange", "red", "blue"
 WIDTH = 24
@@ -143,9 +145,9 @@ def made(panel, title, text, unit, queries, thresholds=None, decimals=None, link
     cassandra = isinstance(queries[0], Cql)
     panel.title(title).description(text).unit(unit).datasource(TABLES if cassandra else METRICS)
     for number, target in enumerate(queries):
+        if not cassandra and THEIRS in target.build().expr:
+            target.interval(SCRAPES_OF_AGENTS)
         panel.with_target(target.ref_id(chr(ord("A") + number)))
-    if not cassandra and any(THEIRS in target.build().expr for target in queries):
-        panel.interval(SCRAPES_OF_AGENTS)
     if thresholds:
         panel.thresholds(thresholds)
     if decimals is not None:

@@ -6,6 +6,7 @@ from .parts import (
     BY_PROCESS,
     GOOD,
     PROCESS,
+    PROCESSES,
     WARN,
     Board,
     bars,
@@ -28,7 +29,7 @@ YES_NO = words(_0=("no", BAD), _1=("yes", GOOD))
 TROUBLE = words(_0=("none", GOOD), _1=("away", BAD))
 RECEIVES = 'role=~"ingest|run"'
 FAILED = 'status=~"4xx|5xx"'
-PARTITION = 'partition=~"$partition"'
+PARTITION = PROCESSES + ',partition=~"$partition"'
 # The shortest span that is counted: some scrapes.
 COUNTED = "1m"
 
@@ -83,7 +84,7 @@ def now_row(made):
             "Backlog",
             "Records in the log that are not processed yet, over all partitions.",
             "short",
-            current("sum", "finpipe_processor_backlog_records"),
+            current("sum", "finpipe_processor_backlog_records", labels=PROCESSES),
             thresholds=steps(GOOD, (10_000, WARN), (1_000_000, BAD)),
             link="BacklogGrows",
         ),
