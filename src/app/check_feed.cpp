@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <variant>
 
 #include "app/checks.h"
@@ -95,7 +95,7 @@ void check_connection(Findings& findings, const ServiceView& service, const Sett
       return findings.fault(Finding::kFeedStalled, fmt::format("{}{}", feed.detail, outage));
     return findings.fault("feed", Error{code, feed.error->detail + outage});
   }
-  if (feed.detail.contains("refused")) findings.warn(Finding::kFeedRefusedSymbols, feed.detail);
+  if (feed.detail.contains("symbols refused")) findings.warn(Finding::kFeedRefusedSymbols, feed.detail);
   const double silence_s = service.samples.sum("finpipe_feed_last_frame_age_seconds").value_or(0);
   const double allowed_s = static_cast<double>(ConnectionTimers().silence_ms) / 1e3 * settings.feed_time_scale;
   const std::string text = fmt::format("{}; nothing for {:.0f} s", feed.detail, silence_s);
@@ -129,8 +129,7 @@ void try_feed(Findings& findings, FeedParts parts, Clock& clock) {
 // Whether somebody else may have the key's connection.
 std::optional<std::string> user_of(const Settings& settings, const ServiceView& service, const Checkpoint* newest,
                                    Clock& clock) {
-  if (service.answers()) return service.url + " answers";
-  if (service.error && service.error->code != ErrorCode::kConnectFailed) return service.url + " is in use";
+  if (service.is_there()) return service.url + " is there";
   const auto log = parse_log_url(settings.log);
   if (const auto* place = log ? std::get_if<DirectoryUrl>(&*log) : nullptr) return owner_of(place->directory);
   if (newest != nullptr && clock.wall_ns() - newest->heartbeat_at_ns < kHeartbeatNs)

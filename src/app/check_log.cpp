@@ -169,7 +169,7 @@ void check_checkpoints(Findings& findings, const StoreView& store, LogPart& log,
 void check_owner(Findings& findings, const std::string& directory, const ServiceView& service) {
   const auto owner = owner_of(directory);
   if (!owner) return;
-  if (service.answers() || (service.error && service.error->code != ErrorCode::kConnectFailed)) {
+  if (service.is_there()) {
     findings.ok("log", fmt::format("{} owns it", *owner));
   } else {
     findings.warn(Finding::kLogHeld, fmt::format("{} owns {}", *owner, directory));

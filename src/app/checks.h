@@ -63,6 +63,10 @@ struct ServiceView {
   Samples samples;
 
   [[nodiscard]] bool answers() const { return !url.empty() && !error; }
+  // Also one that hangs.
+  [[nodiscard]] bool is_there() const {
+    return answers() || (error && (error->code == ErrorCode::kTimedOut || error->code == ErrorCode::kConnectionLost));
+  }
 };
 // `given`: its URL; empty: where the settings say that it listens. Error: kBadUrl.
 [[nodiscard]] Result<ServiceView> ask_service(const Settings& settings, const std::string& given);

@@ -20,6 +20,13 @@ TEST(FlatJson, MembersAreReadByTheirType) {
   EXPECT_EQ(json->string("n"), std::nullopt);
 }
 
+TEST(FlatJson, AListGivesItsStrings) {
+  const auto json = FlatJson::parse(R"({"reasons":["a","b \"c\"",1,["d"]],"none":[],"text":"e"})");
+  ASSERT_TRUE(json);
+  EXPECT_EQ(json->strings("reasons"), (std::vector<std::string>{"a", "b \"c\""}));
+  for (const char* other : {"none", "text", "absent"}) EXPECT_TRUE(json->strings(other).empty()) << other;
+}
+
 TEST(FlatJson, OfAKeyThatComesTwiceTheLastOneCounts) {
   EXPECT_EQ(FlatJson::parse(R"({"a":"1","a":"2"})")->string("a"), "2");
 }
