@@ -31,6 +31,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/observability")]
 
+from monitoring import without_names  # noqa: E402
 from panels import CASSANDRA, PROMETHEUS, annotations, boards, filled, queries, variables  # noqa: E402
 from services import addresses  # noqa: E402
 from services.cache import python_tools, say  # noqa: E402
@@ -123,6 +124,8 @@ class World:
         self.targets["prometheus"].append({"targets": [address]})
         for path in (copy / "targets").iterdir():
             path.write_text(json.dumps(self.targets.get(path.stem, [])))
+        configuration = copy / "prometheus.yaml"
+        configuration.write_text(without_names(configuration.read_text()))
         self.start("prometheus", "prometheus", f"--config.file={copy}/prometheus.yaml",
                    f"--web.listen-address={address}", f"--storage.tsdb.path={self.directory}/tsdb",
                    pattern="(ready to receive)")

@@ -32,6 +32,11 @@ def faster(text, factor):
     return DURATION.sub(shorten, text)
 
 
+def without_names(text):
+    """Prometheus' configuration that asks nobody for names of docker-compose.yaml."""
+    return re.sub(r"^ +dns_sd_configs: .*\n", "", text, flags=re.M)
+
+
 def checked(*command, **options):
     """What a tool prints; one that fails is an AssertionError."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
@@ -48,8 +53,9 @@ class Monitoring:
         self.factor = factor
         for part in ("prometheus", "alertmanager"):
             shutil.copytree(OBSERVABILITY / part, directory / part)
-        for path in [*directory.glob("prometheus/rules/*"), directory / "prometheus/prometheus.yaml",
-                     directory / "alertmanager/alertmanager.yaml.in"]:
+        configuration = directory / "prometheus/prometheus.yaml"
+        configuration.write_text(without_names(configuration.read_text()))
+        for path in [*directory.glob("prometheus/rules/*"), configuration, directory / "alertmanager/alertmanager.yaml.in"]:
             if factor != 1:
                 path.write_text(faster(path.read_text(), factor))
         self.prometheus_port, self.alertmanager_port = reserve_port(), reserve_port()

@@ -2,13 +2,18 @@
 says what a reader needs, and asks for metrics that exist."""
 
 import collections
+import json
+import os
+import pathlib
 import re
+import sys
 import unittest
 
 import yaml
 from monitoring import OBSERVABILITY, ROOT, checked
 
 PROMETHEUS = OBSERVABILITY / "prometheus"
+RESOLVER = pathlib.Path(__file__).with_name("resolver.py")
 RULE_FILES = sorted(PROMETHEUS.glob("rules/*.yaml"))
 TEST_FILES = sorted(PROMETHEUS.glob("tests/*.yaml"))
 RULES = [rule for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
@@ -52,6 +57,15 @@ class Rules(unittest.TestCase):
     def test_the_configuration_and_the_rules_are_valid(self):
         checked("promtool", "check", "config", PROMETHEUS / "prometheus.yaml")
         checked("promtool", "check", "rules", *RULE_FILES)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, for a network of its own")
+    def test_each_container_of_a_service_is_a_target_with_its_role(self):
+        told = checked("unshare", "--mount", "--net", sys.executable, "-B", RESOLVER, "ingest=10.0.0.1",
+                       "process=10.0.0.2,10.0.0.3", "serve=10.0.0.4", "--", "promtool", "check", "service-discovery",
+                       "--timeout=5s", PROMETHEUS / "prometheus.yaml", "finpipe")
+        found = {(target["labels"]["__address__"], target["labels"]["role"]) for target in json.loads(told)}
+        self.assertEqual(found, {("10.0.0.1:8080", "ingest"), ("10.0.0.2:8080", "process"), ("10.0.0.3:8080", "process"),
+                                 ("10.0.0.4:8080", "serve")})
 
     def test_the_unit_tests_pass(self):
         checked("promtool", "test", "rules", *TEST_FILES)
