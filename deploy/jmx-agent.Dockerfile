@@ -2,6 +2,8 @@
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
+# Of who builds behind a proxy that inspects TLS: -Djavax.net.ssl.trustStore=FILE.
+ARG MAVEN_OPTS
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends maven && rm -rf /var/lib/apt/lists/*
 COPY tools/services/jmx-agent.xml /pom.xml

@@ -19,7 +19,7 @@ go_is_new_enough() {
 install_linters() {
   rm -rf "$cache" "$cache.new"
   python3 -m venv "$cache.new"
-  pip="$cache.new/bin/python -m pip install --disable-pip-version-check"
+  pip="$cache.new/bin/python -m pip install --quiet --disable-pip-version-check"
   # shellcheck disable=SC2086 # words
   $pip $python_linters
   go=go

@@ -9,10 +9,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-if ! docker compose version >/dev/null 2>&1; then
-  echo "stack.sh: this needs Docker with its compose plugin (docker compose version)" >&2
-  exit 1
-fi
+compose() {
+  if ! docker compose version >/dev/null 2>&1; then
+    echo "stack.sh: this needs Docker with its compose plugin (docker compose version)" >&2
+    exit 1
+  fi
+  docker compose "$@"
+}
 
 # Adds NAME=random to .env, where only its owner can read it.
 make_secret() {
@@ -35,11 +38,11 @@ case $command in
     build=--build
     if [ -n "${APP_IMAGE-}" ] || grep -qs '^APP_IMAGE=.' .env; then build=; fi
     # shellcheck disable=SC2086 # one word or none
-    docker compose up --detach $build --wait --wait-timeout 600 "$@"
+    compose up --detach $build --wait --wait-timeout 600 "$@"
     ;;
-  down) docker compose --profile '*' down "$@" ;;
-  logs) docker compose logs --follow --tail 100 "$@" ;;
-  ps) docker compose ps --all "$@" ;;
+  down) compose --profile '*' down "$@" ;;
+  logs) compose logs --follow --tail 100 "$@" ;;
+  ps) compose ps --all "$@" ;;
   smoke)
     port=$(docker compose port serve 8080 2>/dev/null) || port=
     exec python3 -B tools/smoke.py "http://${port:-127.0.0.1:${SERVE_PORT:-8080}}"

@@ -75,9 +75,9 @@ def main(compose, image):
             "HOME": str(directory),
             "DOCKER_HOST": stack.enter_context(podman_service(directory)),
             "APP_IMAGE": image,
-            "KAFKA_URL": f"kafka://{kafka.contact_points()}",
-            "CASSANDRA_URL": f"cassandra://{cassandra.contact_points()}/finpipe",
-            "REGISTRY_URL": registry.url(),
+            "STACK_KAFKA": kafka.contact_points(),
+            "STACK_CASSANDRA": cassandra.contact_points(),
+            "STACK_REGISTRY": registry.url(),
             # Of services that are not brought up.
             "GRAFANA_ADMIN_PASSWORD": "-",
             **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
@@ -94,8 +94,7 @@ def main(compose, image):
             run("logs", "--tail", "50")
             return 1
         run("ps", "--all")
-        smoke = [sys.executable, "-B", ROOT / "tools/smoke.py", f"http://127.0.0.1:{ports['serve']}"]
-        if subprocess.run(smoke).returncode != 0:
+        if subprocess.run(["make", "smoke"], cwd=ROOT, env=environment).returncode != 0:
             run("logs", "--tail", "50")
             return 1
     return 0
