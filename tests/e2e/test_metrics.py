@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 import subprocess
+import sys
 import time
 import unittest
 
@@ -12,18 +13,12 @@ from live_run import LiveTest
 from program import ROOT
 from services.certificates import Authority
 
+sys.path.insert(0, str(ROOT / "tests/observability"))
+
+import reference  # noqa: E402
+
 # Without a series until there is something to tell: what its label may say is not known before.
 LATER = {"finpipe_feed_lag_seconds", "finpipe_processor_backlog_records", "finpipe_processor_clock_seconds"}
-
-
-def documented():
-    """{name: (type, {label: values}, help)} of the reference page."""
-    metrics = {}
-    for line in (ROOT / "docs/reference/metrics.md").read_text().splitlines():
-        if found := re.fullmatch(r"\| `(finpipe_\w+)` \| (\w+) \| (.*?) \| (.*?)(?: \((?:seconds|bytes)\))? \|", line):
-            labels = dict(re.findall(r"`(\w+)`(?:: ([^;]*))?", found[3]))
-            metrics[found[1]] = (found[2], labels, found[4])
-    return metrics
 
 
 class Page:
@@ -59,12 +54,11 @@ class Metrics(LiveTest):
     def test_the_page_and_the_reference_are_the_same(self):
         run = self.live_run(f"ws://127.0.0.1:{self.simulate()}")
         page = self.wait_for_page(run, lambda page: LATER <= page.types.keys())
-        expected = documented()
+        expected = reference.own()
         self.assertEqual(page.types, {name: kind for name, (kind, _, _) in expected.items()})
         self.assertEqual(page.help, {name: text for name, (_, _, text) in expected.items()})
         names = {re.sub(r"\{.*", "", series) for series in page.series}
-        suffixes = {"histogram": ("_bucket", "_sum", "_count")}
-        self.assertEqual(names, {name + suffix for name, kind in page.types.items() for suffix in suffixes.get(kind, ("",))})
+        self.assertEqual(names, set(reference.series()))
         self.assertNotIn("symbol=", "".join(page.series))
         errors = re.findall(r"^\| E[34]\d\d \| `(\w+)`", (ROOT / "docs/reference/errors.md").read_text(), re.M)
         for name, (kind, labels, _) in expected.items():

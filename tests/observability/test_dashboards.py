@@ -7,6 +7,7 @@ import sys
 import tempfile
 import unittest
 
+import reference
 from panels import CASSANDRA, DASHBOARDS, PROMETHEUS, ROOT, annotations, boards, filled, panels, queries, variables
 
 GRAFANA = ROOT / "observability/grafana"
@@ -33,29 +34,6 @@ def asked_of(source):
     """All that panels, annotations and variables ask; of label_values() the metric."""
     of_variables = [query for board in boards() for query in variables(board).values()]
     return [query for query in [*queries(), *annotations(), *of_variables] if query.source == source]
-
-
-def own_metrics():
-    """{name: labels} from the reference page."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/reference/metrics.md").read_text(), re.M)
-    metrics = {}
-    for name, kind, labels in rows:
-        suffixes = ("_bucket", "_count", "_sum") if kind == "histogram" else ("",)
-        metrics |= {name + suffix: set(re.findall(r"`(\w+)`", labels)) for suffix in suffixes}
-    return metrics
-
-
-def jmx_metrics():
-    """Expressions for the names that the rules of the JMX agents make."""
-    made = []
-    for path in sorted((ROOT / "observability/jmx").glob("*.yaml")):
-        rules = re.findall(r"^ *-? *pattern: *(.*)\n(?:(?! *-? *pattern:).*\n)*? *name: *(.*)$", path.read_text(), re.M)
-        for pattern, name in rules:
-            groups = re.findall(r"\((?!\?)([^()]*)\)", pattern)
-            texts = ["", *(f"(?:{group})" if re.fullmatch(r"[\w|]+", group) else r"\w+" for group in groups)]
-            expression = re.sub(r"\$(\d)", lambda number, texts=texts: texts[int(number[1])], name.strip("\"' "))
-            made.append(re.compile(expression, re.IGNORECASE))
-    return made
 
 
 def tables():
@@ -147,7 +125,7 @@ class PromQl(unittest.TestCase):
         self.assertIn(f"{rules.count('record:')} rules found", done.stdout)
 
     def test_metrics_and_their_labels_exist(self):
-        own, jmx = own_metrics(), jmx_metrics()
+        own, jmx = reference.series(), reference.jmx_names()
         for query in asked_of(PROMETHEUS):
             text = query.text if "{" in query.text else re.sub(r"label_values\((\w+)", r"label_values(\1{}", query.text)
             used = re.findall(METRIC, text)

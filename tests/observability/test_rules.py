@@ -9,6 +9,7 @@ import re
 import sys
 import unittest
 
+import reference
 import yaml
 from monitoring import OBSERVABILITY, ROOT, checked
 
@@ -31,26 +32,6 @@ def names_in(expression):
     words = {"and", "or", "unless", "offset", "sum", "max", "min_over_time", "increase", "rate", "time", "absent",
              "histogram_quantile", "label_replace"}
     return {name for name in re.findall(r"(?<![\w:.])[a-z_:][\w:]*", bare) if name not in words}
-
-
-def documented():
-    """What docs/reference/metrics.md says finpipe has; of a histogram its series."""
-    names = set()
-    for name, kind in re.findall(r"^\| `(finpipe_\w+)` \| (\w+) \|", (ROOT / "docs/reference/metrics.md").read_text(), re.M):
-        names |= {f"{name}_{end}" for end in ("bucket", "sum", "count")} if kind == "histogram" else {name}
-    return names
-
-
-def made_by(jmx_file):
-    """The names that the agent gives by a file of rules: each $N in a name stands for what the pattern's group lists."""
-    names = set()
-    for rule in yaml.safe_load((OBSERVABILITY / "jmx" / jmx_file).read_text())["rules"]:
-        groups = re.findall(r"\(((?:[^()\\]|\\.)*)\)", rule["pattern"])
-        expanded = {rule["name"]}
-        for number, group in enumerate(groups, 1):
-            expanded = {name.replace(f"${number}", value) for name in expanded for value in group.split("|")}
-        names |= {name.lower() for name in expanded}
-    return names
 
 
 class Rules(unittest.TestCase):
@@ -88,15 +69,15 @@ class Rules(unittest.TestCase):
                 self.assertIn(alert["labels"]["severity"], ("page", "ticket"))
                 self.assertTrue(alert["annotations"]["summary"])
                 seen = set(re.findall(r"\(([a-z_]+_[a-z_0-9]+)", alert["annotations"]["description"]))
-                for metric in seen:
-                    self.assertIn(metric, self.existing() | OWN, "the description names it as evidence")
+                self.assert_exist(seen)
                 self.assertEqual(alert["annotations"]["runbook_url"], f"docs/operations.md#{name.lower()}")
                 self.assertIn(name.lower(), headings)
 
-    def existing(self):
-        jmx = set().union(*(made_by(f"{server}.yaml") for server in ("kafka", "cassandra", "spark")))
-        bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in documented()}
-        return documented() | bases | jmx
+    def assert_exist(self, names, *also):
+        """`also`: sets of others that do."""
+        of_finpipe, of_servers = reference.series().keys() | reference.own().keys(), reference.jmx_names()
+        for name in names - of_finpipe - OWN - set().union(*also):
+            self.assertTrue(any(made.fullmatch(name) for made in of_servers), f"there is no {name}")
 
     def test_only_metrics_that_exist_are_asked_for(self):
         recorded = {rule["record"] for rule in RULES if "record" in rule}
@@ -104,7 +85,7 @@ class Rules(unittest.TestCase):
             with self.subTest(rule.get("alert") or rule["record"]):
                 asked = names_in(rule["expr"])
                 self.assertTrue(asked, rule["expr"])
-                self.assertEqual(asked - recorded - OWN - self.existing(), set())
+                self.assert_exist(asked, recorded)
 
     def test_names_are_found_in_an_expression(self):
         expression = 'sum by (job) (rate(a_total{b="c_d"}[5m])) > 3 * 1e3 unless on (x) y:z:w offset 1m'
