@@ -13,7 +13,7 @@ import time
 import unittest
 import urllib.request
 
-from monitoring import OBSERVABILITY, Monitoring, checked, environment_without_settings
+from monitoring import OBSERVABILITY, Monitoring, checked, environment_without_settings, faster
 from services.processes import wait_until
 from sinks import Sinks
 
@@ -29,6 +29,13 @@ class Temporary(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="finpipe-alerts-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+
+
+class Faster(unittest.TestCase):
+    def test_what_lasts_lasts_shorter_and_repetitions_stay(self):
+        text = "for: 30s\nexpr: x[5m] > x offset 1m\nscrape_interval: 5s\nrepeat_interval: 4h\n"
+        expected = "for: 3000ms\nexpr: x[30000ms] > x offset 6000ms\nscrape_interval: 500ms\nrepeat_interval: 4h\n"
+        self.assertEqual(faster(text, 10), expected)
 
 
 class Configuration(Temporary):

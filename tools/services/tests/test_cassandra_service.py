@@ -1,13 +1,16 @@
 """A real Cassandra: it starts, answers CQL, keeps what it acknowledged when it is killed, and leaves nothing behind."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 TOOLS = pathlib.Path(__file__).resolve().parents[2]
+RULES = TOOLS.parent / "observability/prometheus/rules"
 sys.path.insert(0, str(TOOLS))
 from services.cache import python_tools  # noqa: E402
 from services.cassandra import Cassandra, merged  # noqa: E402
@@ -41,6 +44,14 @@ class RealCassandra(unittest.TestCase):
         cluster = Cassandra(directory, *args, **options)
         self.addCleanup(cluster.stop)
         return cluster.start()
+
+    def test_prometheus_gets_what_the_rules_of_alerts_ask_for(self):
+        cassandra = self.cluster(jmx=True)
+        with urllib.request.urlopen(f"http://{cassandra.metrics_targets()[0]}/metrics", timeout=60) as answer:
+            given = set(re.findall(r"^(cassandra_\w+)", answer.read().decode(), re.M))
+        asked = set(re.findall(r"\bcassandra_\w+", (RULES / "cassandra.yaml").read_text()))
+        self.assertGreater(len(asked), 2)
+        self.assertEqual(asked - given, set())
 
     def test_what_was_acknowledged_survives_kill_9(self):
         cassandra = self.cluster()

@@ -2,13 +2,16 @@
 
 import contextlib
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 TOOLS = pathlib.Path(__file__).resolve().parents[2]
+RULES = TOOLS.parent / "observability/prometheus/rules"
 sys.path.insert(0, str(TOOLS))
 from services.cache import python_tools  # noqa: E402
 from services.certificates import Authority  # noqa: E402
@@ -57,6 +60,14 @@ class RealKafka(unittest.TestCase):
 
     def consume(self, settings, topic):
         return self.kcat("-C", settings, "-t", topic, "-e", "-q").splitlines()
+
+    def test_prometheus_gets_what_the_rules_of_alerts_ask_for(self):
+        kafka = self.cluster(jmx=True)
+        with urllib.request.urlopen(f"http://{kafka.metrics_targets()[0]}/metrics", timeout=60) as answer:
+            given = set(re.findall(r"^(kafka_\w+)", answer.read().decode(), re.M))
+        asked = set(re.findall(r"\bkafka_\w+", (RULES / "kafka.yaml").read_text()))
+        self.assertGreater(len(asked), 2)
+        self.assertEqual(asked - given, set())
 
     def test_what_was_acknowledged_survives_kill_9(self):
         kafka = self.cluster()
