@@ -16,7 +16,7 @@ def main(address, port, table, mib):
     session = cassandra.cluster.Cluster([address], port=int(port), protocol_version=4).connect()
     insert = session.prepare(f"INSERT INTO {table} (key, value) VALUES (?, ?)")
     rows = ((key, os.urandom(BYTES)) for key in range(int(mib) * (1 << 20) // BYTES))
-    cassandra.concurrent.execute_concurrent_with_args(session, insert, rows, concurrency=16)
+    cassandra.concurrent.execute_concurrent_with_args(session, insert, rows, concurrency=64, raise_on_first_error=False)
 
 
 main(*sys.argv[1:])
