@@ -65,7 +65,7 @@ class Access(CliTest):
         self.assertIn("E902 no_permission", done.err)
         self.assertNotIn(PASSWORD, done.err + done.out)
         done = self.finpipe("check", "--create", "--store", self.store.replace("/finpipe", "/other"), expect=1)
-        self.assertIn("E902 no_permission", done.err + done.out)
+        self.assertRegex(done.out, r"FAULT +store\.no_permission .*\(E902\)")
 
     def test_5_certificates_of_ours(self):
         other = self.work / "other"
