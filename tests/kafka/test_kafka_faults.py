@@ -142,6 +142,8 @@ class OneOfThreeBrokersKilled(unittest.TestCase):
         work = pathlib.Path(directory.name)
         self.kafka = Kafka(work / "kafka", nodes=3).start()
         self.addCleanup(self.kafka.stop)
+        # So that each gets partitions.
+        self.assertTrue(wait_until(lambda: b" 3 brokers" in output_of("kcat", "-L", "-b", self.kafka.contact_points()), 60))
         self.parts = ["--log", f"kafka://{self.kafka.contact_points()}/three", "--store", f"embedded:{work}/store"]
 
     def start(self, replicas):

@@ -147,7 +147,7 @@ class Cassandra(Service):
         self.cqlsh(f"CREATE ROLE {name} WITH PASSWORD = '{password}' AND LOGIN = true", *grants)
 
     def write_cqlshrc(self):
-        lines = [f"[connection]\nhostname = {self.client_address()}\nport = {self.port}\ntimeout = 30\n"]
+        lines = [f"[connection]\nhostname = {self.client_address()}\nport = {self.port}\ntimeout = 30\nrequest_timeout = 60\n"]
         if self.tls:
             certificate, key = self.client
             lines.append("ssl = true\n[ssl]\nvalidate = true\n")
