@@ -80,11 +80,14 @@ void Producer::produce(std::int32_t partition, const Record& record) {
     return;
   }
   pending_bytes_ += counted;
+  ++partitions_.at(static_cast<std::size_t>(partition)).pending;
   numbers_.pending_bytes = static_cast<std::int64_t>(pending_bytes_);
 }
 
 void Producer::on_delivery(const Client::Delivery& delivery) {
   pending_bytes_ -= delivery.tag & kSizeMask;
+  Partition& at = partitions_.at(static_cast<std::size_t>(delivery.partition));
+  --at.pending;
   // Those that are dropped because of another one say nothing.
   const bool is_dropped =
       delivery.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || delivery.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
@@ -98,7 +101,6 @@ void Producer::on_delivery(const Client::Delivery& delivery) {
   if (now_us_ == 0) now_us_ = client_->cluster().now_ns() / 1'000;
   const std::uint64_t took_us = (static_cast<std::uint64_t>(now_us_) - (delivery.tag >> kSizeBits)) & kTimeMask;
   numbers_.latency.add(static_cast<std::int64_t>(took_us));
-  Partition& at = partitions_[static_cast<std::size_t>(delivery.partition)];
   if (delivery.offset < 0 || delivery.offset == at.next_of_unknown) {
     at.next_of_unknown = delivery.offset + 1;
     any_unknown_ = at.is_unknown = true;

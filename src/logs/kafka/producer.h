@@ -60,11 +60,16 @@ class Producer final : public Client::Owner {
     return partitions_.at(static_cast<std::size_t>(partition)).end;
   }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
+  // Records of one that are not acknowledged yet.
+  [[nodiscard]] std::int64_t pending(std::int32_t partition) const {
+    return partitions_.at(static_cast<std::size_t>(partition)).pending;
+  }
 
   void on_delivery(const Client::Delivery& delivery) override;
 
  private:
   struct Partition {
+    std::int64_t pending = 0;
     std::int64_t end = 0;
     std::int64_t newest = -1;  // offset that was told of a record of ours
     // Something is in the log, but the broker did not say where; librdkafka counts on from there through the batch.

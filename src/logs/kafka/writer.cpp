@@ -14,9 +14,15 @@ constexpr int kAcknowledgementWaitMs = 2;  // for an acknowledgement, of a calle
 
 }  // namespace
 
-Writer::Writer(SharedState& shared, Of of) : shared_(shared), of_(of), translator_(make_translator(shared.cluster)) {}
+Writer::Writer(SharedState& shared, Of of)
+    : shared_(shared),
+      of_(of),
+      translator_(make_translator(shared.cluster)),
+      waiting_(static_cast<std::size_t>(shared.partitions())) {}
 
-Writer::~Writer() { shared_.cluster.set_waiting(this, false); }
+Writer::~Writer() {
+  for (const bool& waiting : waiting_) shared_.cluster.set_waiting(&waiting, false);
+}
 
 LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogRecord> records) {
   std::size_t bytes = 0;
@@ -84,13 +90,20 @@ Result<void> Writer::check_others() {
 }
 
 Result<void> Writer::check_patience() {
-  const bool waiting = producer_->pending_bytes() > 0;
-  if (waiting_ && (!waiting || !acknowledged_.empty())) shared_.cluster.set_waiting(this, waiting_ = false);
-  if (waiting && !waiting_) shared_.cluster.set_waiting(this, waiting_ = true);
-  if (!waiting_) return {};
-  const auto patient = shared_.cluster.check_patience(this, producer_->client().topic_name());
-  if (!patient) producer_->give_up(patient.error());
-  return patient;
+  const auto set = [this](bool& waiting, bool now) {
+    if (std::exchange(waiting, now) != now) shared_.cluster.set_waiting(&waiting, now);
+  };
+  for (const Acknowledged& done : acknowledged_) set(waiting_[static_cast<std::size_t>(done.partition)], false);
+  for (std::int32_t p = 0; p < partitions(); ++p) {
+    bool& waiting = waiting_[static_cast<std::size_t>(p)];
+    set(waiting, producer_->pending(p) > 0);
+    if (!waiting) continue;
+    const auto patient = shared_.cluster.check_patience(&waiting, producer_->client().topic_name());
+    if (patient) continue;
+    producer_->give_up(patient.error());
+    return patient;
+  }
+  return {};
 }
 
 }  // namespace finpipe::kafka

@@ -1,6 +1,8 @@
 // The LogWriters of KafkaLog: of the log itself, and of the bars that are made of it.
 #pragma once
 
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,7 +43,9 @@ class Writer final : public LogWriter {
   std::optional<Error> error_;          // it could not be made, or is to write no more
   std::vector<Acknowledged> acknowledged_;
   bool appended_ = false;  // since the last poll
-  bool waiting_ = false;
+  // By partition, whether it waits for an acknowledgement: others may go on beside one whose broker is away. The
+  // address is its name to the cluster.
+  std::deque<bool> waiting_;
   std::int64_t checked_ns_ = 0;  // that the topic still is the log
 };
 

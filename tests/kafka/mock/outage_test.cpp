@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "logs/kafka/settings.h"
 #include "on_mock_cluster.h"
 
 namespace finpipe::kafka {
@@ -58,6 +59,29 @@ TEST_F(KafkaOutage, ABrokerThatIsAwayIsNoError) {
     return !log->trouble();
   }));
   EXPECT_EQ(log->reader()->range(0)->end, accepted + 2);
+}
+
+TEST_F(KafkaOutage, OnePartitionThatWaitsIsTroubleWhateverTheOthersDo) {
+  const auto options = cluster_.new_log(2);
+  const auto log = open_log(options);
+  for (const std::int32_t partition : {0, 1}) write(log->writer(), "first", partition);
+  cluster_.set_leader(ticks_topic(options), -1);  // of partition 0
+  const LogRecord record{RecordType::kTrade, "K", "v"};
+  ASSERT_EQ(log->writer().append(0, {&record, 1}), Append::kAccepted);
+  std::int64_t others = 0;
+  EXPECT_TRUE(wait_until([&] {
+    EXPECT_EQ(log->writer().append(1, {&record, 1}), Append::kAccepted);
+    const auto acknowledged = log->writer().poll();
+    EXPECT_TRUE(acknowledged);
+    others += static_cast<std::int64_t>(acknowledged->size());
+    return log->trouble().has_value();
+  }));
+  EXPECT_GT(others, 10);
+  cluster_.set_leader(ticks_topic(options), 1);
+  EXPECT_TRUE(wait_until([&] {
+    EXPECT_TRUE(log->writer().poll());
+    return log->writer().pending_bytes() == 0 && !log->trouble();
+  }));
 }
 
 TEST_F(KafkaOutage, ABrokerThatStaysAwayIsToldAfterThePatience) {
