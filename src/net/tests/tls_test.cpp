@@ -142,7 +142,9 @@ std::int64_t days_left(const std::shared_ptr<TlsContext>& context, const Generat
   WebSocketClient client(loop, recorder);
   client.connect({.host = "127.0.0.1", .port = server.port(), .tls = context});
   EXPECT_TRUE(run_until(loop, [&] { return recorder.open || !recorder.ends.empty(); }));
-  return (context->not_after_s().value_or(0) - SystemClock().wall_ns() / kNsPerSecond + 43'200) / 86'400;
+  constexpr std::int64_t kDayS = 86'400;
+  const std::int64_t left_s = context->not_after_s().value_or(0) - SystemClock().wall_ns() / kNsPerSecond;
+  return floor_div(left_s + kDayS / 2, kDayS);
 }
 
 TEST(TlsContext, TellsWhenWhatItsServerShowedEnds) {
