@@ -8,12 +8,14 @@ import csv
 import io
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 PROGRAM = os.environ["FINPIPE"]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,6 +29,12 @@ def trade(price, time_ms, symbol="BINANCE:X", volume="1", conditions='"c":null,'
 
 def frame(*trades):
     return '{"data":[%s],"type":"trade"}' % ",".join(trades)
+
+
+def scrape(address):
+    """{series: value} of what the process that serves there tells monitoring."""
+    with urllib.request.urlopen(address.rstrip("/") + "/metrics", timeout=DEADLINE_S) as answer:
+        return {series: float(value) for series, value in re.findall(r"^(finpipe_\S+) (\S+)$", answer.read().decode(), re.M)}
 
 
 class CliTest(unittest.TestCase):

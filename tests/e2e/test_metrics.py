@@ -3,15 +3,13 @@ is so."""
 
 import os
 import re
-import ssl
-import subprocess
 import sys
 import time
 import unittest
 
 from live_run import LiveTest
 from program import ROOT
-from services.certificates import Authority
+from services.certificates import Authority, first_end
 
 sys.path.insert(0, str(ROOT / "tests/observability"))
 
@@ -121,8 +119,7 @@ class Metrics(LiveTest):
         port = self.simulate("--certificate", certificate, "--key", key)
         run = self.live_run(f"wss://127.0.0.1:{port}", "--ca-file", authority.certificate)
         run.wait_for_trades()
-        said = subprocess.check_output(["openssl", "x509", "-in", certificate, "-noout", "-enddate"], text=True)
-        end = ssl.cert_time_to_seconds(said.strip().removeprefix("notAfter="))
+        end = first_end(certificate, authority.certificate)
         self.wait_for_page(run, lambda page: page['finpipe_certificate_not_after_seconds{certificate="feed"}'] == end)
         self.assertEqual(run.stop(), 0)
 

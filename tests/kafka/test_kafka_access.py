@@ -8,12 +8,12 @@ import ssl
 import subprocess
 import tempfile
 import unittest
-import urllib.request
 
 import pipeline
-from pipeline import PATIENCE_S, PROGRAM, ROOT, TAPE, Kafka, Side, environment, output_of
+from pipeline import PATIENCE_S, PROGRAM, ROOT, TAPE, Kafka, Side, environment
+from program import scrape
 from services.cassandra import Cassandra
-from services.certificates import Authority, pem_with_key
+from services.certificates import Authority, first_end, pem_with_key
 from services.processes import wait_until
 
 pipeline.use_python_tools()
@@ -231,15 +231,9 @@ class Group(unittest.TestCase):
 
     def test_when_the_first_certificate_ends_is_told(self):
         processor = self.start("process", "process", listen="127.0.0.1:0").started()
-        files = kafka.authority.certificate, kafka.server
-        said = [output_of("openssl", "x509", "-in", file, "-noout", "-enddate").decode() for file in files]
-        ends = min(ssl.cert_time_to_seconds(line.strip().removeprefix("notAfter=")) for line in said)
-
-        def told():
-            page = urllib.request.urlopen(processor.address() + "metrics").read().decode()
-            return float(re.search(r'^finpipe_certificate_not_after_seconds\{certificate="kafka"\} (\S+)$', page, re.M)[1])
-
-        self.assertTrue(wait_until(lambda: told() == ends, 30), f"{told()}, not {ends}")
+        end = first_end(kafka.authority.certificate, kafka.server)
+        series = 'finpipe_certificate_not_after_seconds{certificate="kafka"}'
+        self.assertTrue(wait_until(lambda: scrape(processor.address())[series] == end, 30), processor.text())
 
     def test_no_right_to_use_the_group(self):
         assert_refused("E931", ended(self.start("process", "no-group")))

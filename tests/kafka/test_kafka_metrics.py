@@ -5,10 +5,10 @@ import re
 import subprocess
 import time
 import unittest
-import urllib.request
 
 import pipeline
 from pipeline import PROGRAM, TAPE, Side
+from program import scrape
 
 PARTITIONS = 3
 SCRAPE_S = 2
@@ -37,10 +37,9 @@ class Metrics(unittest.TestCase):
 
     def scrape(self, side):
         begin = time.monotonic()
-        with urllib.request.urlopen(self.running[side].address() + "metrics", timeout=30) as answer:
-            text = answer.read().decode()
+        page = scrape(self.running[side].address())
         self.assertLess(time.monotonic() - begin, SCRAPE_S, "a scrape waited")
-        return {name: float(value) for name, value in re.findall(r"^finpipe_(\S+) (\S+)$", text, re.M)}
+        return {series.removeprefix("finpipe_"): value for series, value in page.items()}
 
     def wait_for(self, side, condition, patience_s=60):
         seen = {}

@@ -1,5 +1,6 @@
 """Certificates for tests, made with the openssl program: a small authority and what it signs."""
 
+import ssl
 import subprocess
 
 
@@ -61,6 +62,12 @@ def pem_with_key(path, certificate, key):
     return path
 
 
+def first_end(*certificates):
+    """When the first of these ends, in seconds since 1970."""
+    dates = [openssl("x509", "-in", path, "-noout", "-enddate") for path in certificates]
+    return min(ssl.cert_time_to_seconds(date.strip().removeprefix("notAfter=")) for date in dates)
+
+
 def new_key(path):
     return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path
 
@@ -69,3 +76,4 @@ def openssl(*args):
     done = subprocess.run(["openssl", *map(str, args)], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"openssl {args[0]}: {done.stderr}")
+    return done.stdout
