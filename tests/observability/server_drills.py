@@ -134,7 +134,7 @@ def node_pauses(bench):
     yield
 
 
-@server_drill("CassandraCompactionsBehind", fault="80 MiB in many small files are to be merged, two at a time and at 1 MiB/s")
+@server_drill("CassandraCompactionsBehind", fault="300 MiB in hundreds of files are to be merged, two at a time and at 1 MiB/s")
 def compactions_throttled(bench):
     cassandra = add_cassandra(bench, settings={
         "memtable_heap_space": "2MiB", "memtable_offheap_space": "2MiB", "concurrent_compactors": 1})
@@ -143,7 +143,7 @@ def compactions_throttled(bench):
                     "{'class': 'SizeTieredCompactionStrategy', 'min_threshold': 2, 'max_threshold': 2}")
     cassandra.nodetool("disableautocompaction", "busy")
     cassandra.nodetool("setcompactionthroughput", "1")
-    checked(python_tools(), HERE / "insert_blobs.py", cassandra.client_address(), cassandra.port, "busy.rows", 80)
+    checked(python_tools(), HERE / "insert_blobs.py", cassandra.client_address(), cassandra.port, "busy.rows", 300)
     bench.run(bench.simulate())
     yield
     cassandra.nodetool("enableautocompaction", "busy")
