@@ -38,7 +38,6 @@ from services.cache import python_tools, say  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
 from services.kafka import Kafka  # noqa: E402
 from services.processes import Process, wait_until  # noqa: E402
-from services.registry import Registry  # noqa: E402
 
 PROGRAM = os.environ["FINPIPE"]
 SYMBOLS = "BINANCE:BTCUSDT,BINANCE:ETHUSDT"
@@ -154,13 +153,13 @@ class World:
     def answer_all(self):
         cassandra = Cassandra(self.directory / "cassandra", jmx=True)
         kafka = Kafka(self.directory / "kafka", jmx=True)
-        self.services += [cassandra.start(), kafka.start()]
-        registry = Registry(self.directory / "registry", kafka=kafka, compatibility="BACKWARD_TRANSITIVE")
-        self.services.append(registry.start())
+        for service in (cassandra, kafka):
+            self.services.append(service)
+            service.start()
         for service in (cassandra, kafka):
             self.targets[service.NAME.lower()].append({"targets": service.metrics_targets()})
         self.simulate()
-        log = ["--log", f"kafka://{kafka.contact_points()}/finpipe", "--registry", registry.url()]
+        log = ["--log", f"kafka://{kafka.contact_points()}/finpipe"]
         parts = [*log, "--store", f"cassandra://{cassandra.contact_points()}/finpipe"]
         run(PROGRAM, "check", "--create", *parts, "--partitions", 2, "--feed", self.feed)
         self.side("process", *parts)
