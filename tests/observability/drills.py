@@ -92,9 +92,9 @@ def store_hangs(bench):
     bench.thaw(disk)
 
 
-@drill("DiskLow", fault="a file system of 256 MiB fills up to 90 %")
+@drill("DiskLow", fault="a file system of 2 GiB fills up to 90 %")
 def disk_low(bench):
-    disk = bench.small_disk("disk", 256)
+    disk = bench.small_disk("disk", 2048, "ext4")
     bench.run(bench.simulate(), "--log", f"embedded:{disk}/log")
     yield
     filler = fill(disk, 0.90)
@@ -102,9 +102,9 @@ def disk_low(bench):
     filler.unlink()
 
 
-@drill("DiskFull", fault="a file system of 256 MiB fills up to 99 %")
+@drill("DiskFull", fault="a file system of 2 GiB fills up to 99 %")
 def disk_full(bench):
-    disk = bench.small_disk("disk", 256)
+    disk = bench.small_disk("disk", 2048, "ext4")
     bench.run(bench.simulate(), "--log", f"embedded:{disk}/log")
     yield
     filler = fill(disk, 0.99)
