@@ -2,18 +2,12 @@
 
 import json
 import signal
-import socket
 import unittest
 import urllib.error
 import urllib.request
 
 from program import CliTest, frame, trade
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+from services.addresses import reserve_port
 
 
 class Waiting(CliTest):
@@ -30,8 +24,8 @@ class Waiting(CliTest):
         (self.dir / "tape").write_text(frame(trade("1", 1_723_161_255_000)) + "\n")
         for role, *flags in (["run", "--feed", "tape:tape"], ["ingest", "--feed", "tape:tape"], ["serve", "--store", "cassandra://127.0.0.1:9/x"]):
             with self.subTest(role):
-                self.address = f"127.0.0.1:{free_port()}"
-                log = f"kafka://127.0.0.1:{free_port()}"
+                self.address = f"127.0.0.1:{reserve_port()}"
+                log = f"kafka://127.0.0.1:{reserve_port()}"
                 process = self.start(role, *flags, "--log", log, "--listen", self.address)
                 self.wait_for(lambda: self.ask("/healthz")[0] == 200)
                 code, told = self.ask("/readyz")
@@ -46,7 +40,7 @@ class Waiting(CliTest):
                 self.assertIn("E7", self.finpipe("health", "--listen", self.address, expect=1).err)
 
     def test_a_listener_of_all_addresses_is_asked_on_this_machine(self):
-        self.environment |= {"FINPIPE_LISTEN": f"0.0.0.0:{free_port()}", "FINPIPE_INSECURE_LISTEN": "true"}
+        self.environment |= {"FINPIPE_LISTEN": f"0.0.0.0:{reserve_port()}", "FINPIPE_INSECURE_LISTEN": "true"}
         self.start("run", "--feed", self.tape(frame(trade("1", 1_723_161_255_000))))
         self.wait_for(lambda: self.finpipe("health", "--ready", expect=None).returncode == 0)
         self.assertIn("E1", self.finpipe("health", "--listen", "none", expect=2).err)

@@ -15,21 +15,13 @@ from .parts import (
     number,
     of,
     query,
-    rate,
     steps,
+    theirs,
     total,
 )
 
 TOPIC = 'topic=~"$topic"'
 P99 = 'percentile="99"'
-
-
-def theirs(metric, labels=""):
-    return of(metric, labels, THEIRS)
-
-
-def their_rate(metric, labels=""):
-    return rate(metric, labels, THEIRS)
 
 
 def client_row(made):

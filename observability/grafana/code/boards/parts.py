@@ -42,6 +42,10 @@ def of(metric, labels="", scope=OURS):
     return f"{metric}{{{scope}{',' if labels else ''}{labels}}}"
 
 
+def theirs(metric, labels=""):
+    return of(metric, labels, THEIRS)
+
+
 def rate(metric, labels="", scope=OURS):
     return f"rate({of(metric, labels, scope)}[$__rate_interval])"
 
