@@ -190,6 +190,7 @@ Result<void> PipelineThreads::process_all() {
     else
       changed_.wait_for(lock, kBusyWait);
   }
+  if (options_.follows) return {};
   for (;;) {
     FINPIPE_TRY_ASSIGN(durable, parts_.processor->finish());
     if (durable) return {};

@@ -25,6 +25,8 @@ class PipelineThreads {
  public:
   struct Options {
     bool exit_at_end = false;  // end when the feed has ended and all is stored
+    // Its commits are for others to store, who may have ended: an end does not wait for them.
+    bool follows = false;
     // Records in the log that are not applied: a tape waits beyond that. What is processed in a fraction of
     // stop_deadline_ms even on a busy machine, and enough to keep both threads at work. A live feed never waits: the
     // log is its buffer.

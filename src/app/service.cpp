@@ -236,7 +236,7 @@ class Service {
                              .processor = processor_ ? &*processor_ : nullptr,
                              .log = process_side_.reader.get(),
                              .log_ends = [this] { return log_->ends(); }},
-                            clock_, {.exit_at_end = settings_.exit_at_end});
+                            clock_, {.exit_at_end = settings_.exit_at_end, .follows = role_ == Role::kServe});
     watch(&threads);
     const Watched watched{
         threads, feed_, *log_, store_ ? &*store_ : nullptr, metered_store_ ? &*metered_store_ : nullptr, figures_};

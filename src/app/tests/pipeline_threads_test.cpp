@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/follower_store.h"
 #include "app/server_trouble.h"
 #include "app/tests/away_store.h"
 #include "app/tests/temp_directory.h"
@@ -41,7 +42,7 @@ class StoreAwayTest : public testing::Test {
     std::unique_ptr<Ingest> ingest;
     std::unique_ptr<Processor> processor;
   };
-  Parts parts() {
+  Parts parts(Store& into) {
     Parts made;
     made.feed = *TapeFeed::open((directory.path() / "a.tape").string());
     made.tail = log->reader();
@@ -51,12 +52,12 @@ class StoreAwayTest : public testing::Test {
     IngestOptions options;
     options.policies = *bundled_policies();
     made.ingest = std::make_unique<Ingest>(*made.feed, *made.tail, log->writer(), *made.letters, std::move(options));
-    made.processor = std::make_unique<Processor>(*made.reader, store, *made.later_letters, clock);
+    made.processor = std::make_unique<Processor>(*made.reader, into, *made.later_letters, clock);
     EXPECT_TRUE(made.ingest->start());
     return made;
   }
   PipelineThreads::Status run(const std::function<void(PipelineThreads&)>& meanwhile, bool exit_at_end = false) {
-    Parts made = parts();
+    Parts made = parts(store);
     PipelineThreads threads({made.feed.get(), made.ingest.get(), made.processor.get(), made.reader.get()}, clock,
                             {.exit_at_end = exit_at_end, .stop_deadline_ms = 0});
     meanwhile(threads);
@@ -100,6 +101,17 @@ TEST_F(StoreAwayTest, IngestGoesOnWhileTheProcessorWaitsForTheStore) {
   EXPECT_EQ(stored_trades(), status.ingest.appended);
 }
 
+TEST_F(StoreAwayTest, WhoFollowsEndsThoughNobodyStoresAnyMore) {
+  FollowerStore follower(store, clock);
+  Parts made = parts(follower);
+  PipelineThreads threads({made.feed.get(), made.ingest.get(), made.processor.get(), made.reader.get()}, clock,
+                          {.follows = true, .stop_deadline_ms = 0});
+  wait_for([&] { return threads.status().oldest_unstored_ns.has_value(); });
+  threads.request_stop();
+  EXPECT_TRUE(threads.join());
+  EXPECT_EQ(stored_trades(), 0);
+}
+
 TEST_F(StoreAwayTest, SinceWhenRecordsWaitForTheStoreIsKnown) {
   store.go_away_at_submit();
   static_cast<void>(run([&](PipelineThreads& threads) {
@@ -116,7 +128,7 @@ TEST_F(StoreAwayTest, SinceWhenRecordsWaitForTheStoreIsKnown) {
 }
 
 TEST_F(StoreAwayTest, WhatTheLogHasGotSinceTheProcessorLookedIsBacklog) {
-  const Parts made = parts();
+  const Parts made = parts(store);
   constexpr std::int64_t kEnd = 1'000'000;
   PipelineThreads threads({made.feed.get(), made.ingest.get(), made.processor.get(), made.reader.get(),
                            [] { return std::vector<std::int64_t>{kEnd}; }},
@@ -143,7 +155,7 @@ TEST_F(StoreAwayTest, AStopThatGivesUpOnALoadIsNoFailureAndTheNextStartStoresThe
   EXPECT_EQ(stored_trades(), 0);
 
   AwayStore back;
-  const Parts made = parts();
+  const Parts made = parts(store);
   Processor processor(*made.reader, back, *made.later_letters, clock);
   PipelineThreads threads({made.feed.get(), made.ingest.get(), &processor, made.reader.get()}, clock,
                           {.exit_at_end = true});
