@@ -13,13 +13,17 @@
 #include "app/parts.h"
 #include "app/urls.h"
 #include "base/clock.h"
+#include "base/time.h"
 
 namespace finpipe {
 namespace {
 
+constexpr std::int64_t kTimeNs = 60 * kNsPerSecond;  // after which nothing further is read
+
 struct CheckFlags {
   bool create = false;
   bool json = false;
+  bool try_feed = false;
   std::string service;
 };
 
@@ -55,19 +59,22 @@ Result<int> check(Settings settings, const CheckFlags& flags) {
     }
   }
   SystemClock clock;
+  const std::int64_t deadline_ns = clock.boot_ns() + kTimeNs;
   FINPIPE_TRY_ASSIGN(service, ask_service(settings, flags.service));
   take_demo(settings);
-  Findings findings(flags.json);
+  Findings findings(flags.json, flags.create ? Findings::Faults::kBroken : Findings::Faults::kAll);
   findings.ok("settings", "all can be read; `finpipe config` prints them");
   check_policies(findings, settings);
   check_limits(findings);
   check_certificate_files(findings, settings, clock);
   // The store first: then the log holds at least what the checkpoints say.
   const StoreView store = check_store(findings, settings, flags.create, clock);
-  check_log(findings, settings, flags.create, store, service, clock);
+  const LogView log = check_log(findings, settings, flags.create, store, service, deadline_ns, clock);
   FINPIPE_TRY_ASSIGN(later, ask_service(settings, flags.service));
   check_service(findings, settings, service, later, clock);
-  check_feed(findings, settings, store, service, flags.create ? Trying::kNo : Trying::kYes, clock);
+  Trying trying = flags.try_feed ? Trying::kConnect : Trying::kReach;
+  if (flags.create) trying = Trying::kNo;
+  check_feed(findings, settings, store, log, service, trying, clock);
   return findings.any_fault() ? 1 : 0;
 }
 
@@ -79,17 +86,33 @@ void add_check(CLI::App& program, CommandLine& line) {
   const auto flags = std::make_shared<CheckFlags>();
   command->add_flag("--create", flags->create,
                     "first create topics of Kafka and register their schemas, create keyspace and tables of Cassandra, "
-                    "or bring them up to date; nothing is "
-                    "lost");
+                    "or bring them up to date; nothing is lost. What else is wrong are warnings then");
   command->add_option("--service", flags->service, "the service that must be running [none must; looks at --listen]")
       ->type_name("http://HOST:PORT");
+  command->add_flag("--try-feed", flags->try_feed,
+                    "connect to the feed, with the key, unless somebody seems to be: a key has one connection");
   command->add_flag("--json", flags->json, "a JSON object a line");
   add_settings(*command, line,
-               {Setting::kFeed, Setting::kCaFile, Setting::kClientCertificate, Setting::kClientKey,
-                Setting::kFeedTimeScale, Setting::kInsecure, Setting::kInsecureListen, Setting::kListen, Setting::kLog,
-                Setting::kStore, Setting::kPartitions, Setting::kPolicies, Setting::kKafkaReplication,
-                Setting::kKafkaKeepTicks, Setting::kKafkaKeepLetters, Setting::kCassandraReplication,
-                Setting::kCassandraKeepTicks, Setting::kCassandraKeepBars1s, Setting::kCassandraKeepBars});
+               {Setting::kFeed,
+                Setting::kCaFile,
+                Setting::kClientCertificate,
+                Setting::kClientKey,
+                Setting::kFeedTimeScale,
+                Setting::kCommitInterval,
+                Setting::kInsecure,
+                Setting::kInsecureListen,
+                Setting::kListen,
+                Setting::kLog,
+                Setting::kStore,
+                Setting::kPartitions,
+                Setting::kPolicies,
+                Setting::kKafkaReplication,
+                Setting::kKafkaKeepTicks,
+                Setting::kKafkaKeepLetters,
+                Setting::kCassandraReplication,
+                Setting::kCassandraKeepTicks,
+                Setting::kCassandraKeepBars1s,
+                Setting::kCassandraKeepBars});
   add_examples(*command, {"finpipe check", "finpipe check --service http://127.0.0.1:8080 --json",
                           "finpipe check --feed tape:my.tape --policies ./policies",
                           "finpipe check --create --log kafka://127.0.0.1 --store cassandra://127.0.0.1/finpipe",

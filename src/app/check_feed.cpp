@@ -6,6 +6,7 @@
 
 #include "app/checks.h"
 #include "app/feed_parts.h"
+#include "app/listener.h"
 #include "app/progress.h"
 #include "app/urls.h"
 #include "base/time.h"
@@ -15,6 +16,7 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kHeartbeatNs = 10 * kNsPerSecond;  // they come each second
+constexpr std::int64_t kReachMs = 10'000;
 constexpr std::int64_t kProbeNs = 10 * kNsPerSecond;
 constexpr std::int64_t kLongLagMs = 60 * kMsPerSecond;
 constexpr std::int64_t kNegativeLagMs = -10 * kMsPerSecond;
@@ -41,11 +43,18 @@ bool explained_elsewhere(const Findings& findings) {
       [&](std::string_view subject) { return findings.faulty(subject); });
 }
 
+// What checkpoints say is as old as they are.
+std::int64_t heartbeat_allowed_ns(const Settings& settings, const ServiceView& service) {
+  const double interval_s = service.samples.sum("finpipe_commit_interval_seconds").value_or(0);
+  return kHeartbeatNs + std::max(settings.commit_interval_ms * kNsPerMs, static_cast<std::int64_t>(interval_s * 1e9));
+}
+
 // Of a log whose ingest is elsewhere, or whose ingest says that all is well.
-void check_heartbeat(Findings& findings, const Checkpoint& newest, bool connected_here, Clock& clock) {
+void check_heartbeat(Findings& findings, const Checkpoint& newest, bool connected_here, std::int64_t allowed_ns,
+                     Clock& clock) {
   if (explained_elsewhere(findings)) return;
   const std::int64_t age_ns = clock.wall_ns() - newest.heartbeat_at_ns;
-  if (age_ns > kHeartbeatNs) {
+  if (age_ns > allowed_ns) {
     return findings.fault(Finding::kFeedNoHeartbeat,
                           fmt::format("the newest is of {}", format_time_ms(newest.heartbeat_at_ns / kNsPerMs)));
   }
@@ -55,7 +64,7 @@ void check_heartbeat(Findings& findings, const Checkpoint& newest, bool connecte
   }
   const std::string text = since(newest.feed_since_ms).substr(2);
   if (connected_here) {
-    if (clock.wall_ns() / kNsPerMs - newest.feed_since_ms > kHeartbeatNs / kNsPerMs)
+    if (clock.wall_ns() / kNsPerMs - newest.feed_since_ms > allowed_ns / kNsPerMs)
       findings.fault(Finding::kFeedGapOpen, text);
   } else if (newest.feed_state == avro::ConnectionState::kStalled) {
     findings.fault(Finding::kFeedStalled, text);
@@ -64,18 +73,23 @@ void check_heartbeat(Findings& findings, const Checkpoint& newest, bool connecte
   }
 }
 
-void check_lags(Findings& findings, const Checkpoint& newest, Clock& clock) {
+void check_lags(Findings& findings, const Checkpoint& newest, bool ingested_here, std::int64_t allowed_ns,
+                Clock& clock) {
   const auto& lags = newest.engine.lags_ms;
-  if (lags.empty() || clock.wall_ns() - newest.heartbeat_at_ns > kHeartbeatNs) return;
+  if (lags.empty() || clock.wall_ns() - newest.heartbeat_at_ns > allowed_ns) return;
   std::string text;
   for (const auto& [market, lag_ms] : lags) text += fmt::format("{}{} {} ms", text.empty() ? "" : ", ", market, lag_ms);
   const auto all = [&](auto holds) {
     return std::ranges::all_of(lags, [&](const auto& one) { return holds(one.second); });
   };
+  const auto tell = [&](Finding finding, std::string_view what) {
+    findings.fault(ingested_here ? finding : Finding::kClocksDiffer,
+                   fmt::format("{}{}: {}", what, ingested_here ? "" : " where the ingest runs", text));
+  };
   if (all([](std::int64_t lag_ms) { return lag_ms >= kMaxLagMs; }))
-    return findings.fault(Finding::kClockAhead, "trades seem to be an hour old or more when they come: " + text);
+    return tell(Finding::kClockAhead, "trades seem to be an hour old or more when they come");
   if (all([](std::int64_t lag_ms) { return lag_ms <= kNegativeLagMs; }) && !findings.faulty("clock"))
-    return findings.fault(Finding::kClockBehind, "trades come before they have happened: " + text);
+    return tell(Finding::kClockBehind, "trades come before they have happened");
   if (!all([](std::int64_t lag_ms) { return lag_ms < kLongLagMs && lag_ms > kNegativeLagMs; }))
     return findings.warn(Finding::kFeedLag, text);
   findings.ok("lag", text);
@@ -108,7 +122,16 @@ void check_connection(Findings& findings, const ServiceView& service, const Sett
   }
   const double suspects = service.samples.sum("finpipe_ingest_suspects_total").value_or(0);
   if (suspects > 0) findings.warn(Finding::kFeedSuspects, fmt::format("{:.0f} since its start", suspects));
-  if (newest != nullptr) check_heartbeat(findings, *newest, true, clock);
+  if (newest != nullptr) check_heartbeat(findings, *newest, true, heartbeat_allowed_ns(settings, service), clock);
+}
+
+// Any answer will do: it is asked for nothing, and is shown no key.
+void reach_feed(Findings& findings, const FeedParts& parts) {
+  const auto answer = ask_server({.host = parts.host, .port = parts.port, .tls = parts.tls, .timeout_ms = kReachMs});
+  const ErrorCode code = answer ? ErrorCode::kConnectionLost : answer.error().code;
+  if (code != ErrorCode::kConnectionLost && code != ErrorCode::kProtocolError && code != ErrorCode::kFrameTooLarge)
+    return findings.fault("feed", answer.error());
+  findings.ok("feed", parts.description + ": it can be reached; --try-feed would connect");
 }
 
 // Connects as the service would, and goes away politely.
@@ -127,45 +150,50 @@ void try_feed(Findings& findings, FeedParts parts, Clock& clock) {
 }
 
 // Whether somebody else may have the key's connection.
-std::optional<std::string> user_of(const Settings& settings, const ServiceView& service, const Checkpoint* newest,
+std::optional<std::string> user_of(const Settings& settings, const LogView& log, const ServiceView& service,
                                    Clock& clock) {
   if (service.is_there()) return service.url + " is there";
-  const auto log = parse_log_url(settings.log);
-  if (const auto* place = log ? std::get_if<DirectoryUrl>(&*log) : nullptr) return owner_of(place->directory);
-  if (newest != nullptr && clock.wall_ns() - newest->heartbeat_at_ns < kHeartbeatNs)
-    return "the log has new heartbeats";
+  const auto url = parse_log_url(settings.log);
+  if (url && std::holds_alternative<DirectoryUrl>(*url)) return log_owner(settings);
+  if (!log.newest_ns) return "the log, which would tell whether somebody is connected, could not be read";
+  if (clock.wall_ns() - *log.newest_ns < kHeartbeatNs) return "the log has new records";
   return std::nullopt;
+}
+
+void check_server(Findings& findings, FeedParts feed, const Settings& settings, const LogView& log,
+                  const ServiceView& service, Trying trying, Clock& clock) {
+  if (trying == Trying::kNo || feed.simulator) return findings.ok("feed", feed.description);
+  if (trying == Trying::kReach) return reach_feed(findings, feed);
+  const auto user = user_of(settings, log, service, clock);
+  if (user) return findings.ok("feed", fmt::format("{}: not connected to, since {}", feed.description, *user));
+  try_feed(findings, std::move(feed), clock);
 }
 
 }  // namespace
 
-void check_feed(Findings& findings, Settings settings, const StoreView& store, const ServiceView& service,
-                Trying trying, Clock& clock) {
+void check_feed(Findings& findings, Settings settings, const StoreView& store, const LogView& log,
+                const ServiceView& service, Trying trying, Clock& clock) {
   choose_feed(settings);
   const auto url = parse_feed_url(settings.feed);
   if (!url) return findings.fault("feed", url.error());
   const Checkpoint* const newest = store.newest();
   const bool live_log = newest != nullptr && (newest->origin == "vendor" || newest->origin == "demo");
+  const std::int64_t allowed_ns = heartbeat_allowed_ns(settings, service);
   if (service.feed) {
     check_connection(findings, service, settings, live_log ? newest : nullptr, clock);
   } else if (const auto* tape = std::get_if<TapeUrl>(&*url)) {
     check_tape(findings, tape->path);
   } else {
     auto feed = open_feed(settings, clock);
-    const auto user = user_of(settings, service, newest, clock);
     if (!feed) {
       findings.fault("feed", feed.error());
     } else if (service.answers() && live_log) {
-      check_heartbeat(findings, *newest, false, clock);
-    } else if (trying == Trying::kNo || std::holds_alternative<DemoUrl>(*url)) {
-      findings.ok("feed", feed->description);
-    } else if (user) {
-      findings.ok("feed", fmt::format("{}: not connected to, since {}", feed->description, *user));
+      check_heartbeat(findings, *newest, false, allowed_ns, clock);
     } else {
-      try_feed(findings, *std::move(feed), clock);
+      check_server(findings, *std::move(feed), settings, log, service, trying, clock);
     }
   }
-  if (live_log) check_lags(findings, *newest, clock);
+  if (live_log) check_lags(findings, *newest, ingests_here(settings, service), allowed_ns, clock);
 }
 
 }  // namespace finpipe

@@ -17,14 +17,13 @@ namespace {
 
 constexpr std::int64_t kRecentNs = 15 * 60 * kNsPerSecond;  // dead letters of that time are a fault
 constexpr std::int64_t kClockSlackNs = 5 * kNsPerSecond;
-constexpr std::int64_t kPatienceNs = 10 * kNsPerSecond;
 
 // Topics are made and checked by --create. False when there is a problem.
 bool create_topics(Findings& findings, const Settings& settings, const KafkaUrl& url, const StoreView& store) {
   std::optional<LogId> known;
   for (const Checkpoint& checkpoint : store.checkpoints) known = checkpoint.log_id;
   const auto done = create_log(settings, url, known);
-  if (!done) return findings.fault("log", done.error()), false;
+  if (!done) return findings.broken("log", done.error()), false;
   for (const std::string& line : *done) findings.ok("topics", line);
   return true;
 }
@@ -32,35 +31,9 @@ bool create_topics(Findings& findings, const Settings& settings, const KafkaUrl&
 // False when there is a problem.
 bool check_schemas(Findings& findings, const Settings& settings, const KafkaUrl& url, bool create) {
   const auto told = check_registry(settings, url, create);
-  if (!told) return findings.fault("registry", told.error()), false;
+  if (!told) return findings.broken("registry", told.error()), false;
   if (!told->empty()) findings.ok("registry", *told);
   return true;
-}
-
-// Which brokers hold replicas that are not in sync, and how many partitions they are missing from.
-void check_replicas(Findings& findings, const KafkaReplicas& replicas) {
-  std::vector<std::string> headless;
-  std::vector<std::string> behind;
-  std::set<std::int32_t> missing;
-  for (const KafkaReplicas::Partition& one : replicas.partitions) {
-    const std::string name = fmt::format("{} {}", one.topic, one.partition);
-    if (one.leader < 0) headless.push_back(name);
-    if (one.in_sync.size() < one.replicas.size()) behind.push_back(name);
-    for (const std::int32_t broker : one.replicas)
-      if (one.leader < 0 || std::ranges::find(one.in_sync, broker) == one.in_sync.end()) missing.insert(broker);
-  }
-  const std::string brokers = fmt::format("brokers that answer: {}; that are missing: {}",
-                                          fmt::join(replicas.brokers, ", "), fmt::join(missing, ", "));
-  if (!headless.empty())
-    return findings.fault(Finding::kLogNoLeader, fmt::format("{}; {}", fmt::join(headless, ", "), brokers));
-  if (behind.empty())
-    return findings.ok("brokers", fmt::format("{}: all replicas are in sync", fmt::join(replicas.brokers, ", ")));
-  constexpr std::size_t kMaxNames = 6;
-  const std::size_t shown = std::min(behind.size(), kMaxNames);
-  findings.fault(Finding::kLogUnderReplicated,
-                 fmt::format("{} partitions, {}{}; {}", behind.size(),
-                             fmt::join(behind.begin(), behind.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                             shown < behind.size() ? " ..." : "", brokers));
 }
 
 std::int64_t stamp_of(const LogRecord& record, TradeDecoder& decoder) {
@@ -72,8 +45,9 @@ std::int64_t stamp_of(const LogRecord& record, TradeDecoder& decoder) {
   return control ? control->stamp : 0;
 }
 
-// Of the last records of a partition; 0: there is none that tells.
-Result<std::int64_t> newest_stamp(LogReader& reader, std::int32_t partition, OffsetRange range, Clock& clock) {
+// Of the last records of a partition; 0: there is none that tells; nullopt: the time was over.
+Result<std::optional<std::int64_t>> newest_stamp(LogReader& reader, std::int32_t partition, OffsetRange range,
+                                                 std::int64_t deadline_ns, Clock& clock) {
   constexpr std::int64_t kRecords = 8;
   constexpr std::size_t kBytes = std::size_t{1} << 20;
   std::int64_t next = std::max(range.begin, range.end - kRecords);
@@ -81,8 +55,8 @@ Result<std::int64_t> newest_stamp(LogReader& reader, std::int32_t partition, Off
   TradeDecoder decoder;
   FINPIPE_TRY(reader.seek(partition, next));
   reader.resume(partition);
-  const std::int64_t begun_ns = clock.boot_ns();
-  while (next < range.end && clock.boot_ns() - begun_ns < kPatienceNs) {
+  while (next < range.end) {
+    if (clock.boot_ns() >= deadline_ns) return std::nullopt;
     FINPIPE_TRY_ASSIGN(read, reader.poll(kBytes));
     for (const LogReader::Batch& batch : read.batches) {
       if (batch.partition != partition) continue;
@@ -95,40 +69,40 @@ Result<std::int64_t> newest_stamp(LogReader& reader, std::int32_t partition, Off
 }
 
 // What was received cannot be from the future.
-void check_clock(Findings& findings, std::int64_t newest_ns, Clock& clock) {
+void check_clock(Findings& findings, std::int64_t newest_ns, bool ingested_here, Clock& clock) {
   const std::int64_t now_ns = clock.wall_ns();
   if (newest_ns <= now_ns + kClockSlackNs) return;
-  findings.fault(Finding::kClockBehind,
+  findings.fault(ingested_here ? Finding::kClockBehind : Finding::kClocksDiffer,
                  fmt::format("it is {} here, and the log's newest record is of {}", format_time_ms(now_ns / kNsPerMs),
                              format_time_ms(newest_ns / kNsPerMs)));
 }
 
 struct LettersOf {
   std::int64_t count = 0;
-  std::int64_t recent = 0;
-  DeadLetter newest;
+  std::string newest;  // its id
 };
 
-void check_letters(Findings& findings, LogPart& log, Clock& clock) {
+void check_letters(Findings& findings, LogPart& log, std::int64_t deadline_ns, Clock& clock) {
   const std::int64_t recently_ns = clock.wall_ns() - kRecentNs;
   std::map<ErrorCode, LettersOf> letters;
+  bool finished = true;
   const auto read = log.dead_letter_query()->dead_letters([&](const DeadLetter& letter) {
-    LettersOf& of = letters[letter.reason];
-    ++of.count;
-    if (letter.received_at_ns >= recently_ns) ++of.recent;
-    of.newest = letter;
-    return true;
+    if (letter.received_at_ns >= recently_ns) {
+      LettersOf& of = letters[letter.reason];
+      ++of.count;
+      of.newest = letter.id;
+    }
+    finished = clock.boot_ns() < deadline_ns;
+    return finished;
   });
   if (!read) return findings.fault("dead_letters", read.error());
-  std::int64_t old = 0;
   for (const auto& [reason, of] : letters) {
-    old += of.count - of.recent;
-    if (of.recent == 0) continue;
     findings.fault("dead_letters", Error{reason, fmt::format("{} in the last 15 minutes, the newest {}",
-                                                             with_separators(of.recent), of.newest.id)});
+                                                             with_separators(of.count), of.newest)});
   }
-  findings.ok("dead_letters",
-              fmt::format("{} from before; `finpipe deadletters list` shows them", with_separators(old)));
+  if (!finished) return findings.warn(Finding::kCheckNotFinished, "dead letters of the last 15 minutes");
+  if (letters.empty())
+    findings.ok("dead_letters", "none in the last 15 minutes; `finpipe deadletters list` shows older ones");
 }
 
 Result<void> check_checkpoint(const Checkpoint& checkpoint, LogPart& log, LogReader& reader) {
@@ -176,27 +150,41 @@ void check_owner(Findings& findings, const std::string& directory, const Service
   }
 }
 
-// What a log says of itself once it is open.
-Result<void> check_opened(Findings& findings, const Settings& settings, const std::string& name, LogPart& log,
-                          const StoreView& store, Clock& clock) {
+// The newest stamp of all partitions, as far as the time lasts. Errors: those of the log.
+Result<LogView> read_ends(Findings& findings, const std::string& name, LogReader& reader, std::int64_t deadline_ns,
+                          Clock& clock) {
+  LogView view{.newest_ns = 0};
   std::int64_t records = 0;
-  std::int64_t newest_ns = 0;
-  const auto reader = log.reader();
-  for (std::int32_t partition = 0; partition < log.partitions(); ++partition) {
-    FINPIPE_TRY_ASSIGN(range, reader->range(partition));
+  for (std::int32_t partition = 0; partition < reader.partitions(); ++partition) {
+    FINPIPE_TRY_ASSIGN(range, reader.range(partition));
     records += range.end - range.begin;
-    FINPIPE_TRY_ASSIGN(stamp_ns, newest_stamp(*reader, partition, range, clock));
-    newest_ns = std::max(newest_ns, stamp_ns);
+    if (!view.newest_ns) continue;
+    FINPIPE_TRY_ASSIGN(stamp_ns, newest_stamp(reader, partition, range, deadline_ns, clock));
+    if (!stamp_ns) {
+      findings.warn(Finding::kCheckNotFinished, fmt::format("the newest records, from partition {} on", partition));
+      view.newest_ns.reset();
+    } else {
+      view.newest_ns = std::max(*view.newest_ns, *stamp_ns);
+    }
   }
-  findings.ok("log", fmt::format("{}: partitions: {}; records: {}", name, log.partitions(), with_separators(records)));
-  check_clock(findings, newest_ns, clock);
+  findings.ok("log",
+              fmt::format("{}: partitions: {}; records: {}", name, reader.partitions(), with_separators(records)));
+  return view;
+}
+
+// What a log says of itself once it is open.
+Result<LogView> check_opened(Findings& findings, const Settings& settings, const std::string& name, LogPart& log,
+                             const StoreView& store, bool ingested_here, std::int64_t deadline_ns, Clock& clock) {
+  const auto reader = log.reader();
+  FINPIPE_TRY_ASSIGN(view, read_ends(findings, name, *reader, deadline_ns, clock));
+  if (view.newest_ns) check_clock(findings, *view.newest_ns, ingested_here, clock);
   if (settings.partitions != 0 && settings.partitions != log.partitions()) {
     findings.fault("log", Error{ErrorCode::kPartitionCountChanged, fmt::format("{} are asked for, the log has {}",
                                                                                settings.partitions, log.partitions())});
   }
   check_checkpoints(findings, store, log, *reader);
-  check_letters(findings, log, clock);
-  return {};
+  check_letters(findings, log, deadline_ns, clock);
+  return view;
 }
 
 // Why a log on Kafka cannot be opened may be seen from how its replicas are.
@@ -209,28 +197,76 @@ void check_kafka(Findings& findings, const Settings& settings, const KafkaUrl& u
 
 }  // namespace
 
-void check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
-               const ServiceView& service, Clock& clock) {
+void check_replicas(Findings& findings, const KafkaReplicas& replicas) {
+  std::vector<std::string> headless;
+  std::vector<std::string> incomplete;
+  std::set<std::int32_t> missing;
+  std::set<std::int32_t> behind;  // though they answer
+  for (const KafkaReplicas::Partition& one : replicas.partitions) {
+    const std::string name = fmt::format("{} {}", one.topic, one.partition);
+    if (one.leader < 0) headless.push_back(name);
+    if (one.in_sync.size() < one.replicas.size()) incomplete.push_back(name);
+    for (const std::int32_t broker : one.replicas) {
+      if (!replicas.brokers.contains(broker)) {
+        missing.insert(broker);
+      } else if (one.leader < 0 || std::ranges::find(one.in_sync, broker) == one.in_sync.end()) {
+        behind.insert(broker);
+      }
+    }
+  }
+  std::vector<std::string> answering;
+  for (const auto& [id, address] : replicas.brokers) answering.push_back(fmt::format("{} at {}", id, address));
+  std::string brokers = fmt::format("brokers that answer: {}", fmt::join(answering, ", "));
+  if (!behind.empty()) brokers += fmt::format("; of these behind: {}", fmt::join(behind, ", "));
+  if (!missing.empty()) brokers += fmt::format("; that are missing: {}", fmt::join(missing, ", "));
+  if (!headless.empty())
+    return findings.fault(Finding::kLogNoLeader, fmt::format("{}; {}", fmt::join(headless, ", "), brokers));
+  if (replicas.partitions.empty())
+    return findings.ok("brokers", brokers + "; they do not tell this user how the topics are replicated");
+  if (incomplete.empty())
+    return findings.ok("brokers", fmt::format("{}: all replicas are in sync", fmt::join(answering, ", ")));
+  constexpr std::size_t kMaxNames = 6;
+  const std::size_t shown = std::min(incomplete.size(), kMaxNames);
+  findings.fault(
+      Finding::kLogUnderReplicated,
+      fmt::format("{} partitions, {}{}; {}", incomplete.size(),
+                  fmt::join(incomplete.begin(), incomplete.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                  shown < incomplete.size() ? " ..." : "", brokers));
+}
+
+bool ingests_here(const Settings& settings, const ServiceView& service) {
+  const auto log = parse_log_url(settings.log);
+  return (log && std::holds_alternative<DirectoryUrl>(*log)) || (service.feed && service.here);
+}
+
+LogView check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
+                  const ServiceView& service, std::int64_t deadline_ns, Clock& clock) {
   const auto url = parse_log_url(settings.log);
-  if (!url) return findings.fault("log", url.error());
+  if (!url) {
+    findings.broken("log", url.error());
+    return {};
+  }
   const auto* const place = std::get_if<DirectoryUrl>(&*url);
   const auto* const kafka = std::get_if<KafkaUrl>(&*url);
   if (place != nullptr) {
-    if (!check_directory(findings, "log", place->directory)) return;
+    if (!check_directory(findings, "log", place->directory)) return {};
     check_owner(findings, place->directory, service);
   } else {
-    if (!check_schemas(findings, settings, *kafka, create)) return;
-    if (create && !create_topics(findings, settings, *kafka, store)) return;
+    if (!check_schemas(findings, settings, *kafka, create)) return {};
+    if (create && !create_topics(findings, settings, *kafka, store)) return {};
   }
   auto log = open_log(settings, Access::kRead, create ? Patience::kSome : Patience::kBrief);
   if (kafka != nullptr) check_kafka(findings, settings, *kafka, log);
   if (!log) {
-    if (!findings.faulty("log")) findings.fault("log", log.error());
-    return;
+    // Replicas may have explained it.
+    if (create || !findings.faulty("log")) findings.broken("log", log.error());
+    return {};
   }
-  const auto checked =
-      check_opened(findings, settings, place != nullptr ? place->directory : settings.log, **log, store, clock);
-  if (!checked && !findings.faulty("log")) findings.fault("log", checked.error());
+  const auto view = check_opened(findings, settings, place != nullptr ? place->directory : settings.log, **log, store,
+                                 ingests_here(settings, service), deadline_ns, clock);
+  if (view) return *view;
+  if (create || !findings.faulty("log")) findings.broken("log", view.error());
+  return {};
 }
 
 }  // namespace finpipe

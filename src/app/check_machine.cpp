@@ -5,13 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
+#include <variant>
 
 #include "app/checks.h"
 #include "app/progress.h"
+#include "app/urls.h"
 #include "base/time.h"
 #include "net/tls.h"
 
@@ -83,13 +86,20 @@ bool check_directory(Findings& findings, std::string_view subject, const std::st
 }
 
 std::optional<std::string> owner_of(const std::string& directory) {
-  const int file = open((directory + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  const int file = open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == EACCES) return fmt::format("somebody ({}/LOCK may not be read)", directory);
   if (file < 0) return std::nullopt;
   struct flock held{.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0, .l_pid = 0};
   const bool known = fcntl(file, F_GETLK, &held) == 0;
   close(file);
   if (!known || held.l_type == F_UNLCK) return std::nullopt;
   return fmt::format("process {} ({})", held.l_pid, command_of(held.l_pid));
+}
+
+std::optional<std::string> log_owner(const Settings& settings) {
+  const auto url = parse_log_url(settings.log);
+  const auto* const place = url ? std::get_if<DirectoryUrl>(&*url) : nullptr;
+  return place != nullptr ? owner_of(place->directory) : std::nullopt;
 }
 
 void check_limits(Findings& findings) {

@@ -53,15 +53,16 @@ Result<void> ask(const net::Url& url, ServiceView& view) {
   return {};
 }
 
-void tell_unreachable(Findings& findings, const ServiceView& service) {
-  const Error& error = *service.error;
-  const std::string evidence = error.detail;
-  switch (error.code) {
-    case ErrorCode::kTimedOut: return findings.fault(Finding::kServiceHangs, evidence);
-    case ErrorCode::kConnectionLost: return findings.fault(Finding::kServiceShedsConnections, evidence);
-    default:
-      if (service.expected) return findings.fault(Finding::kServiceNotRunning, evidence);
-      return findings.warn(Finding::kServiceNotRunning, evidence);
+// Any program may be at that address, unless somebody said that it is finpipe, or has the log.
+void tell_unreachable(Findings& findings, const ServiceView& service, bool owned) {
+  const auto tell = [&](bool expected, Finding finding) {
+    expected ? findings.fault(finding, service.error->detail) : findings.warn(finding, service.error->detail);
+  };
+  switch (service.error->code) {
+    case ErrorCode::kTimedOut: return tell(service.expected || owned, Finding::kServiceHangs);
+    case ErrorCode::kConnectionLost: return tell(service.expected || owned, Finding::kServiceShedsConnections);
+    case ErrorCode::kConnectFailed: return tell(service.expected, Finding::kServiceNotRunning);
+    default: return tell(service.expected, Finding::kServiceNotFinpipe);
   }
 }
 
@@ -77,14 +78,15 @@ void check_connections(Findings& findings, const Samples& now, const Samples& la
   if (closed > 0) findings.warn(Finding::kServiceSlowClients, fmt::format("{:.0f} since its start", closed));
 }
 
-void check_processing(Findings& findings, const Samples& samples) {
+void check_processing(Findings& findings, const Samples& samples, const Settings& settings) {
+  const double interval_s = samples.sum("finpipe_commit_interval_seconds").value_or(settings.commit_interval_ms / 1e3);
   const double backlog = samples.sum("finpipe_processor_backlog_records").value_or(0);
   const double waiting_s = samples.sum("finpipe_processor_commit_age_seconds").value_or(0);
   const bool explained = findings.faulty("store") || findings.faulty("log") || findings.faulty("disk");
   const auto tell = [&](Finding finding, const std::string& evidence) {
     explained ? findings.warn(finding, evidence) : findings.fault(finding, evidence);
   };
-  if (waiting_s > kCommitStalledSeconds)
+  if (waiting_s > kCommitStalledSeconds + interval_s)
     tell(Finding::kProcessorCommitStalled, fmt::format("the oldest has waited for {:.0f} s", waiting_s));
   if (backlog > kBehindRecords) {
     tell(Finding::kProcessorBacklog, fmt::format("{} records", with_separators(static_cast<std::int64_t>(backlog))));
@@ -167,11 +169,13 @@ Result<ServiceView> ask_service(const Settings& settings, const std::string& giv
   ServiceView view;
   view.url = given.empty() ? url_of(settings) : given;
   view.expected = !given.empty();
+  view.here = given.empty();
   while (view.url.ends_with('/')) view.url.pop_back();
   if (view.url.empty()) return view;
   const auto url = net::parse_url(view.url);
   if (!url || url->scheme != "http" || url->target != "/")
     return fail(ErrorCode::kBadUrl, fmt::format("--service {}: give it as http://HOST:PORT", given));
+  view.here = view.here || url->host == "localhost" || ListenAddress{url->host}.loopback();
   if (const auto asked = ask(*url, view); !asked) view.error = asked.error();
   return view;
 }
@@ -179,10 +183,10 @@ Result<ServiceView> ask_service(const Settings& settings, const std::string& giv
 void check_service(Findings& findings, const Settings& settings, const ServiceView& service, const ServiceView& later,
                    Clock& clock) {
   if (service.url.empty()) return findings.ok("service", "it has no address that could be asked");
-  if (service.error) return tell_unreachable(findings, service);
+  if (service.error) return tell_unreachable(findings, service, log_owner(settings).has_value());
   const Samples& samples = service.samples;
   check_queue(findings, samples, settings);
-  check_processing(findings, samples);
+  check_processing(findings, samples, settings);
   check_health(findings, service);
   check_connections(findings, samples, later.error ? samples : later.samples);
   check_certificates(findings, service, clock);

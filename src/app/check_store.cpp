@@ -39,7 +39,7 @@ void check_ledger(Findings& findings, const std::vector<Checkpoint>& checkpoints
 StoreView read_store(Findings& findings, std::string_view name, Result<StorePart> opened, Clock& clock) {
   StoreView view;
   const auto problem = [&](const Error& error) {
-    findings.fault("store", error);
+    findings.broken("store", error);
     return view;
   };
   if (!opened) return problem(opened.error());
@@ -53,13 +53,12 @@ StoreView read_store(Findings& findings, std::string_view name, Result<StorePart
   findings.ok("store", fmt::format("{}: symbols: {}", name, with_separators(std::ssize(*symbols))));
   if (took_ns > kSlowNs)
     findings.warn(Finding::kStoreSlow, fmt::format("{} ms to read the checkpoints", took_ns / kNsPerMs));
-  for (CheckpointRow& row : *rows) {
+  for (const CheckpointRow& row : *rows) {
     auto checkpoint = decode_checkpoint(row);
     if (!checkpoint) {
       findings.fault("checkpoint", checkpoint.error());
     } else {
       view.checkpoints.push_back(*std::move(checkpoint));
-      view.rows.push_back(std::move(row));
     }
   }
   check_ledger(findings, view.checkpoints);
@@ -80,7 +79,7 @@ void check_nodes(Findings& findings, const Result<StorePart>& store) {
 // False when there is a problem.
 bool create_tables(Findings& findings, const Settings& settings, const CassandraUrl& url) {
   const auto done = create_store(settings, url);
-  if (!done) return findings.fault("store", done.error()), false;
+  if (!done) return findings.broken("store", done.error()), false;
   for (const std::string& line : *done) findings.ok("schema", line);
   return true;
 }
@@ -95,7 +94,7 @@ const Checkpoint* StoreView::newest() const {
 StoreView check_store(Findings& findings, const Settings& settings, bool create, Clock& clock) {
   const auto url = parse_store_url(settings.store);
   if (!url) {
-    findings.fault("store", url.error());
+    findings.broken("store", url.error());
     return {};
   }
   if (const auto* place = std::get_if<DirectoryUrl>(&*url)) {

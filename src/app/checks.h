@@ -24,8 +24,11 @@ namespace finpipe {
 // Whether log or store (`subject`) can be written there, and whether there is room. True when there is data to look
 // into.
 [[nodiscard]] bool check_directory(Findings& findings, std::string_view subject, const std::string& directory);
-// "process 4711 (finpipe run)", who owns the directory of a log or store; nullopt: nobody.
+// "process 4711 (finpipe run)", who owns the directory of a log or store; nullopt: nobody. Who may not look is told
+// of somebody.
 [[nodiscard]] std::optional<std::string> owner_of(const std::string& directory);
+// Of the log's, if it has one.
+[[nodiscard]] std::optional<std::string> log_owner(const Settings& settings);
 void check_limits(Findings& findings);
 // `what`, such as "of the feed", ends then.
 void check_certificate(Findings& findings, std::string_view what, std::int64_t not_after_s, Clock& clock);
@@ -56,9 +59,10 @@ struct ServiceView {
   };
   std::string url;             // empty: there is none to ask
   bool expected = false;       // somebody said that it is there
+  bool here = false;           // on this machine
   std::optional<Error> error;  // why it cannot be asked
   bool ready = false;
-  std::vector<std::string> reasons;  // why it is not
+  std::vector<std::string> reasons;  // why it is not ready
   std::optional<Feed> feed;          // of a process that has a live one
   Samples samples;
 
@@ -77,23 +81,31 @@ void check_service(Findings& findings, const Settings& settings, const ServiceVi
 // ---- Store and log
 
 struct StoreView {
-  std::vector<CheckpointRow> rows;
   std::vector<Checkpoint> checkpoints;
 
   // That with the newest heartbeat; null: there is none.
   [[nodiscard]] const Checkpoint* newest() const;
 };
 [[nodiscard]] StoreView check_store(Findings& findings, const Settings& settings, bool create, Clock& clock);
-// With registry, checkpoints and dead letters.
-void check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
-               const ServiceView& service, Clock& clock);
+struct LogView {
+  std::optional<std::int64_t> newest_ns;  // stamp of its newest record; nullopt: not known
+};
+// With registry, checkpoints and dead letters. Reading ends at `deadline_ns` of the boot clock.
+LogView check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
+                  const ServiceView& service, std::int64_t deadline_ns, Clock& clock);
+void check_replicas(Findings& findings, const KafkaReplicas& replicas);
+// Whether the ingest runs on this machine, as far as can be seen.
+[[nodiscard]] bool ingests_here(const Settings& settings, const ServiceView& service);
 
 // ---- The feed
 
-enum class Trying : bool { kNo, kYes };
-// Last: what is wrong elsewhere explains what the log says of it. A key has one connection: the server is connected to,
-// when it is to be tried, only if nobody else seems to be.
-void check_feed(Findings& findings, Settings settings, const StoreView& store, const ServiceView& service,
-                Trying trying, Clock& clock);
+enum class Trying : std::uint8_t {
+  kNo,
+  kReach,    // only whether its server answers: a key has one connection, which somebody may have
+  kConnect,  // as a service does, unless somebody else seems to be connected
+};
+// Last: what is wrong elsewhere explains what the log says of it.
+void check_feed(Findings& findings, Settings settings, const StoreView& store, const LogView& log,
+                const ServiceView& service, Trying trying, Clock& clock);
 
 }  // namespace finpipe

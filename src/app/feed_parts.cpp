@@ -4,11 +4,10 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <utility>
 #include <variant>
 
+#include "app/client_tls.h"
 #include "app/embedded_files.h"
 #include "app/parts.h"
 #include "app/urls.h"
@@ -34,22 +33,8 @@ const std::vector<std::string>& usual_symbols() {
   return symbols;
 }
 
-Result<std::string> read_file(const std::string& path) {
-  if (path.empty()) return std::string();
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorCode::kNotFound, path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-Result<std::shared_ptr<net::TlsContext>> client_tls(const Settings& settings) {
-  net::TlsClientOptions options;
-  FINPIPE_TRY_ASSIGN(ca, read_file(settings.ca_file));
-  FINPIPE_TRY_ASSIGN(certificate, read_file(settings.client_certificate));
-  FINPIPE_TRY_ASSIGN(key, read_file(settings.client_key));
-  options.ca_pem = std::move(ca);
-  options.certificate_pem = std::move(certificate);
-  options.key_pem = std::move(key);
-  return net::TlsContext::client(options);
+Result<std::shared_ptr<net::TlsContext>> feed_tls(const Settings& settings) {
+  return client_tls(settings.ca_file, settings.client_certificate, settings.client_key);
 }
 
 Random seeded_random() {
@@ -72,7 +57,11 @@ FeedParts live_parts(FinnhubWebSocketOptions options, Clock& clock, std::string 
   parts.description = std::move(description);
   parts.symbols = options.symbols;
   parts.session_clock = std::make_unique<SessionClock>(clock);
-  if (options.origin != "demo") parts.tls = options.tls;
+  if (options.origin != "demo") {
+    parts.host = options.host;
+    parts.port = options.port;
+    parts.tls = options.tls;
+  }
   auto feed = std::make_unique<FinnhubWebSocketFeed>(std::move(options), clock, *parts.session_clock, seeded_random());
   parts.live = feed.get();
   parts.feed = std::move(feed);
@@ -82,7 +71,7 @@ FeedParts live_parts(FinnhubWebSocketOptions options, Clock& clock, std::string 
 Result<FeedParts> open_vendor(const Settings& settings, Clock& clock) {
   if (settings.api_key.empty()) return fail(ErrorCode::kMissingKey, "feed finnhub:");
   FinnhubWebSocketOptions options = live_options(settings);
-  FINPIPE_TRY_ASSIGN(tls, client_tls(settings));
+  FINPIPE_TRY_ASSIGN(tls, feed_tls(settings));
   options.tls = std::move(tls);
   const std::string description =
       fmt::format("Live from Finnhub: {} symbols at wss://{}", options.symbols.size(), options.host);
@@ -95,7 +84,7 @@ Result<FeedParts> open_server(const Settings& settings, const net::Url& url, Clo
   options.port = url.port;
   options.base_path = url.target;
   if (url.tls()) {
-    FINPIPE_TRY_ASSIGN(tls, client_tls(settings));
+    FINPIPE_TRY_ASSIGN(tls, feed_tls(settings));
     options.tls = std::move(tls);
   } else if (!options.token.empty() && !settings.insecure && url.host != "localhost" &&
              !ListenAddress{url.host}.loopback()) {

@@ -28,7 +28,10 @@ struct FeedParts {
 
   std::unique_ptr<Feed> feed;
   FinnhubWebSocketFeed* live = nullptr;  // `feed`, when it is live
-  std::shared_ptr<net::TlsContext> tls;  // of a live feed on a server by TLS
+  // Of a live feed on a server.
+  std::string host;
+  std::uint16_t port = 0;
+  std::shared_ptr<net::TlsContext> tls;  // null: not by TLS
 };
 
 // Chooses the feed and the demo's directories where nobody did. With a key the vendor, without one the demo.

@@ -24,6 +24,8 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      "See the fault of its log, store or disk; what it has to catch up on alone passes by itself"},
     {Finding::kServiceOtherVersion, "service.other_version", "The service is of another version than this program",
      "Restart it to use the version that is installed"},
+    {Finding::kServiceNotFinpipe, "service.not_finpipe", "Another program answers where the service should",
+     "Give `check` the service's address with --service, or the service another one with --listen"},
     {Finding::kServiceSlowClients, "service.slow_clients",
      "Clients of the live stream did not read what they asked for, and were disconnected",
      "Nothing to do here: see those clients, or let them subscribe to less"},
@@ -89,10 +91,14 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      "Set it (`timedatectl`, chrony): event time is not touched, but what is received seems to be from the future"},
     {Finding::kClockAhead, "clock.ahead", "This machine's clock is ahead",
      "Set it (`timedatectl`, chrony): event time is not touched, but bars close late and certificates seem to end"},
+    {Finding::kClocksDiffer, "clock.differs", "The clock of one of two machines is wrong",
+     "Compare the clocks of those that are named (`timedatectl`), and run `finpipe check` where the ingest runs"},
     {Finding::kLimitOpenFiles, "limit.open_files", "Programs that are started here may open few files",
      "Raise it (`ulimit -Hn`, LimitNOFILE): 4096 is wise"},
     {Finding::kLimitFileSize, "limit.file_size", "Programs that are started here may not write large files",
      "Lift it (`ulimit -f unlimited`, LimitFSIZE): log and store grow"},
+    {Finding::kCheckNotFinished, "check.not_finished", "`check` takes at most a minute, and has not read all in it",
+     "See whether the log or the store is slow, and run it again: what it did not come to may hold further faults"},
 });
 
 // "The server refuses the API key (401): HTTP 401 (E720)"
@@ -119,16 +125,26 @@ void Findings::warn(std::string_view subject, const Error& error) {
 }
 
 void Findings::fault(Finding finding, std::string_view evidence) {
-  tell(Level::kFault, finding_info(finding).name, evidence, finding_info(finding).remedy);
+  tell_fault(faults_ == Faults::kAll, finding_info(finding).name, evidence, finding_info(finding).remedy);
 }
 
 void Findings::fault(std::string_view subject, const Error& error) {
   const ErrorInfo& info = error_info(error.code);
-  tell(Level::kFault, fmt::format("{}.{}", subject, info.name), text_of(error), info.remedy);
+  tell_fault(faults_ == Faults::kAll, fmt::format("{}.{}", subject, info.name), text_of(error), info.remedy);
+}
+
+void Findings::broken(std::string_view subject, const Error& error) {
+  const ErrorInfo& info = error_info(error.code);
+  tell_fault(true, fmt::format("{}.{}", subject, info.name), text_of(error), info.remedy);
+}
+
+void Findings::tell_fault(bool counts, std::string_view name, std::string_view evidence, std::string_view remedy) {
+  faulty_.emplace(name.substr(0, name.find('.')));
+  any_fault_ = any_fault_ || counts;
+  tell(counts ? Level::kFault : Level::kWarn, name, evidence, remedy);
 }
 
 void Findings::tell(Level level, std::string_view name, std::string_view evidence, std::string_view remedy) {
-  if (level == Level::kFault) faulty_.emplace(name.substr(0, name.find('.')));
   if (json_) {
     constexpr std::array<std::string_view, 3> kNames = {"ok", "warn", "fault"};
     std::string line =

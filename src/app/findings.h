@@ -19,6 +19,7 @@ enum class Finding : std::uint8_t {
   kServiceShedsConnections,
   kServiceNotReady,
   kServiceOtherVersion,
+  kServiceNotFinpipe,
   kServiceSlowClients,
   kFeedStalled,
   kFeedSilent,
@@ -46,8 +47,10 @@ enum class Finding : std::uint8_t {
   kCertificateExpires,
   kClockBehind,
   kClockAhead,
+  kClocksDiffer,
   kLimitOpenFiles,
   kLimitFileSize,
+  kCheckNotFinished,
 };
 
 struct FindingInfo {
@@ -62,8 +65,12 @@ struct FindingInfo {
 // Prints as it is told.
 class Findings {
  public:
+  enum class Faults : std::uint8_t {
+    kAll,
+    kBroken,  // those of broken() alone: all others are told as warnings
+  };
   // `json`: an object a line, {"level":"ok|warn|fault","name":…,"evidence":…,"remedy":…}.
-  explicit Findings(bool json) : json_(json) {}
+  explicit Findings(bool json, Faults faults = Faults::kAll) : json_(json), faults_(faults) {}
 
   void ok(std::string_view subject, std::string_view evidence);
   // Something to know, that does no harm yet or is over.
@@ -72,16 +79,22 @@ class Findings {
   void fault(Finding finding, std::string_view evidence);
   // Named by the errors table, whose remedy it has.
   void fault(std::string_view subject, const Error& error);
+  // Likewise, of what can be neither made nor reached.
+  void broken(std::string_view subject, const Error& error);
 
-  // Whether a fault of this subject, such as `log`, was told.
+  // Whether a fault of this subject, such as `log`, was found.
   [[nodiscard]] bool faulty(std::string_view subject) const { return faulty_.contains(subject); }
-  [[nodiscard]] bool any_fault() const { return !faulty_.empty(); }
+  // Whether one was told as such.
+  [[nodiscard]] bool any_fault() const { return any_fault_; }
 
  private:
   enum class Level : std::uint8_t { kOk, kWarn, kFault };
   void tell(Level level, std::string_view name, std::string_view evidence, std::string_view remedy);
+  void tell_fault(bool counts, std::string_view name, std::string_view evidence, std::string_view remedy);
 
   const bool json_;
+  const Faults faults_;
+  bool any_fault_ = false;
   std::set<std::string, std::less<>> faulty_;
 };
 

@@ -15,5 +15,7 @@ namespace finpipe {
 // The answer to one GET. Errors: those of net::http_request.
 [[nodiscard]] Result<net::HttpClientResponse> ask_listener(const std::string& host, std::uint16_t port,
                                                            const std::string& target, std::int64_t patience_ms);
+// Likewise of any server.
+[[nodiscard]] Result<net::HttpClientResponse> ask_server(net::HttpClientRequest request);
 
 }  // namespace finpipe

@@ -2,24 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "app/client_tls.h"
 #include "telemetry/log.h"
 
 namespace finpipe {
-namespace {
-
-Result<std::shared_ptr<net::TlsContext>> client_tls(const std::string& ca_file) {
-  std::ifstream file(ca_file, std::ios::binary);
-  if (!file) return fail(ErrorCode::kNotFound, ca_file);
-  return net::TlsContext::client({.ca_pem = std::string(std::istreambuf_iterator<char>(file), {})});
-}
-
-}  // namespace
 
 Result<std::unique_ptr<SchemaRegistry>> open_registry(const Settings& settings, const KafkaUrl& url,
                                                       Registering registering, std::int64_t patience_ms,

@@ -3,10 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <ranges>
 
+#include "app/client_tls.h"
 #include "app/commands.h"
 #include "app/embedded_files.h"
 #include "app/end_signals.h"
@@ -33,12 +33,6 @@ std::unexpected<Error> bad_flag(std::string_view flag, std::string_view value, s
 
 Result<std::shared_ptr<const LoopedTape>> open_tape(const std::string& path) {
   return path.empty() ? LoopedTape::parse(std::string(embedded_tape())) : LoopedTape::read(path);
-}
-
-Result<std::string> read_pem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorCode::kNotFound, path);
-  return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
 Result<void> write_ca(const std::string& path, const std::string& pem) {

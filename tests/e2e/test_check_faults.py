@@ -9,14 +9,14 @@ import resource
 import signal
 import socket
 import subprocess
-import time
 import unittest
 import urllib.error
 import urllib.request
 
 from check_lines import Checked, documented_remedies
 from live import KEY, SYMBOLS, TIME_SCALE, LiveTest
-from program import DEADLINE_S, ROOT, frame, trade
+from program import DEADLINE_S, ROOT
+from services.addresses import reserve_port
 from services.certificates import Authority
 from vendor import Vendor, http
 
@@ -24,17 +24,13 @@ HERE = "IP:127.0.0.1,DNS:localhost"
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 FULL_DISK_BYTES = 64 << 20
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
 
 class CheckTest(LiveTest):
     """The settings of all commands are those in the environment, as on a machine that runs one service."""
 
     def setUp(self):
         super().setUp()
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"127.0.0.1:{reserve_port()}"
         self.environment |= {"FINPIPE_LISTEN": self.address, "FINPIPE_SYMBOLS": ",".join(SYMBOLS),
                              "FINPIPE_FEED_TIME_SCALE": str(TIME_SCALE)}
 
@@ -134,7 +130,15 @@ class Service(CheckTest):
         with_page = Vendor(lambda request: http("200", "OK", "<html>"))
         self.addCleanup(with_page.close)
         checked = self.check("--listen", f"127.0.0.1:{with_page.port}", "--feed", f"tape:{ROOT}/data/binance.tape")
-        checked.assert_no_fault().assert_warning("service.not_running", "something else than finpipe answers")
+        checked.assert_no_fault().assert_warning("service.not_finpipe", "something else than finpipe answers")
+        self.check("--service", with_page.url.replace("ws:", "http:"), "--feed", f"tape:{ROOT}/data/binance.tape") \
+            .assert_fault("service.not_finpipe", "something else than finpipe answers")
+
+    def test_another_program_there_that_does_not_answer(self):
+        silent = Vendor(lambda request: None)
+        self.addCleanup(silent.close)
+        checked = self.check("--listen", f"127.0.0.1:{silent.port}", "--feed", f"tape:{ROOT}/data/binance.tape")
+        checked.assert_no_fault().assert_warning("service.hangs", "not done within 5000 ms")
 
 
 class Feed(CheckTest):
@@ -151,6 +155,7 @@ class Feed(CheckTest):
         self.inject(kind="refuse", never=True, count=10_000)
         self.inject(kind="stall", ms=600_000)
         self.wait_for_feed_error("timed_out")
+        self.wait_until(lambda: self.feed_state(self.address) == "stalled", "the log to say so", [self.service])
         self.check().assert_fault("feed.stalled", "since 20")
 
     def test_refused_with_429(self):
@@ -163,7 +168,7 @@ class Feed(CheckTest):
         self.start_service()
         self.inject(kind="refuse", status=401, count=10_000, drop=True)
         self.service.wait(DEADLINE_S)
-        self.check().assert_fault("feed.unauthorized", r"\(401\)").assert_warning("service.not_running", "Connection refused")
+        self.check("--try-feed").assert_fault("feed.unauthorized", r"\(401\)").assert_warning("service.not_running", "Connection refused")
 
     def test_answers_to_the_upgrade(self):
         for status, name, evidence in ((200, "feed.upgrade_refused", "200"), (524, "feed.upgrade_refused", "524"),
@@ -171,13 +176,19 @@ class Feed(CheckTest):
             with self.subTest(status=status):
                 vendor = Vendor(lambda request, status=status: http(str(status), "Whatever", "no"))
                 self.addCleanup(vendor.close)
-                self.check("--feed", vendor.url).assert_fault(name, evidence)
-                self.assertEqual(len(vendor.requests), 1)
+                # The key's connection is somebody's: it is not asked for unless that is wanted.
+                checked = self.check("--feed", vendor.url).assert_no_fault()
+                self.assertIn("it can be reached", {line.name: line.evidence for line in checked.of("ok")}["feed"])
+                (request,) = vendor.requests
+                self.assertEqual((request.target, request.header("Upgrade")), ("/", ""))
+                self.check("--feed", vendor.url, "--try-feed").assert_fault(name, evidence)
+                self.assertEqual(len(vendor.requests), 2)
 
     def test_no_answer_to_the_upgrade(self):
         vendor = Vendor(lambda request: None)
         self.addCleanup(vendor.close)
-        self.check("--feed", vendor.url).assert_fault("feed.timed_out", "127.0.0.1")
+        for words in ((), ("--try-feed",)):
+            self.check("--feed", vendor.url, *words).assert_fault("feed.timed_out", "127.0.0.1")
 
     def certified(self, certificate, key):
         self.simulate("--tls", "--certificate", certificate, "--key", key)
@@ -278,10 +289,11 @@ class Disk(CheckTest):
 
     def assert_both_say(self, name, evidence):
         """Of the store and of the log."""
-        for part in ("log", "store"):
-            checked = self.check()
-            checked.lines = [line for line in checked.lines if line.level != "FAULT" or line.evidence.endswith(f"/{part}")]
-            checked.assert_fault(name, f"{evidence}.*/{part}")
+        faults = self.check().faults()
+        self.assertEqual([line.name for line in faults], [name, name])
+        for line, part in zip(faults, ("store", "log")):
+            self.assertRegex(line.evidence, f"{evidence}.*/{part}$")
+            self.assertEqual(line.remedy, documented_remedies()[name])
 
     def test_full(self):
         self.mount()

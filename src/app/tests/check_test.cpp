@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/checks.h"
 #include "app/tests/temp_directory.h"
 #include "base/time.h"
+#include "logs/embedded_log.h"
 #include "stores/embedded_store.h"
 
 namespace finpipe {
@@ -35,6 +39,7 @@ using Names = std::vector<std::string>;
 ServiceView ready_service() {
   ServiceView service;
   service.url = "http://127.0.0.1:1";
+  service.here = true;
   service.ready = true;
   return service;
 }
@@ -98,6 +103,33 @@ TEST_F(CheckService, ABacklogAndCommitsThatDoNotComeAreFaultsUnlessTheStoreIs) {
             (Names{"FAULT store.io_error", "warn processor.commit_stalled", "warn processor.backlog"}));
 }
 
+TEST_F(CheckService, WhatWaitsForACommitMayWaitForItsInterval) {
+  const std::string waits = "finpipe_processor_commit_age_seconds 65\n";
+  EXPECT_EQ(found(waits), Names{"FAULT processor.commit_stalled"});
+  EXPECT_EQ(found(waits + "finpipe_commit_interval_seconds 60\n"), Names());
+  settings.commit_interval_ms = 60'000;
+  EXPECT_EQ(found(waits), Names());
+  EXPECT_EQ(found(waits + "finpipe_commit_interval_seconds 0.25\n"), Names{"FAULT processor.commit_stalled"});
+}
+
+TEST_F(CheckService, WhatDoesNotAnswerAsFinpipeIsAFaultOnlyWhereItIsExpected) {
+  const TempDirectory directory;
+  settings.log = "embedded:" + directory.path().string();
+  const auto found_with = [&](ErrorCode code) {
+    service.error = Error{code, "whatever"};
+    return found("");
+  };
+  EXPECT_EQ(found_with(ErrorCode::kConnectFailed), Names{"warn service.not_running"});
+  EXPECT_EQ(found_with(ErrorCode::kProtocolError), Names{"warn service.not_finpipe"});
+  EXPECT_EQ(found_with(ErrorCode::kTimedOut), Names{"warn service.hangs"});
+  EXPECT_EQ(found_with(ErrorCode::kConnectionLost), Names{"warn service.sheds_connections"});
+  service.expected = true;
+  EXPECT_EQ(found_with(ErrorCode::kConnectFailed), Names{"FAULT service.not_running"});
+  EXPECT_EQ(found_with(ErrorCode::kProtocolError), Names{"FAULT service.not_finpipe"});
+  EXPECT_EQ(found_with(ErrorCode::kTimedOut), Names{"FAULT service.hangs"});
+  EXPECT_EQ(found_with(ErrorCode::kConnectionLost), Names{"FAULT service.sheds_connections"});
+}
+
 TEST_F(CheckService, ThatItIsNotReadyIsAConsequenceOfItsPartsFaults) {
   service.ready = false;
   service.reasons = {"the log is in trouble"};
@@ -150,16 +182,26 @@ class CheckFeed : public testing::Test {
 
   Names found(bool ingests, std::string_view subject = {}) {
     ServiceView service = ready_service();
+    service.here = here;
     if (ingests) service.feed = {.detail = "connected, 1 symbol subscribed", .error = {}};
     return found_by([&](Findings& findings) {
       if (!subject.empty()) findings.fault(subject, Error{ErrorCode::kIo, ""});
-      check_feed(findings, settings, {.rows = {}, .checkpoints = {checkpoint}}, service, Trying::kYes, clock);
+      check_feed(findings, settings, {.checkpoints = {checkpoint}}, {.newest_ns = 0}, service, Trying::kConnect, clock);
     });
+  }
+
+  // Of a log on Kafka whose newest record is of then, with a key and nobody who answers.
+  Names tried(std::optional<std::int64_t> newest_ns, Trying trying) {
+    settings.log = "kafka://127.0.0.1:1";
+    settings.api_key = "a key";
+    return found_by(
+        [&](Findings& findings) { check_feed(findings, settings, {}, {.newest_ns = newest_ns}, {}, trying, clock); });
   }
 
   Settings settings;
   ManualClock clock{1'800'000'000'000'000'000};
   Checkpoint checkpoint;
+  bool here = true;  // the service
 };
 
 TEST_F(CheckFeed, OfAWellOneNothingIsSaid) {
@@ -172,6 +214,22 @@ TEST_F(CheckFeed, HeartbeatsThatDoNotComeAreAFaultUnlessSomethingElseIs) {
   EXPECT_EQ(found(false), Names{"FAULT feed.no_heartbeat"});
   EXPECT_EQ(found(true), Names{"FAULT feed.no_heartbeat"});
   EXPECT_EQ(found(true, "store"), Names{"FAULT store.io_error"});
+}
+
+TEST_F(CheckFeed, HeartbeatsInTheStoreAreAsOldAsItsCommits) {
+  checkpoint.heartbeat_at_ns = clock.wall_ns() - 65 * kNsPerSecond;
+  EXPECT_EQ(found(false), Names{"FAULT feed.no_heartbeat"});
+  settings.commit_interval_ms = 60'000;
+  EXPECT_EQ(found(false), Names());
+}
+
+// Nothing listens there: who connects is refused.
+TEST_F(CheckFeed, IsNotConnectedToWithTheKeyWhileSomebodyMayBe) {
+  EXPECT_EQ(tried(clock.wall_ns() - 11 * kNsPerSecond, Trying::kConnect), Names{"FAULT feed.connect_failed"});
+  EXPECT_EQ(tried(clock.wall_ns() - 9 * kNsPerSecond, Trying::kConnect), Names());
+  EXPECT_EQ(tried(std::nullopt, Trying::kConnect), Names());
+  EXPECT_EQ(tried(clock.wall_ns(), Trying::kReach), Names{"FAULT feed.connect_failed"});
+  EXPECT_EQ(tried(0, Trying::kNo), Names());
 }
 
 TEST_F(CheckFeed, WhatTheLogSaysOfAnIngestElsewhereIsToldByItsState) {
@@ -191,6 +249,110 @@ TEST_F(CheckFeed, LagsOfAllMarketsTellOfTheClock) {
   checkpoint.engine.lags_ms = {{"crypto", -11'000}, {"forex", -kMsPerHour}};
   EXPECT_EQ(found(false), Names{"FAULT clock.behind"});
   EXPECT_EQ(found(false, "clock"), (Names{"FAULT clock.io_error", "warn feed.lag"}));
+}
+
+TEST_F(CheckFeed, TheClockOfAnIngestElsewhereIsNotThisMachines) {
+  settings.log = "kafka://127.0.0.1:1";
+  checkpoint.engine.lags_ms = {{"crypto", kMsPerHour}};
+  EXPECT_EQ(found(true), Names{"FAULT clock.ahead"});
+  EXPECT_EQ(found(false), Names{"FAULT clock.differs"});
+  here = false;
+  EXPECT_EQ(found(true), Names{"FAULT clock.differs"});
+  checkpoint.engine.lags_ms = {{"crypto", -kMsPerHour}};
+  EXPECT_EQ(found(true), Names{"FAULT clock.differs"});
+}
+
+TEST(CheckReplicas, TellsBrokersThatAreMissingFromThoseThatAreBehind) {
+  const auto said = [](const KafkaReplicas& replicas) {
+    testing::internal::CaptureStdout();
+    Findings findings(false);
+    check_replicas(findings, replicas);
+    const std::string text = testing::internal::GetCapturedStdout();
+    return text.substr(0, text.find('\n'));
+  };
+  KafkaReplicas replicas{
+      .brokers = {{1, "a:1"}, {2, "b:1"}},
+      .partitions = {{.topic = "t", .partition = 0, .leader = 1, .replicas = {1, 2}, .in_sync = {1, 2}}}};
+  EXPECT_EQ(said(replicas), "ok     brokers                    1 at a:1, 2 at b:1: all replicas are in sync");
+  replicas.partitions[0] = {.topic = "t", .partition = 0, .leader = 1, .replicas = {1, 2, 3}, .in_sync = {1}};
+  EXPECT_EQ(said(replicas),
+            "FAULT  log.under_replicated       1 partitions, t 0; brokers that answer: 1 at a:1, 2 at b:1; of these "
+            "behind: 2; that are missing: 3");
+  replicas.partitions[0] = {.topic = "t", .partition = 0, .leader = -1, .replicas = {3}, .in_sync = {3}};
+  EXPECT_EQ(said(replicas),
+            "FAULT  log.no_leader              t 0; brokers that answer: 1 at a:1, 2 at b:1; that are missing: 3");
+  replicas.partitions.clear();
+  EXPECT_EQ(said(replicas),
+            "ok     brokers                    brokers that answer: 1 at a:1, 2 at b:1; they do not tell this user how "
+            "the topics are replicated");
+}
+
+TEST(CheckLog, SaysWhatItCouldNotFinishInTime) {
+  const TempDirectory directory;
+  Settings settings;
+  settings.log = "embedded:" + (directory.path() / "log").string();
+  SystemClock clock;
+  const std::int64_t now_ns = clock.wall_ns();
+  {
+    auto log = EmbeddedLog::open((directory.path() / "log").string(), {.partitions = 1});
+    ASSERT_TRUE(log);
+    const std::string value = "no trade";
+    const std::vector<LogRecord> records = {{RecordType::kTrade, "A", value}};
+    ASSERT_EQ((*log)->writer().append(0, records), LogWriter::Append::kAccepted);
+    while ((*log)->writer().pending_bytes() > 0) ASSERT_TRUE((*log)->writer().poll());
+    const auto letters = (*log)->dead_letters();
+    const auto put = [&](const std::string& id, std::int64_t received_at_ns) {
+      DeadLetter letter;
+      letter.id = id;
+      letter.received_at_ns = received_at_ns;
+      letter.reason = ErrorCode::kBadPrice;
+      letters->put(std::move(letter));
+    };
+    put("a", now_ns);
+    put("b", now_ns);
+    put("old", now_ns - 16 * 60 * kNsPerSecond);
+    ASSERT_TRUE(letters->flush());
+  }
+  LogView view;
+  const auto found_until = [&](std::int64_t deadline_ns) {
+    return found_by(
+        [&](Findings& findings) { view = check_log(findings, settings, false, {}, {}, deadline_ns, clock); });
+  };
+  EXPECT_EQ(found_until(clock.boot_ns() + 60 * kNsPerSecond), Names{"FAULT dead_letters.bad_price"});
+  EXPECT_EQ(view.newest_ns, 0);
+  EXPECT_EQ(found_until(clock.boot_ns()),
+            (Names{"warn check.not_finished", "FAULT dead_letters.bad_price", "warn check.not_finished"}));
+  EXPECT_EQ(view.newest_ns, std::nullopt);
+}
+
+TEST(CheckDirectory, WhoMayNotLookAtALockTakesItAsHeld) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to become somebody else";
+  const TempDirectory directory;
+  directory.write("LOCK", "");
+  const std::string path = directory.path().string();
+  EXPECT_EQ(owner_of(path), std::nullopt);
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+  std::filesystem::permissions(path + "/LOCK", std::filesystem::perms::owner_read);
+  constexpr uid_t kNobody = 65'534;
+  ASSERT_EQ(seteuid(kNobody), 0);
+  const auto owner = owner_of(path);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_EQ(owner.value_or("").substr(0, 9), "somebody ");
+}
+
+TEST(Findings, OfWhatIsMadeOnlyWhatIsBrokenCounts) {
+  Findings findings(false, Findings::Faults::kBroken);
+  testing::internal::CaptureStdout();
+  findings.fault("dead_letters", Error{ErrorCode::kBadPrice, ""});
+  findings.fault(Finding::kLedgerUnbalanced, "");
+  EXPECT_TRUE(findings.faulty("ledger"));
+  EXPECT_FALSE(findings.any_fault());
+  findings.broken("log", Error{ErrorCode::kBrokerUnreachable, ""});
+  EXPECT_TRUE(findings.any_fault());
+  const std::string said = testing::internal::GetCapturedStdout();
+  EXPECT_NE(said.find("warn   dead_letters.bad_price"), std::string::npos) << said;
+  EXPECT_NE(said.find("warn   ledger.unbalanced"), std::string::npos) << said;
+  EXPECT_NE(said.find("FAULT  log.broker_unreachable"), std::string::npos) << said;
 }
 
 TEST(Samples, AreSummedByMetricAndLabel) {

@@ -31,7 +31,7 @@ Result<KafkaReplicas> kafka_replicas(const KafkaOptions& options) {
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
     const kafka::Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> owned(metadata);
     for (const auto& broker : std::span(metadata->brokers, static_cast<std::size_t>(metadata->broker_cnt)))
-      found.brokers.push_back(fmt::format("{} at {}:{}", broker.id, broker.host, broker.port));
+      found.brokers[broker.id] = fmt::format("{}:{}", broker.host, broker.port);
     for (const auto& topic : std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt))) {
       if (std::ranges::find(ours, topic.topic) == ours.end()) continue;
       for (const auto& one : std::span(topic.partitions, static_cast<std::size_t>(topic.partition_cnt))) {
@@ -44,7 +44,6 @@ Result<KafkaReplicas> kafka_replicas(const KafkaOptions& options) {
     }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
   }));
-  std::ranges::sort(found.brokers);
   return found;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,11 @@ struct KafkaReplicas {
     std::int32_t leader = -1;                     // -1: none, so that it can neither be written nor read
     std::vector<std::int32_t> replicas, in_sync;  // ids of brokers
   };
-  std::vector<std::string> brokers;  // that are up: "1 at 10.0.0.1:9092"
-  std::vector<Partition> partitions;
+  std::map<std::int32_t, std::string> brokers;  // that are up: address by id
+  std::vector<Partition> partitions;            // of topics that the user may describe
 };
 
-// Of topics that the user may describe. Errors: those of KafkaLog::open that concern all brokers.
+// Errors: those of KafkaLog::open that concern all brokers.
 [[nodiscard]] Result<KafkaReplicas> kafka_replicas(const KafkaOptions& options);
 
 }  // namespace finpipe
