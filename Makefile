@@ -1,8 +1,8 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka services-up services-down \
-  alerts dashboards dashboards-build up down logs ps smoke package image lint lint-deploy lint-full sanitize fuzz format \
-  clean
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka bench-load \
+  services-up services-down alerts dashboards dashboards-build up down logs ps smoke package image lint lint-deploy \
+  lint-full sanitize fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ bench-kafka: ## trades into a Kafka node that it starts, and out of it, beside b
 	@tools/build.sh kafka_bench -DFINPIPE_BENCHMARKS=ON
 	@tools/build.sh live_latency_bench
 	@benchmarks/kafka/compare.py
+
+bench-load: ## the highest rate that a pipeline sustains on embedded parts, on Kafka, on Kafka and Cassandra, three times each
+	@tools/packages.sh install run test cassandra services
+	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
+	@benchmarks/load/rates.py
 
 services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the background; prints where they are
 	@tools/packages.sh install services

@@ -30,6 +30,7 @@ FLOORS = [
     {"pipeline"},
     {"feeds", "logs", "stores", "endpoint"},
     {"simulator"},
+    {"load"},
     {"app"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/load.h"
 #include "app/settings.h"
 #include "base/time.h"
 #include "telemetry/log.h"
@@ -119,8 +120,9 @@ int run_program(int argc, char** argv) {
   add_examples(program, {"finpipe run --feed tape:data/binance.tape --exit-at-end",
                          "finpipe export bars --interval 1m --output bars.csv", "finpipe verify"});
   CommandLine line;
-  for (const auto add : {add_run, add_ingest, add_process, add_serve, add_simulate, add_export, add_verify, add_void,
-                         add_dead_letters, add_checkpoint, add_config, add_check, add_health, add_version, add_docs}) {
+  for (const auto add :
+       {add_run, add_ingest, add_process, add_serve, add_simulate, add_load, add_export, add_verify, add_void,
+        add_dead_letters, add_checkpoint, add_config, add_check, add_health, add_version, add_docs}) {
     add(program, line);
   }
   try {

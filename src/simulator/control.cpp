@@ -84,11 +84,12 @@ std::string SimulatorSession::status() {
   fmt::format_to(
       std::back_inserter(text),
       R"("sent":{{"frames":{},"trades":{}}},"opened":{},"refused":{},"dropped":{},"faults":{},"refusals_left":{},)",
-      counts.frames, counts.trades, counts.opened, refused_, counts.dropped, faults_, refusal_.count);
+      counts.frames, counts.trades, counts.opened, refused_, counts.dropped, faults_.committed(),
+      faults_.refusals_left());
   fmt::format_to(std::back_inserter(text), R"("record":{{"lines":{},"damaged":{}}},"connections":[)", record_.lines(),
                  record_.damaged());
   std::string_view comma;
-  for (const auto& [id, peer] : peers_) {
+  for (const auto& [id, peer] : faults_.peers()) {
     fmt::format_to(std::back_inserter(text), R"({}{{"id":{},"opened_at":{},"muted":{},"queued_bytes":{},"symbols":[)",
                    std::exchange(comma, ","), id, peer.opened_ns, peer.muted,
                    subscribers_.connection(id)->queued_bytes());

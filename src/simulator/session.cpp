@@ -32,18 +32,6 @@ std::vector<FaultKind> all_faults() {
   return kinds;
 }
 
-net::Upgrade refusal_of(const Fault& fault) {
-  net::Upgrade upgrade;
-  upgrade.never_answer = fault.status == kNeverAnswer;
-  if (upgrade.never_answer) return upgrade;
-  upgrade.refusal.status = fault.status;
-  upgrade.refusal.body = fault.status == 401   ? R"({"error":"Invalid API key."})"
-                         : fault.status == 429 ? R"({"error":"API limit reached. Please try again later."})"
-                                               : fmt::format(R"({{"error":"simulated {}"}})", fault.status);
-  if (fault.retry_after_s) upgrade.refusal.headers.emplace_back("Retry-After", fmt::to_string(*fault.retry_after_s));
-  return upgrade;
-}
-
 }  // namespace
 
 SimulatorSession::SimulatorSession(net::EventLoop& loop, Clock& clock, const SimulatorOptions& options,
@@ -53,10 +41,14 @@ SimulatorSession::SimulatorSession(net::EventLoop& loop, Clock& clock, const Sim
       options_(options),
       record_(std::move(record)),
       subscribers_(loop, options.finnhub, this),
+      faults_(
+          loop, subscribers_,
+          [this](std::string_view event, ConnectionId id, std::string_view members) {
+            this->record(event, id, members);
+          },
+          [this] { play_timer_.start(0, [this] { play(); }); }),
       play_timer_(loop),
-      fault_timer_(loop) {
-  refusal_.count = 0;
-}
+      fault_timer_(loop) {}
 
 void SimulatorSession::begin() {
   if (options_.fault_every_ms > 0) {
@@ -110,11 +102,9 @@ void SimulatorSession::deliver(const LoopedTape::Rendered& frame) {
 // ---- Connections ---------------------------------------------------------------------------------------------------
 
 net::Upgrade SimulatorSession::upgrade(const net::HttpRequest& request) {
-  if (refusal_.count > 0) {
-    --refusal_.count;
+  if (auto refusal = faults_.refuse()) {
     ++refused_;
-    record("refused", 0, fmt::format("\"status\":{}", refusal_.status));
-    return refusal_of(refusal_);
+    return *std::move(refusal);
   }
   net::Upgrade upgrade = subscribers_.upgrade(request);
   if (upgrade.handler == nullptr) {
@@ -132,14 +122,12 @@ void SimulatorSession::record(std::string_view event, ConnectionId id, std::stri
 }
 
 void SimulatorSession::on_open(ConnectionId id) {
-  peers_.try_emplace(id, loop_).first->second.opened_ns = clock_.now_ns();
+  faults_.opened(id, clock_.now_ns());
   record("open", id);
 }
 
 void SimulatorSession::on_close(ConnectionId id) {
-  const auto peer = peers_.find(id);
-  record("close", id, fmt::format("\"reason\":{}", json_string(peer->second.end_reason)));
-  peers_.erase(peer);
+  record("close", id, fmt::format("\"reason\":{}", json_string(faults_.closed(id))));
 }
 
 void SimulatorSession::on_subscribe(ConnectionId id, std::string_view symbol) {
@@ -157,13 +145,11 @@ void SimulatorSession::on_unsubscribe(ConnectionId id, std::string_view symbol) 
 }
 
 void SimulatorSession::on_trades(ConnectionId id, const FinnhubSubscribers::Frame& frame, std::size_t trades) {
-  Peer& peer = peers_.at(id);
-  peer.last_frame = frame;
-  peer.last_trades = trades;
+  faults_.sent(id, frame, trades);
   record("trades", id, fmt::format("\"trades\":{},\"frame\":{}", trades, json_string(*frame)));
 }
 
-void SimulatorSession::on_dropped(ConnectionId id) { peers_.at(id).end_reason = "it took too little"; }
+void SimulatorSession::on_dropped(ConnectionId id) { faults_.dropped(id); }
 
 // ---- Faults --------------------------------------------------------------------------------------------------------
 
@@ -175,103 +161,12 @@ void SimulatorSession::schedule_fault() {
 }
 
 std::int64_t SimulatorSession::commit(const Fault& fault) {
-  ++faults_;
   log_info("fault", {{"kind", std::string(to_string(fault.kind))}});
-  std::int64_t met = 0;
-  if (fault.kind == FaultKind::kRefuse) {
-    refusal_ = fault;
-    met = fault.count;
-  }
   if (fault.kind == FaultKind::kDelay) {
     delay_ns_ = (options_.play.speed <= 0 ? fault.duration_ms : fault.delay_ms) * kNsPerMs;
     delay_until_ns_ = clock_.now_ns() + fault.duration_ms * kNsPerMs;
-    met = subscribers_.counts().open;
   }
-  record("fault", fault.connection.value_or(0), fmt::format("\"kind\":\"{}\"", to_string(fault.kind)));
-  for (const ConnectionId id : subscribers_.connections()) {
-    if (fault.connection && *fault.connection != id) continue;
-    const auto peer = peers_.find(id);
-    if (peer != peers_.end() && commit_on(id, peer->second, fault)) ++met;
-  }
-  return met;
-}
-
-bool SimulatorSession::commit_on(ConnectionId id, Peer& peer, const Fault& fault) {
-  const auto sent = [&](auto bytes) {
-    if (peer.muted) return false;
-    subscribers_.connection(id)->send_raw(std::move(bytes));
-    return true;
-  };
-  switch (fault.kind) {
-    case FaultKind::kDisconnect:
-    case FaultKind::kDrop: end(id, peer, fault); return true;
-    case FaultKind::kRefuse:
-      if (fault.drop) end(id, peer, fault);
-      return false;
-    case FaultKind::kStall:
-    case FaultKind::kHalfOpen: silence(id, peer, fault); return true;
-    case FaultKind::kMalformed:
-      if (peer.muted) return false;
-      send_malformed(id, fault.variant);
-      return true;
-    case FaultKind::kBadOpcode: return sent(bad_opcode_bytes());
-    case FaultKind::kBadUtf8: return sent(bad_utf8_bytes());
-    case FaultKind::kOversize:
-      if (peer.muted) return false;
-      subscribers_.connection(id)->send(std::make_shared<const std::string>(kOversizeBytes, ' '));
-      return true;
-    case FaultKind::kDuplicate: return send_again(id, peer);
-    case FaultKind::kDelay: break;
-  }
-  return false;
-}
-
-void SimulatorSession::end(ConnectionId id, Peer& peer, const Fault& fault) {
-  net::WebSocketConnection& connection = *subscribers_.connection(id);
-  peer.end_reason = to_string(fault.kind);
-  // What would be sent from here on would reach nobody, and must not be on record.
-  peer.muted = true;
-  subscribers_.mute(id, true);
-  peer.timer.cancel();
-  // A connection that is not read from could not end politely.
-  if (fault.kind == FaultKind::kDisconnect && !peer.half_open) {
-    connection.close(fault.code, "simulated");
-  } else {
-    connection.abort();
-  }
-}
-
-void SimulatorSession::silence(ConnectionId id, Peer& peer, const Fault& fault) {
-  if (peer.half_open) return;
-  peer.muted = true;
-  subscribers_.mute(id, true);
-  if (fault.kind == FaultKind::kHalfOpen) {
-    peer.half_open = true;
-    peer.end_reason = to_string(fault.kind);
-    subscribers_.connection(id)->pause_reading(true);
-  }
-  peer.timer.start(fault.duration_ms, [this, id, &peer] {
-    if (peer.half_open) return subscribers_.connection(id)->abort();
-    peer.muted = false;
-    subscribers_.mute(id, false);
-    record("resumed", id);
-    play_timer_.start(0, [this] { play(); });
-  });
-}
-
-bool SimulatorSession::send_again(ConnectionId id, Peer& peer) {
-  if (peer.muted || peer.last_frame == nullptr) return false;
-  on_trades(id, FinnhubSubscribers::Frame(peer.last_frame), peer.last_trades);
-  subscribers_.connection(id)->send(peer.last_frame);
-  return true;
-}
-
-void SimulatorSession::send_malformed(ConnectionId id, Malformed variant) {
-  const std::vector<std::string> symbols = subscribers_.symbols_of(id);
-  const std::string_view symbol = symbols.empty() ? std::string_view("NONE") : std::string_view(symbols.front());
-  record("malformed", id, fmt::format("\"variant\":\"{}\"", to_string(variant)));
-  subscribers_.connection(id)->send(
-      std::make_shared<const std::string>(malformed_frame(variant, symbol, clock_.now_ns() / kNsPerMs)));
+  return faults_.commit(fault, clock_.now_ns() / kNsPerMs);
 }
 
 }  // namespace finpipe

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "endpoint/finnhub_ws.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
+#include "simulator/connection_faults.h"
 #include "simulator/player.h"
 #include "simulator/record.h"
 #include "simulator/simulator.h"
@@ -32,17 +32,6 @@ class SimulatorSession final : public net::HttpHandler, private FinnhubSubscribe
 
  private:
   using ConnectionId = FinnhubSubscribers::ConnectionId;
-  // What is known of a connection besides its subscriptions.
-  struct Peer {
-    explicit Peer(net::EventLoop& loop) : timer(loop) {}
-    std::int64_t opened_ns = 0;
-    std::string_view end_reason = "ended by the client";
-    FinnhubSubscribers::Frame last_frame;
-    std::size_t last_trades = 0;
-    bool muted = false;
-    bool half_open = false;
-    net::Timer timer;  // ends what mutes it
-  };
 
   void on_open(ConnectionId id) override;
   void on_close(ConnectionId id) override;
@@ -58,11 +47,6 @@ class SimulatorSession final : public net::HttpHandler, private FinnhubSubscribe
   [[nodiscard]] std::int64_t play_time_ns();
   void schedule_fault();
 
-  bool commit_on(ConnectionId id, Peer& peer, const Fault& fault);
-  void end(ConnectionId id, Peer& peer, const Fault& fault);
-  void silence(ConnectionId id, Peer& peer, const Fault& fault);
-  [[nodiscard]] bool send_again(ConnectionId id, Peer& peer);
-  void send_malformed(ConnectionId id, Malformed variant);
   void record(std::string_view event, ConnectionId id, std::string_view members = {});
 
   [[nodiscard]] std::optional<net::HttpResponse> refuse_control(const net::HttpRequest& request) const;
@@ -73,7 +57,7 @@ class SimulatorSession final : public net::HttpHandler, private FinnhubSubscribe
   const SimulatorOptions& options_;
   SimulatorRecord record_;
   FinnhubSubscribers subscribers_;
-  std::map<ConnectionId, Peer> peers_;
+  ConnectionFaults faults_;
 
   std::optional<TapePlayer> player_;
   net::Timer play_timer_;
@@ -83,8 +67,6 @@ class SimulatorSession final : public net::HttpHandler, private FinnhubSubscribe
 
   std::optional<FaultSchedule> schedule_;
   net::Timer fault_timer_;
-  Fault refusal_;  // of the next refusal_.count upgrades
-  std::int64_t faults_ = 0;
   std::int64_t refused_ = 0;
 };
 
