@@ -15,7 +15,7 @@
 namespace finpipe {
 namespace {
 
-constexpr std::int64_t kRecentNs = 15 * 60 * kNsPerSecond;  // dead letters of that time are a fault
+constexpr std::int64_t kRecentNs = 900 * kNsPerSecond;  // dead letters of that time are a fault
 constexpr std::int64_t kClockSlackNs = 5 * kNsPerSecond;
 
 // Topics are made and checked by --create. False when there is a problem.

@@ -79,7 +79,8 @@ void check_connections(Findings& findings, const Samples& now, const Samples& la
 }
 
 void check_processing(Findings& findings, const Samples& samples, const Settings& settings) {
-  const double interval_s = samples.sum("finpipe_commit_interval_seconds").value_or(settings.commit_interval_ms / 1e3);
+  const double interval_s =
+      samples.sum("finpipe_commit_interval_seconds").value_or(static_cast<double>(settings.commit_interval_ms) / 1e3);
   const double backlog = samples.sum("finpipe_processor_backlog_records").value_or(0);
   const double waiting_s = samples.sum("finpipe_processor_commit_age_seconds").value_or(0);
   const bool explained = findings.faulty("store") || findings.faulty("log") || findings.faulty("disk");
@@ -98,7 +99,7 @@ void check_queue(Findings& findings, const Samples& samples, const Settings& set
   if (latency_s > kSlowLogSeconds)
     findings.warn(Finding::kLogSlow, fmt::format("one acknowledgement of a hundred takes {:.1f} s", latency_s));
   const double pending = samples.sum("finpipe_log_pending_bytes").value_or(0);
-  if (!samples.sum("finpipe_kafka_brokers").value_or(0) ||
+  if (samples.sum("finpipe_kafka_brokers").value_or(0) == 0 ||
       pending < static_cast<double>(settings.kafka.max_pending_bytes) * kNearlyFull)
     return;
   const std::string text = fmt::format("{:.0f} MiB wait", pending / kMib);

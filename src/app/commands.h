@@ -11,7 +11,7 @@
 #include "app/settings.h"
 #include "base/error.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): theirs
 class App;
 }
 

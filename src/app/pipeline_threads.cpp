@@ -108,7 +108,7 @@ Result<void> PipelineThreads::ingest_all() {
 void PipelineThreads::report_received() {
   const Ingest& ingest = *parts_.ingest;
   if (parts_.feed->live()) {
-    if (!status_.feed) status_.feed.emplace();
+    if (!status_.feed) status_.feed = FeedFigures();
     FeedFigures& feed = *status_.feed;
     if (ingest.counts().heartbeats > status_.ingest.heartbeats) {
       feed.heartbeat_ns = clock_.boot_ns();

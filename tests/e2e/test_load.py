@@ -12,7 +12,9 @@ from services.addresses import reserve_port
 
 EMBEDDED_LOG = ("--log", "embedded:load/log")
 EMBEDDED_STORE = ("--store", "embedded:load/store")
-SHORT = ("--rate", 2000, "--seconds", 1, "--warm-up", 0.5, "--symbols", 20)
+STEADY = ("--rate", 2000, "--warm-up", 0.5, "--symbols", 20)
+SHORT = (*STEADY, "--seconds", 1)
+MEASURED = 2000  # of a short load, but for the frame of at most ten trades at the end of the warm-up
 AWAITED = 3000  # of a short load, trades of the warm-up included
 
 
@@ -44,7 +46,7 @@ class Embedded(Load):
         self.assert_sums(report["run"])
         self.assertEqual(report["run"]["sent"], AWAITED)
         self.assertEqual(report["run"]["missing"], 0)
-        self.assertEqual(report["run"]["latency"]["count"], 2000)
+        self.assertAlmostEqual(report["run"]["latency"]["count"], MEASURED, delta=10)
         accounts = {"received": AWAITED, "appended": AWAITED, "dead_lettered": 0, "suspects": 0}
         self.assertEqual(report["accounts"], accounts)
         self.assertRegex(self.live, r" 1 s .*/s  p50 .* p99 .* max .* ms  backlog \d+\n")
@@ -75,7 +77,7 @@ class Embedded(Load):
         self.assertIn(f"trades   {n} due = {n} sent + 0 not sent; {n} awaited = {n} arrived + 0 missing\n", shown)
         table = re.search(r"Value +Percentile TotalCount 1/\(1-Percentile\)\n\n(.*)#\[Mean", shown, re.DOTALL)[1]
         rows = [line.split() for line in table.splitlines()]
-        self.assertEqual(int(rows[-1][2]), 2000)
+        self.assertAlmostEqual(int(rows[-1][2]), MEASURED, delta=10)
         self.assertGreater(len(rows), 20)
         self.assertRegex(shown, r"\nheld     yes\n")
 
@@ -201,7 +203,7 @@ class WebSocket(Load):
         self.assertEqual((run["sent"], run["missing"], run["connections_lost"]), (AWAITED, 0, 0))
         # Official prints count in no bar.
         self.assertTrue(AWAITED * 0.95 < run["awaited"] < AWAITED, run["awaited"])
-        self.wait_for(lambda: sum(row["received"] for row in self.served("/api/v1/ledger")["rows"]) == AWAITED)
+        self.wait_for(lambda: sum(row["received"] for row in self.served("/api/v1/ledger")["sessions"]) == AWAITED)
 
     def test_a_pipeline_with_other_data_is_not_loaded_unless_it_is_said(self):
         tape = self.tape(*self.binance_lines(20))
@@ -215,7 +217,7 @@ class WebSocket(Load):
 
     def test_a_vendor_that_sends_late_shows_in_every_latency(self):
         """A delay of 125 ms for half of a second, about each half of a second."""
-        self.start_pipeline(self.start_load(*SHORT, "--seconds", 3, "--fault-every", 0.5))
+        self.start_pipeline(self.start_load(*STEADY, "--seconds", 3, "--fault-every", 0.5))
         report = self.report()
         self.assert_sums(report["run"])
         self.assertEqual(report["run"]["missing"], 0)
@@ -224,7 +226,7 @@ class WebSocket(Load):
         self.assertGreater(report["run"]["sent_late"]["p90_ms"], 124)
 
     def test_what_a_dropped_connection_did_not_get_is_missing(self):
-        self.start_pipeline(self.start_load(*SHORT, "--seconds", 2, "--fault-every", 0.7, "--faults", "drop"))
+        self.start_pipeline(self.start_load(*STEADY, "--seconds", 4, "--fault-every", 2.5, "--faults", "drop"))
         run = self.report(exit_code=3)["run"]
         self.assert_sums(run)
         self.assertGreater(run["missing"], 0)
