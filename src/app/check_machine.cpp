@@ -21,8 +21,11 @@
 namespace finpipe {
 namespace {
 
+// Too little is so much, or so large a share with less than the bytes beside it; the alerts have the same.
 constexpr std::uint64_t kFullDiskBytes = std::uint64_t{32} << 20;  // databases write files of that size
-constexpr std::uint64_t kEnoughDiskBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kLowDiskBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kEnoughDiskBytes = std::uint64_t{10} << 30;
+constexpr double kFullDiskShare = 0.03, kLowDiskShare = 0.15;
 constexpr rlim_t kEnoughFiles = 1'024;
 constexpr std::int64_t kCertificateDays = 14;
 constexpr std::int64_t kSecondsPerDay = 86'400;
@@ -42,10 +45,14 @@ void check_volume(Findings& findings, const std::filesystem::path& existing, con
   const std::uint64_t free_bytes = std::uint64_t{volume.f_bavail} * volume.f_frsize;
   const std::string text =
       fmt::format("{} MiB free for {}", with_separators(static_cast<std::int64_t>(free_bytes >> 20)), directory);
+  const double share = static_cast<double>(volume.f_bavail) / static_cast<double>(volume.f_blocks);
+  const auto below = [&](std::uint64_t bytes, std::uint64_t bytes_of_share, double limit) {
+    return free_bytes < bytes || (free_bytes < bytes_of_share && share < limit);
+  };
   const bool no_files = volume.f_files != 0 && volume.f_favail == 0;
-  if (free_bytes < kFullDiskBytes || no_files) {
+  if (below(kFullDiskBytes, kLowDiskBytes, kFullDiskShare) || no_files) {
     findings.fault(Finding::kDiskFull, no_files ? text + ", but no inodes for further files" : text);
-  } else if (free_bytes < kEnoughDiskBytes) {
+  } else if (below(kLowDiskBytes, kEnoughDiskBytes, kLowDiskShare)) {
     findings.warn(Finding::kDiskLow, text);
   } else {
     findings.ok("disk", text);

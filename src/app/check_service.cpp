@@ -16,7 +16,6 @@ namespace finpipe {
 namespace {
 
 constexpr std::int64_t kAnswerMs = 5'000;
-constexpr double kBehindRecords = 30'000;  // as /readyz has it
 constexpr double kCommitStalledSeconds = 10;
 constexpr double kSlowLogSeconds = 1;
 constexpr double kNearlyFull = 0.9;
@@ -89,7 +88,7 @@ void check_processing(Findings& findings, const Samples& samples, const Settings
   };
   if (waiting_s > kCommitStalledSeconds + interval_s)
     tell(Finding::kProcessorCommitStalled, fmt::format("the oldest has waited for {:.0f} s", waiting_s));
-  if (backlog > kBehindRecords) {
+  if (backlog > static_cast<double>(kBehindRecords)) {
     tell(Finding::kProcessorBacklog, fmt::format("{} records", with_separators(static_cast<std::int64_t>(backlog))));
   }
 }

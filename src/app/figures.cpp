@@ -78,30 +78,34 @@ void Figures::publish_ingest(const IngestCounts& ingest) {
 // age.
 void Figures::publish_feed(const PipelineThreads::Status& status) {
   const Overview& log = status.overview;
-  const auto set_lag = [this](const std::string& market, std::int64_t lag_ms) {
-    metrics_.set(Metric::kFeedLagSeconds, static_cast<double>(lag_ms) / kMsPerSecond, {market});
-  };
   bool connected = false;
   double silence = 0, frame_age = 0, heartbeat_age = 0;
   if (status.feed) {
     connected = status.feed->connected;
     if (!connected) silence = seconds_since(status.feed->since_ns);
-    if (status.feed->last_frame_ns > 0) frame_age = seconds_since(status.feed->last_frame_ns);
+    frame_age = quiet_for(status.feed->last_frame_ns, connected, status.feed->since_ns);
     if (status.feed->heartbeat_ns) heartbeat_age = in_seconds(clock_.boot_ns() - *status.feed->heartbeat_ns);
-    for (const auto& [market, lag_ms] : status.feed->lags_ms) set_lag(market, lag_ms);
+    publish_lags(status.feed->lags_ms);
   } else if (log.newest_heartbeat_ns > 0) {
     connected = log.feed_state == avro::ConnectionState::kConnected;
     if (log.origin != "tape") {
       if (!connected) silence = seconds_since(log.feed_since_ms * kNsPerMs);
-      if (log.last_frame_at_ns > 0) frame_age = seconds_since(log.last_frame_at_ns);
+      frame_age = quiet_for(log.last_frame_at_ns, connected, log.feed_since_ms * kNsPerMs);
       heartbeat_age = seconds_since(log.newest_heartbeat_ns);
     }
-    for (const auto& [market, lag] : log.lags) set_lag(market, lag.lag_ms);
   }
   metrics_.set(Metric::kFeedConnected, connected ? 1 : 0);
   metrics_.set(Metric::kFeedSilenceSeconds, silence);
   metrics_.set(Metric::kFeedLastFrameAgeSeconds, frame_age);
   metrics_.set(Metric::kHeartbeatAgeSeconds, heartbeat_age);
+}
+
+void Figures::publish_lags(const std::map<std::string, std::int64_t>& lags_ms) {
+  for (const auto& [market, lag_ms] : lags_ms_)
+    if (!lags_ms.contains(market)) metrics_.remove(Metric::kFeedLagSeconds, {market});
+  for (const auto& [market, lag_ms] : lags_ms)
+    metrics_.set(Metric::kFeedLagSeconds, static_cast<double>(lag_ms) / kMsPerSecond, {market});
+  lags_ms_ = lags_ms;
 }
 
 void Figures::publish_processor(const PipelineThreads::Status& status) {
@@ -137,6 +141,7 @@ void Figures::publish_ledger(const Overview& all) {
 
 void Figures::publish_log(const LogPart& log, bool trouble) {
   metrics_.set(Metric::kLogTrouble, trouble ? 1 : 0);
+  metrics_.set(Metric::kRegistryTrouble, log.registry_trouble() ? 1 : 0);
   const auto kafka = log.statistics();
   if (!kafka) return;
   metrics_.set(Metric::kKafkaBrokers, static_cast<double>(kafka->brokers));
@@ -189,6 +194,12 @@ void Figures::publish_outlook(const FeedParts& feed, const LogPart& log, const S
   certificate("registry", static_cast<double>(log.registry_not_after_s()));
   const auto cassandra = store != nullptr ? store->statistics() : std::nullopt;
   certificate("cassandra", earlier(cassandra_not_after_s_, cassandra ? cassandra->certificate_not_after_s : 0));
+}
+
+// A connection is not yet silent when the last frame came by the one before.
+double Figures::quiet_for(std::int64_t last_frame_ns, bool connected, std::int64_t since_ns) {
+  const std::int64_t from_ns = connected ? std::max(last_frame_ns, since_ns) : last_frame_ns;
+  return from_ns > 0 ? seconds_since(from_ns) : 0;
 }
 
 double Figures::seconds_since(std::int64_t wall_ns) {

@@ -106,6 +106,9 @@ class OpenedLog final : public LogPart {
     return std::nullopt;
   }
   [[nodiscard]] std::vector<std::int64_t> ends() const override { return log_->ends(); }
+  [[nodiscard]] std::optional<std::string> registry_trouble() const override {
+    return registry_ ? registry_->trouble() : std::nullopt;
+  }
   [[nodiscard]] std::int64_t registry_not_after_s() const override {
     return registry_ ? registry_->certificate_not_after_s() : 0;
   }

@@ -59,6 +59,8 @@ class LogPart {
   [[nodiscard]] virtual std::optional<KafkaStatistics> statistics() const { return std::nullopt; }
   // One past the last readable record of each partition, by any thread; -1: not known.
   [[nodiscard]] virtual std::vector<std::int64_t> ends() const = 0;
+  // By any thread: what is wrong with the schema registry; what is known of schemas is used on.
+  [[nodiscard]] virtual std::optional<std::string> registry_trouble() const { return std::nullopt; }
   // When the first certificate ends that is in use with the registry, in seconds since 1970; 0: none is known.
   [[nodiscard]] virtual std::int64_t registry_not_after_s() const { return 0; }
   // What waits for a server gives up, now and later, with kInterrupted.

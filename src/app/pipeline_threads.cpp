@@ -106,7 +106,7 @@ Result<void> PipelineThreads::ingest_all() {
 }
 
 void PipelineThreads::report_received() {
-  const Ingest& ingest = *parts_.ingest;
+  Ingest& ingest = *parts_.ingest;
   if (parts_.feed->live()) {
     if (!status_.feed) status_.feed = FeedFigures();
     FeedFigures& feed = *status_.feed;
@@ -136,10 +136,12 @@ Result<void> PipelineThreads::report_processed(bool nothing_follows, bool& caugh
   for (const auto& [partition, processor] : parts_.processor->partitions()) {
     FINPIPE_TRY_ASSIGN(range, parts_.log->range(partition));
     const BarEngine& engine = processor.engine();
+    // After an interruption the engine waits for the first trade to tell when bars are whole again.
+    const bool connected = processor.checkpoint().feed_state == avro::ConnectionState::kConnected;
     const PartitionPlace place{.log_end = range.end,
                                .next = processor.next_offset(),
                                .clock_ns = std::max<std::int64_t>(engine.clock_ns(), 0),
-                               .gap_open = engine.interrupted()};
+                               .gap_open = engine.interrupted() && !connected};
     places[static_cast<std::size_t>(partition)] = place;
     backlog += place.unapplied();
     uncommitted += processor.uncommitted();

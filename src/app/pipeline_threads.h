@@ -21,6 +21,9 @@
 
 namespace finpipe {
 
+// A processor with more records of the log to apply than this is behind: the API's answers are not to be relied on.
+constexpr std::int64_t kBehindRecords = 30'000;
+
 class PipelineThreads {
  public:
   struct Options {
@@ -30,7 +33,7 @@ class PipelineThreads {
     // Records in the log that are not applied: a tape waits beyond that. What is processed in a fraction of
     // stop_deadline_ms even on a busy machine, and enough to keep both threads at work. A live feed never waits: the
     // log is its buffer.
-    std::int64_t max_backlog = 30'000;
+    std::int64_t max_backlog = kBehindRecords;
     std::int64_t stop_deadline_ms = 1'500;  // after request_stop the log is processed no longer than this
   };
   struct PartitionPlace {
@@ -46,7 +49,7 @@ class PipelineThreads {
     bool connected = false;
     std::int64_t since_ns = 0;
     std::int64_t last_frame_ns = 0;               // 0: none yet
-    std::map<std::string, std::int64_t> lags_ms;  // by market
+    std::map<std::string, std::int64_t> lags_ms;  // by market, of the last five minutes
     std::optional<std::int64_t> heartbeat_ns;     // the newest was written then, on the boot clock
   };
   struct Status {

@@ -7,7 +7,6 @@ namespace finpipe {
 std::vector<std::string> reasons_not_ready(const PipelineThreads::Status& status,
                                            const std::optional<std::string>& log_trouble,
                                            const std::optional<std::string>& store_trouble) {
-  constexpr std::int64_t kBehindRecords = 30'000;
   std::vector<std::string> reasons;
   if (status.done) reasons.emplace_back("the pipeline has stopped");
   if (log_trouble) reasons.push_back(fmt::format("the log is in trouble: {}", *log_trouble));

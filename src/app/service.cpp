@@ -175,6 +175,7 @@ void attend(const Watched& watched, const EndSignals& signals, Telling& telling,
       if (watched.store != nullptr) watched.store->store().interrupt();
     }
     watched.figures.publish(status);
+    watched.figures.publish_ready(reasons_not_ready(status, log_trouble, store_trouble).empty());
     watched.figures.publish_log(watched.log, log_trouble.has_value());
     if (watched.store != nullptr) watched.figures.publish_store(*watched.store, store_trouble.has_value());
     watched.figures.publish_outlook(watched.feed, watched.log, watched.store);
@@ -270,7 +271,7 @@ class Service {
   struct LogSide {
     std::unique_ptr<LogReader> reader;
     std::unique_ptr<DeadLetters> plain_letters;
-    std::unique_ptr<MeteredDeadLetters> letters;
+    std::unique_ptr<DeadLetters> letters;
 
     void open(std::unique_ptr<LogReader> opened, std::unique_ptr<DeadLetters> dead_letters, Metrics& metrics,
               Metric metric) {
@@ -314,8 +315,8 @@ class Service {
       store = &*follower_;
       // Two commits may be under way, and together span how far the processes that store may be behind.
       options.commit_interval_ms = kFollowerCommitMs;
-      process_side_.open(std::move(reader), std::make_unique<NoDeadLetters>(), metrics_,
-                         Metric::kProcessorDeadLettered);
+      process_side_.reader = std::move(reader);
+      process_side_.letters = std::make_unique<NoDeadLetters>();
     } else {
       store = &store_->store();
       FINPIPE_TRY_ASSIGN(bars, log_->bars());
@@ -324,6 +325,7 @@ class Service {
       options.commit_interval_ms = settings_.commit_interval_ms;
       process_side_.open(std::move(reader), log_->dead_letters(), metrics_, Metric::kProcessorDeadLettered);
     }
+    metrics_.set(Metric::kCommitIntervalSeconds, static_cast<double>(options.commit_interval_ms) / kMsPerSecond);
     processor_.emplace(*process_side_.reader, *store, *process_side_.letters, clock_, options,
                        queries() ? hub_.get() : nullptr);
     return {};

@@ -81,7 +81,10 @@ class Endpoint::Implementation final : public net::HttpHandler {
                              .post = [this](net::EventLoop::Call call) { loop_.post(std::move(call)); }},
                  options_.stream),
         each_second_(loop) {}
-  ~Implementation() override { hub_.set_wake(nullptr); }
+  ~Implementation() override {
+    hub_.set_wake(nullptr);
+    if (server_) publish_counts();
+  }
 
   Result<void> start() {
     FINPIPE_TRY_ASSIGN(server, net::HttpServer::listen(loop_, options_.server, *this));
@@ -124,6 +127,7 @@ class Endpoint::Implementation final : public net::HttpHandler {
   // What a process with a feed says of it.
   void append_feed(std::string& body) const;
   net::HttpResponse metrics(const net::HttpRequest&);
+  void publish_counts();
   net::HttpResponse stream(const net::HttpRequest&) {
     return error_response({ErrorCode::kUpgradeRequired, "connect with a WebSocket client"});
   }
@@ -156,6 +160,7 @@ class Endpoint::Implementation final : public net::HttpHandler {
   PageRoutes page_;
   Streams streams_;
   net::Timer each_second_;
+  net::HttpServer::Counts published_{};
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // calls that were posted look whether it is still there
   std::unique_ptr<net::HttpServer> server_;                 // goes first: its connections use all of the above
 };
@@ -249,13 +254,22 @@ void Endpoint::Implementation::append_feed(std::string& body) const {
   append("feed_reason", error->detail);
 }
 
-net::HttpResponse Endpoint::Implementation::metrics(const net::HttpRequest&) {
+// A process may have one endpoint after another: each adds what it has counted.
+void Endpoint::Implementation::publish_counts() {
   const net::HttpServer::Counts counts = server_->counts();
   metrics_.set(Metric::kEndpointConnections, static_cast<double>(counts.open));
-  metrics_.raise_to(Metric::kEndpointAccepted, static_cast<double>(counts.accepted));
-  metrics_.raise_to(Metric::kEndpointShed, static_cast<double>(counts.shed));
-  metrics_.raise_to(Metric::kEndpointBadRequests, static_cast<double>(counts.bad_requests));
-  metrics_.raise_to(Metric::kEndpointTimeouts, static_cast<double>(counts.timeouts));
+  const auto add = [&](Metric metric, std::int64_t net::HttpServer::Counts::* count) {
+    metrics_.add(metric, static_cast<double>(counts.*count - published_.*count));
+  };
+  add(Metric::kEndpointAccepted, &net::HttpServer::Counts::accepted);
+  add(Metric::kEndpointShed, &net::HttpServer::Counts::shed);
+  add(Metric::kEndpointBadRequests, &net::HttpServer::Counts::bad_requests);
+  add(Metric::kEndpointTimeouts, &net::HttpServer::Counts::timeouts);
+  published_ = counts;
+}
+
+net::HttpResponse Endpoint::Implementation::metrics(const net::HttpRequest&) {
+  publish_counts();
   net::HttpResponse response = json_response(metrics_.render());
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return response;

@@ -265,10 +265,10 @@ void Ingest::note_unknown_codes(const Trade& trade, const MarketPolicy& policy) 
   }
 }
 
-std::map<std::string, std::int64_t> Ingest::lags_ms() const {
+std::map<std::string, std::int64_t> Ingest::lags_ms() {
   std::map<std::string, std::int64_t> lags;
-  for (const Market& market : markets_)
-    if (market.lag_ms) lags.emplace(market.name, *market.lag_ms);
+  for (Market& market : markets_)
+    if (const auto lag_ms = market.lag.p99_ms(last_heartbeat_ns_)) lags.emplace(market.name, *lag_ms);
   return lags;
 }
 

@@ -77,8 +77,8 @@ class Ingest {
   [[nodiscard]] const IngestCounts& counts() const { return counts_; }
   // When the present state of the connection began, connected or not, on the clock of the stamps.
   [[nodiscard]] std::int64_t feed_since_ns() const { return feed_since_ns_; }
-  // By market, as they were last measured.
-  [[nodiscard]] std::map<std::string, std::int64_t> lags_ms() const;
+  // By market, as of the newest heartbeat; those without a trade in the five minutes before it are left out.
+  [[nodiscard]] std::map<std::string, std::int64_t> lags_ms();
   [[nodiscard]] std::int64_t session() const { return session_; }
   [[nodiscard]] std::string_view last_vendor_error() const { return last_vendor_error_; }
   // Sale conditions without a rule, each with the first symbol that had it; the log has a warning for each.

@@ -88,7 +88,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
     {kFeedConnected, "finpipe_feed_connected", kGauge, "",
      "1 while the feed is connected, else 0; where nothing is received, as the log says that is processed"},
     {kFeedLastFrameAgeSeconds, "finpipe_feed_last_frame_age_seconds", kGauge, "seconds",
-     "Since the last frame or ping of the feed; 0 before the first and of a tape"},
+     "Since the last frame or ping of the feed, or since it was connected when that was later; 0 before and of a "
+     "tape"},
     {kFeedSilenceSeconds, "finpipe_feed_silence_seconds", kGauge, "seconds",
      "Since the present interruption of the feed began; 0 while it is connected, not known, or a tape"},
     {kFeedReconnects,
@@ -101,7 +102,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "finpipe_feed_lag_seconds",
      kGauge,
      "seconds",
-     "From a trade to its receipt: the 99th percentile of the last five minutes",
+     "From a trade to its receipt, where a live feed is received: the 99th percentile of the last five minutes; "
+     "absent where none came",
      {MetricLabel{"market", ""}}},
     {kHeartbeatAgeSeconds, "finpipe_heartbeat_age_seconds", kGauge, "seconds",
      "Since the newest heartbeat was written to the log; where nothing is received, since the newest that was "
@@ -139,10 +141,13 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      {},
      kAnswerBuckets},
     {kLogTrouble, "finpipe_log_trouble", kGauge, "",
-     "1 while the log takes and gives nothing because a server is away, else 0"},
+     "1 while the log takes or gives nothing because a server is away, else 0"},
+    {kRegistryTrouble, "finpipe_registry_trouble", kGauge, "",
+     "1 while the schema registry does not answer as it should, or what it said cannot be kept in a file, else 0"},
     {kKafkaBrokers, "finpipe_kafka_brokers", kGauge, "", "Brokers of the Kafka cluster"},
     {kKafkaBrokersUp, "finpipe_kafka_brokers_up", kGauge, "", "Of those, connected to"},
-    {kKafkaRecordsWritten, "finpipe_kafka_records_written_total", kCounter, "", "Records that Kafka acknowledged"},
+    {kKafkaRecordsWritten, "finpipe_kafka_records_written_total", kCounter, "",
+     "Records that Kafka acknowledged: of the log, bars and dead letters"},
     {kKafkaRecordsRead, "finpipe_kafka_records_read_total", kCounter, "", "Records received from Kafka"},
     {kKafkaPrefetchedBytes, "finpipe_kafka_prefetched_bytes", kGauge, "bytes", "Received and not processed yet"},
     {kKafkaRetries, "finpipe_kafka_retries_total", kCounter, "", "Requests to Kafka that were sent again"},
@@ -150,7 +155,7 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "finpipe_kafka_append_latency_seconds",
      kGauge,
      "seconds",
-     "From appending a record to Kafka's acknowledgement, by percentile",
+     "From appending a record to Kafka's acknowledgement, by percentile; the slowest of log, bars and dead letters",
      {MetricLabel{"percentile", "50 99"}}},
 
     {kProcessorRecords, "finpipe_processor_records_total", kCounter, "", "Records of the log applied"},
@@ -167,7 +172,7 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "The time by which bars close, since 1970: of the newest live record applied; 0 where it is not known",
      {MetricLabel{"partition", ""}}},
     {kProcessorGapsOpen, "finpipe_processor_gaps_open", kGauge, "",
-     "Partitions with an interruption of the feed whose end is not known yet"},
+     "Partitions whose feed is interrupted, as far as they are applied"},
     {kProcessorWindows, "finpipe_processor_windows", kGauge, "", "Bars in memory"},
     {kProcessorLookUps, "finpipe_processor_look_ups_total", kCounter, "",
      "Reads of bars that were no longer, or not yet, in memory"},
@@ -200,6 +205,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      kCommitBuckets},
     {kProcessorCommitAgeSeconds, "finpipe_processor_commit_age_seconds", kGauge, "seconds",
      "Since the oldest record was applied that the store does not have yet; 0 while it has all"},
+    {kCommitIntervalSeconds, "finpipe_commit_interval_seconds", kGauge, "seconds",
+     "The longest that a commit gathers: the setting; 0 where nothing is processed"},
 
     {kStoreTrouble, "finpipe_store_trouble", kGauge, "",
      "1 while the store takes and gives nothing because a server is away, else 0"},
@@ -251,6 +258,7 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "last, what they are trusted by; 0 where none is known",
      {MetricLabel{"certificate", "feed kafka cassandra registry"}}},
 
+    {kReady, "finpipe_ready", kGauge, "", "1 while /readyz answers that the process is ready, else 0"},
     {kProcessResidentBytes, "finpipe_process_resident_bytes", kGauge, "bytes", "Resident memory"},
     {kProcessOpenFds, "finpipe_process_open_fds", kGauge, "", "Open file descriptors"},
     {kProcessCpuSeconds, "finpipe_process_cpu_seconds_total", kCounter, "seconds", "Processor time, user and system"},
@@ -318,6 +326,13 @@ class Slot {
   }
   [[nodiscard]] prometheus::Histogram& histogram(Metrics::Labels labels) {
     return *std::get<prometheus::Histogram*>(at(kHistogram, labels));
+  }
+  void remove(Metrics::Labels labels) {
+    const std::unique_lock lock(mutex_);
+    const auto found = std::ranges::find_if(series_, [&](const auto& entry) { return same(entry.first, labels); });
+    if (found == series_.end()) return;
+    std::get<prometheus::Family<prometheus::Gauge>*>(family_)->Remove(std::get<prometheus::Gauge*>(found->second));
+    series_.erase(found);
   }
   [[nodiscard]] double value(Metrics::Labels labels) const {
     const std::shared_lock lock(mutex_);
@@ -430,6 +445,7 @@ void Metrics::raise_to(Metric metric, double total, Labels labels) {
 void Metrics::set(Metric metric, double value, Labels labels) {
   implementation_->slot(metric).gauge(labels).Set(value);
 }
+void Metrics::remove(Metric metric, Labels labels) { implementation_->slot(metric).remove(labels); }
 void Metrics::observe(Metric metric, double value, Labels labels) {
   implementation_->slot(metric).histogram(labels).Observe(value);
 }

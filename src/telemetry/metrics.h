@@ -52,6 +52,7 @@ enum class Metric : std::uint8_t {
   kLogPendingBytes,
   kLogFlushSeconds,
   kLogTrouble,
+  kRegistryTrouble,
   kKafkaBrokers,
   kKafkaBrokersUp,
   kKafkaRecordsWritten,
@@ -71,6 +72,7 @@ enum class Metric : std::uint8_t {
   kProcessorDeadLettered,
   kProcessorCommitSeconds,
   kProcessorCommitAgeSeconds,
+  kCommitIntervalSeconds,
   // Store
   kStoreTrouble,
   kStoreCommitsInFlight,
@@ -94,6 +96,7 @@ enum class Metric : std::uint8_t {
   kDiskSizeBytes,
   kCertificateNotAfterSeconds,
   // Process
+  kReady,
   kProcessResidentBytes,
   kProcessOpenFds,
   kProcessCpuSeconds,
@@ -142,6 +145,8 @@ class Metrics {
   void raise_to(Metric metric, double total, Labels labels = {});
   // A gauge has this value now.
   void set(Metric metric, double value, Labels labels = {});
+  // There is no such gauge any more; nobody sets it meanwhile.
+  void remove(Metric metric, Labels labels);
   // A histogram gets this value, in the unit of the table.
   void observe(Metric metric, double value, Labels labels = {});
 

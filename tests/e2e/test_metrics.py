@@ -103,6 +103,20 @@ class Metrics(LiveTest):
         self.assertLess(page["finpipe_heartbeat_age_seconds"], 3)
         self.assertEqual(run.stop(), 0)
 
+    def test_a_feed_that_is_back_leaves_no_gap_open_though_nothing_trades(self):
+        trades = self.tape(*self.binance_lines(100)).removeprefix("tape:")
+        simulator = self.start("simulate", "--tape", trades, "--rebase")
+        port = int(re.search(r"at ws://127\.0\.0\.1:(\d+) with", simulator.stdout.readline())[1])
+        run = self.live_run(f"ws://127.0.0.1:{port}", "--feed-time-scale", "0.2")
+        run.wait_for_trades()
+        self.wait_for_page(run, lambda page: page["finpipe_processor_gaps_open"] == 0
+                           and page["finpipe_feed_last_frame_age_seconds"] > 3)
+        self.control(port, "fault", {"kind": "drop"})
+        page = self.wait_for_page(run, lambda page: page['finpipe_feed_reconnects_total{reason="disconnected"}'] > 0
+                                  and page["finpipe_feed_connected"] == 1 and page["finpipe_processor_gaps_open"] == 0)
+        self.assertEqual(page["finpipe_ready"], 1)
+        self.assertEqual(run.stop(), 0)
+
     def test_a_tapes_figures_have_no_age(self):
         run = self.live_run(self.tape(*self.binance_lines(100)))
         run.wait_for_log("the tape has ended")

@@ -7,8 +7,12 @@ import time
 import unittest
 
 import pipeline
-from pipeline import PROGRAM, TAPE, Side
-from program import scrape
+
+pipeline.use_python_tools()
+
+import confluent_kafka  # noqa: E402
+from pipeline import PROGRAM, TAPE, Side  # noqa: E402
+from program import scrape  # noqa: E402
 
 PARTITIONS = 3
 SCRAPE_S = 2
@@ -60,6 +64,7 @@ class Metrics(unittest.TestCase):
     def test_what_each_side_tells(self):
         self.running = self.sides("told")
         self.all_is_well()
+        self.a_record_is_none_of_ours()
         self.cassandra_stands_still()
         self.nothing_is_received()
 
@@ -83,12 +88,31 @@ class Metrics(unittest.TestCase):
         process = self.wait_for("process", lambda page: page["processor_close_delay_seconds_count"] > 0)
         self.assertGreater(process["store_commit_rows_count"], 0)
         self.assertLess(process["processor_commit_age_seconds"], 5)
+        # Of bars; nothing else is written there.
+        process = self.wait_for("process", lambda page: page['kafka_append_latency_seconds{percentile="99"}'] > 0)
+        self.assertGreater(process["kafka_records_written_total"], 0)
+        for side, interval_s in ("ingest", 0), ("process", 0.25), ("serve", 2):
+            page = self.wait_for(side, lambda page: page["ready"] == 1)
+            self.assertEqual(page["commit_interval_seconds"], interval_s)
+            self.assertEqual(page["registry_trouble"], 0)
+
+    def a_record_is_none_of_ours(self):
+        """A process keeps it; `serve` passes over it."""
+        letters = lambda page: sum(n for name, n in page.items() if name.startswith("processor_dead_lettered_total"))  # noqa: E731
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.servers.kafka.contact_points()})
+        producer.produce("told.ticks", b"something else", b"BINANCE:BTCUSDT", 0)
+        self.assertEqual(producer.flush(30), 0)
+        self.wait_for("process", lambda page: letters(page) == 1)
+        applied = self.scrape("serve")["processor_records_total"]
+        serve = self.wait_for("serve", lambda page: page["processor_records_total"] > applied + 20 and self.backlog(page) < 20)
+        self.assertEqual(letters(serve), 0)
 
     def cassandra_stands_still(self):
         self.servers.cassandra.pause()
         try:
             page = self.wait_for("process", lambda page: page["store_trouble"] == 1 and page["processor_commit_age_seconds"] > 10)
             self.assertGreater(page["store_commits_in_flight"], 0)
+            self.assertEqual(page["ready"], 0)
             # What the log gets is known, though nothing of it is read.
             before = self.backlog(page)
             self.wait_for("process", lambda page: self.backlog(page) > before + 20)

@@ -8,7 +8,6 @@ import pathlib
 import re
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.request
 
@@ -110,20 +109,6 @@ class Bench:
         up = self.monitoring.targets_up()
         servers = sum(len(json.loads(text)[0]["targets"]) for text in self.jmx.values())
         return len(up) == len(self.targets) + servers + 2 and all(up.values())
-
-    def probe(self, process):
-        """Asks whether it is ready, as a health check of a container does, until the drill ends."""
-        over = threading.Event()
-
-        def ask():
-            while not over.wait(1):
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"http://{process.address}/readyz", timeout=5).close()
-
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
-        self.ends.callback(asking.join)
-        self.ends.callback(over.set)
 
     # ---- Disks
 

@@ -12,6 +12,7 @@ from services.cache import python_tools
 from services.cassandra import Cassandra
 from services.kafka import Kafka
 from services.processes import ServiceError
+from services.registry import Registry
 
 ALL = []
 HERE = ROOT / "tests/observability"
@@ -59,6 +60,24 @@ def log_killed(bench):
     sides.kafka.kill()
     yield
     sides.kafka.start_node()
+
+
+@server_drill("RegistryDown", fault="the schema registry is killed, and the process is started again")
+def registry_killed(bench):
+    kafka = add_kafka(bench)
+    registry = bench.ends.enter_context(Registry(bench.directory / "registry", kafka=kafka))
+    log = "--log", f"kafka://{kafka.contact_points()}", "--registry", registry.url()
+    done = bench.start("check", "--create", *log, "--partitions", "2", "--feed", "sim:")
+    if done.child.wait(120) != 0:
+        raise AssertionError(done.log_text())
+    run = bench.run(bench.simulate(), *log, "--registry-cache", bench.directory / "schemas")
+    yield
+    registry.kill()
+    run.terminate()
+    run.reap(60)
+    run.start()
+    yield
+    registry.start_node()
 
 
 @server_drill("KafkaBrokerDown", "KafkaUnderReplicated", "KafkaPartitionsOffline", "JmxTargetDown",

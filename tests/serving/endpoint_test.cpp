@@ -120,7 +120,10 @@ class StreamClientEnd final : public net::WebSocketClient::Handler {
 
 class EndpointTest : public testing::Test {
  protected:
-  EndpointTest() {
+  EndpointTest() { open(); }
+  ~EndpointTest() override { stop(); }
+
+  void open() {
     EndpointOptions options;
     options.status.version = "0.1.0";
     options.page = kAssets;
@@ -133,8 +136,6 @@ class EndpointTest : public testing::Test {
     endpoint_ = std::move(*started);
     port_ = endpoint_->port();
   }
-  ~EndpointTest() override { stop(); }
-
   // After the store was filled: from here on the loop's thread reads it.
   void start() {
     thread_ = std::thread([this] { loop_.run(); });
@@ -268,6 +269,18 @@ TEST_F(EndpointTest, MetricsCountWhatWasAsked) {
   EXPECT_TRUE(has(R"(finpipe_endpoint_request_seconds_count{route="symbols"} 2)"));
   EXPECT_TRUE(has("finpipe_endpoint_connections_accepted_total 4"));
   EXPECT_TRUE(has(R"(finpipe_build_info{version="0.1.0"} 1)"));
+}
+
+TEST_F(EndpointTest, TotalsGoOnWhenAProcessHasAnotherEndpoint) {
+  start();
+  static_cast<void>(ask("GET", "/healthz"));
+  static_cast<void>(ask("GET", "/healthz"));
+  stop();
+  endpoint_.reset();
+  open();
+  start();
+  const std::string text = body_of(ask("GET", "/metrics"));
+  EXPECT_TRUE(text.contains("finpipe_endpoint_connections_accepted_total 3\n")) << text;
 }
 
 TEST_F(EndpointTest, ThePageComesWithItsPolicyAndIsNotSentTwice) {

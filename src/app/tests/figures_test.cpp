@@ -25,7 +25,6 @@ class FiguresTest : public testing::Test {
     at.feed_since_ms = kNowNs / kNsPerMs - 60'000;
     at.heartbeat_at_ns = kNowNs - kNsPerSecond / 2;
     at.last_frame_at_ns = kNowNs - 2 * kNsPerSecond;
-    at.engine.lags_ms["crypto"] = 62;
     at.ledger[{Writer::kLive, 7}] = {.received = 10, .appended = 10, .in_log = 10, .stored = 10};
     return at;
   }
@@ -55,7 +54,6 @@ TEST_F(FiguresTest, WhatIsNotReceivedHereIsAsTheLogSays) {
   EXPECT_EQ(value(Metric::kFeedSilenceSeconds), 0);
   EXPECT_EQ(value(Metric::kFeedLastFrameAgeSeconds), 2);
   EXPECT_EQ(value(Metric::kHeartbeatAgeSeconds), 0.5);
-  EXPECT_EQ(value(Metric::kFeedLagSeconds, {"crypto"}), 0.062);
   EXPECT_EQ(value(Metric::kLedgerTrades, {"stored"}), 10);
   at.feed_state = avro::ConnectionState::kStalled;
   at.ledger.begin()->second.stored = 9;
@@ -86,6 +84,37 @@ TEST_F(FiguresTest, WhatIsReceivedHereIsKnownWhileTheProcessorStandsStill) {
   figures.publish(status);
   EXPECT_EQ(value(Metric::kFeedConnected), 0);
   EXPECT_EQ(value(Metric::kFeedSilenceSeconds), 30);
+  EXPECT_EQ(value(Metric::kFeedLastFrameAgeSeconds), 1);
+}
+
+TEST_F(FiguresTest, AConnectionThatIsNewIsNotSilentYet) {
+  Figures figures(settings, true, metrics, clock);
+  PipelineThreads::Status status;
+  status.feed = {
+      .connected = true, .since_ns = kNowNs - 3 * kNsPerSecond, .last_frame_ns = 0, .lags_ms = {}, .heartbeat_ns = {}};
+  figures.publish(status);
+  EXPECT_EQ(value(Metric::kFeedLastFrameAgeSeconds), 3) << "no frame ever";
+  status.feed->last_frame_ns = kNowNs - 400 * kNsPerSecond;
+  figures.publish(status);
+  EXPECT_EQ(value(Metric::kFeedLastFrameAgeSeconds), 3) << "none since an outage";
+  Checkpoint at = checkpoint();
+  at.last_frame_at_ns = kNowNs - 400 * kNsPerSecond;
+  figures.publish(with(at));
+  EXPECT_EQ(value(Metric::kFeedLastFrameAgeSeconds), 60) << "as the log says";
+}
+
+TEST_F(FiguresTest, ALagIsToldOnlyWhileTradesCome) {
+  Figures figures(settings, true, metrics, clock);
+  PipelineThreads::Status status;
+  status.feed.emplace().lags_ms = {{"crypto", 250}, {"us", 20'000}};
+  figures.publish(status);
+  EXPECT_EQ(value(Metric::kFeedLagSeconds, {"us"}), 20);
+  status.feed->lags_ms.erase("us");
+  figures.publish(status);
+  EXPECT_EQ(value(Metric::kFeedLagSeconds, {"crypto"}), 0.25);
+  const std::string page = metrics.render();
+  EXPECT_TRUE(page.contains("finpipe_feed_lag_seconds{market=\"crypto\"}")) << page;
+  EXPECT_FALSE(page.contains("market=\"us\"")) << page;
 }
 
 TEST_F(FiguresTest, NothingInATapeHasAnAge) {

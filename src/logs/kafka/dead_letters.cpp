@@ -50,7 +50,8 @@ Result<std::int32_t> partitions_of(Cluster& cluster) {
 
 class KafkaDeadLetters final : public DeadLetters {
  public:
-  explicit KafkaDeadLetters(Cluster& cluster) : cluster_(cluster), translator_(make_translator(cluster)) {}
+  KafkaDeadLetters(Cluster& cluster, Producer::Numbers& numbers)
+      : cluster_(cluster), translator_(make_translator(cluster)), numbers_(numbers) {}
 
   void put(DeadLetter letter) override {
     if (error_) return;
@@ -114,7 +115,7 @@ class KafkaDeadLetters final : public DeadLetters {
 
   Cluster& cluster_;
   SchemaTranslator translator_;
-  Producer::Numbers numbers_;
+  Producer::Numbers& numbers_;
   std::unique_ptr<Producer> producer_;
   std::string value_, scratch_;
   std::optional<Error> error_;  // permanent
@@ -241,7 +242,9 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
 
 }  // namespace
 
-std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster) { return std::make_unique<KafkaDeadLetters>(cluster); }
+std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster, Producer::Numbers& numbers) {
+  return std::make_unique<KafkaDeadLetters>(cluster, numbers);
+}
 std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster) {
   return std::make_unique<KafkaDeadLetterQuery>(cluster);
 }

@@ -4,11 +4,13 @@
 #include <memory>
 
 #include "logs/kafka/cluster.h"
+#include "logs/kafka/producer.h"
 #include "pipeline/ports.h"
 
 namespace finpipe::kafka {
 
-[[nodiscard]] std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster);
+// `numbers` is for this one alone.
+[[nodiscard]] std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster, Producer::Numbers& numbers);
 [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster);
 
 }  // namespace finpipe::kafka

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <list>
+#include <mutex>
 #include <utility>
 
 #include "logs/kafka/dead_letters.h"
@@ -62,6 +64,8 @@ struct KafkaLog::Parts {
   Cluster cluster;
   std::unique_ptr<kafka::SharedState> shared;
   std::unique_ptr<kafka::Writer> writer, bars;
+  std::mutex letters_mutex;
+  std::list<kafka::Producer::Numbers> letters;  // of each who puts some
   std::unique_ptr<kafka::EndsWatch> ends_watch;
 
   // A reader that is there to follow the log has `wake`.
@@ -129,7 +133,10 @@ std::unique_ptr<LogReader> KafkaLog::group_reader(const std::string& group, cons
 
 Result<void> KafkaLog::check_idle(const std::string& group) { return kafka::check_idle(parts_->cluster, group); }
 
-std::unique_ptr<DeadLetters> KafkaLog::dead_letters() { return kafka::dead_letters(parts_->cluster); }
+std::unique_ptr<DeadLetters> KafkaLog::dead_letters() {
+  const std::lock_guard lock(parts_->letters_mutex);
+  return kafka::dead_letters(parts_->cluster, parts_->letters.emplace_back());
+}
 std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::dead_letter_query(parts_->cluster); }
 
 std::vector<std::int64_t> KafkaLog::ends() const {
@@ -143,17 +150,23 @@ std::vector<std::int64_t> KafkaLog::ends() const {
 
 KafkaStatistics KafkaLog::statistics() const {
   const kafka::ClientStatistics clients = parts_->cluster.statistics();
-  const kafka::Producer::Numbers& written = parts_->writer->numbers();
-  return {.brokers = clients.brokers,
-          .brokers_up = clients.brokers_up,
-          .records_written = written.records,
-          .records_read = parts_->shared->records_read,
-          .pending_bytes = written.pending_bytes,
-          .prefetched_bytes = clients.prefetched_bytes,
-          .retries = clients.retries,
-          .append_latency_us_p50 = written.latency.p50_us(),
-          .append_latency_us_p99 = written.latency.p99_us(),
-          .certificate_not_after_s = parts_->cluster.certificate_not_after_s()};
+  KafkaStatistics all{.brokers = clients.brokers,
+                      .brokers_up = clients.brokers_up,
+                      .records_read = parts_->shared->records_read,
+                      .prefetched_bytes = clients.prefetched_bytes,
+                      .retries = clients.retries,
+                      .certificate_not_after_s = parts_->cluster.certificate_not_after_s()};
+  const auto add = [&all](const kafka::Producer::Numbers& written) {
+    all.records_written += written.records;
+    all.pending_bytes += written.pending_bytes;
+    all.append_latency_us_p50 = std::max(all.append_latency_us_p50, written.latency.p50_us());
+    all.append_latency_us_p99 = std::max(all.append_latency_us_p99, written.latency.p99_us());
+  };
+  add(parts_->writer->numbers());
+  add(parts_->bars->numbers());
+  const std::lock_guard lock(parts_->letters_mutex);
+  std::ranges::for_each(parts_->letters, add);
+  return all;
 }
 
 std::optional<std::string> KafkaLog::trouble() const {

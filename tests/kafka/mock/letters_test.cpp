@@ -31,6 +31,7 @@ TEST_F(KafkaLetters, ALetterOfTheLargestRecordIsKeptWhole) {
   const auto kept = all_letters(*log);
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_EQ(kept[0].raw.size(), static_cast<std::size_t>(kMaxRecordBytes));
+  EXPECT_EQ(log->statistics().records_written, 1);
 }
 
 TEST_F(KafkaLetters, ALetterThatIsLargerIsCutAndSaysSo) {
