@@ -32,7 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/observability")]
 
 from monitoring import without_names  # noqa: E402
-from panels import CASSANDRA, PROMETHEUS, annotations, boards, filled, queries, variables  # noqa: E402
+from panels import CASSANDRA, PROMETHEUS, boards, filled, queries, variables  # noqa: E402
 from services import addresses  # noqa: E402
 from services.cache import python_tools, say  # noqa: E402
 from services.cassandra import Cassandra  # noqa: E402
@@ -176,9 +176,7 @@ class World:
         wait_until(lambda: tables.rows("SELECT partition FROM voids WHERE partition IN (0, 1)"), PATIENCE_S)
         sources = {PROMETHEUS: prometheus, CASSANDRA: tables}
         of_variables = [variable for board in boards() for variable in variables(board).values()]
-        # Alerts need not fire.
-        notes = [note for note in annotations() if note.source == CASSANDRA]
-        asked = [*queries(), *notes, *of_variables]
+        asked = [*queries(), *of_variables]  # and not the annotation of alerts, which need not fire
         return report((query, sources[query.source].answer(query)) for query in asked)
 
     def live(self, seconds, page):

@@ -19,10 +19,10 @@ OF_JAVA = {
 LABELS_OF_SCRAPES = {"job", "instance", "role", "le"}
 # What Cassandra's data source takes as the first column.
 FIRST_COLUMN = {"text", "int", "bigint"}
-CQL_WORDS = set("SELECT FROM WHERE AND IN AS CAST double ORDER BY DESC LIMIT".split())
+CQL_WORDS = set("SELECT FROM WHERE AND IN AS CAST double ORDER BY DESC LIMIT toUnixTimestamp".split())
 PUT_IN = {
     "job": ".*", "instance": ".*", "server_job": ".*", "server": ".*", "topic": ".*", "partition": "0",
-    "of_partition": "0", "symbol": "X", "interval": "1m", "bucket": ["2026-11"], "__rate_interval": "1m",
+    "symbol": "X", "interval": "1m", "bucket": ["2026-11"], "__rate_interval": "1m",
     "__interval": "1m", "__range": "1h", "__timeFrom": "0", "__timeTo": "1", "__to": "2026-11-27T00:00:00.000Z",
 }
 ONCE_FOR_EACH_PARTITION = {"finpipe_ledger_trades", "finpipe_processor_gaps_open", "finpipe_processor_backlog_records",

@@ -165,15 +165,16 @@ def gaps_row(made):
                 "Spans of event time in which trades are missing (gap), were filled in later (filled), or were not "
                 "asked for (unsubscribed). Without a symbol it is every symbol of the partition.",
                 "none",
+                # As numbers: a span may begin before, or end after, all times that others can read.
                 Cql(
-                    "SELECT partition, kind, symbol, from_time, to_time, reason FROM gaps WHERE partition IN"
-                    " ($partition)"
+                    "SELECT partition, kind, symbol, toUnixTimestamp(from_time) AS since, "
+                    "toUnixTimestamp(to_time) AS until, reason FROM gaps WHERE partition IN ($partition)"
                 ),
                 link="GapOpen",
             ),
-            "from_time",
+            "since",
             newest=True,
-        ),
+        ).override_by_regexp("since|until", [parts.property_of("unit", "dateTimeAsIso")]),
         lines(
             "Interruptions",
             "How long the present one has lasted, and how many of either reason there have been since the "

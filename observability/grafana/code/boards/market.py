@@ -62,23 +62,13 @@ def newest_first(panel):
 def candle_panel():
     panel = candles(
         "Candles",
-        "Open, high, low and close of each bar, and its volume. A bar without a trade that sets a price is left "
-        "out; the marked times are those in which trades are known to be missing.",
+        "Open, high, low and close of each bar, and its volume. A bar without a trade that sets a price is left out.",
         "short",
         *from_bars(f"{PRICES}, {VOLUME}"),
     )
     panel.mode(candle_models.VizDisplayMode.CANDLES_VOLUME).candle_style(candle_models.CandleStyle.CANDLES)
     panel.fields(candlestick.CandlestickFieldMap().open("open").high("high").low("low").close("close").volume("volume"))
     return in_order(panel, priced=True)
-
-
-def gaps_annotation():
-    """The gaps of the symbol's partition; a tag names the symbol of one that is a single symbol's."""
-    statement = Cql("""SELECT kind AS title, from_time AS time, to_time AS "timeEnd", reason AS text, symbol AS tags
-                       FROM gaps WHERE partition = $of_partition""")
-    return (
-        dashboard.AnnotationQuery().name("Gaps").datasource(parts.TABLES).enable(True).icon_color(BAD).target(statement)
-    )
 
 
 def board():
@@ -99,13 +89,6 @@ def board():
             several=True,
             hidden=True,
         ),
-        parts.selected(
-            "of_partition",
-            "Partition",
-            """SELECT partition FROM symbols
-            WHERE pipeline = 'finpipe' AND symbol = ${symbol:sqlstring}""",
-            hidden=True,
-        ),
     ]
     made = Board(
         "finpipe-market",
@@ -115,7 +98,6 @@ def board():
         variables,
         period="now-3h",
         refresh="30s",
-        annotations=[gaps_annotation()],
     )
     made.row(
         "In sum",
