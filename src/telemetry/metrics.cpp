@@ -254,8 +254,9 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "finpipe_certificate_not_after_seconds",
      kGauge,
      "seconds",
-     "When the first certificate ends, since 1970, of those in use with that server: our own, those that it showed "
-     "last, what they are trusted by; 0 where none is known",
+     "When the first certificate ends, since 1970, of those in use with that server: our own; those that it showed "
+     "last, "
+     "but for Cassandra; of feed and registry also what they are trusted by; 0 where none is known",
      {MetricLabel{"certificate", "feed kafka cassandra registry"}}},
 
     {kReady, "finpipe_ready", kGauge, "", "1 while /readyz answers that the process is ready, else 0"},
