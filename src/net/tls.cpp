@@ -8,7 +8,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 #include <utility>
 
@@ -57,11 +56,6 @@ Result<void> trust(SSL_CTX* context, const std::string& pem, std::string_view wh
   });
 }
 
-std::int64_t end_of(const X509* certificate) {
-  std::tm end{};
-  return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : kNeverEnds;
-}
-
 // When the first of them ends, and the last.
 std::pair<std::int64_t, std::int64_t> ends_of(const std::string& pem) {
   std::pair<std::int64_t, std::int64_t> ends{kNeverEnds, 0};
@@ -71,10 +65,6 @@ std::pair<std::int64_t, std::int64_t> ends_of(const std::string& pem) {
     return true;
   });
   return read ? ends : std::pair{kNeverEnds, kNeverEnds};
-}
-
-std::optional<std::int64_t> unless_never(std::int64_t end_s) {
-  return end_s == kNeverEnds ? std::nullopt : std::optional(end_s);
 }
 
 Result<void> identify(SSL_CTX* context, const std::string& certificate_pem, const std::string& key_pem) {
@@ -169,13 +159,6 @@ void TlsContext::Implementation::note_shown(const SSL* ssl) {
 }
 
 std::optional<std::int64_t> not_after_s_of_pem(const std::string& pem) { return unless_never(ends_of(pem).first); }
-
-std::optional<std::int64_t> not_after_s_of_der(std::string_view der) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(der.data());
-  const Certificate certificate(d2i_X509(nullptr, &bytes, static_cast<long>(der.size())));
-  ERR_clear_error();
-  return certificate ? unless_never(end_of(certificate.get())) : std::nullopt;
-}
 
 Result<void> expect_host(SSL* ssl, const std::string& host) {
   X509_VERIFY_PARAM* const parameters = SSL_get0_param(ssl);

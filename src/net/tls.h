@@ -48,8 +48,6 @@ class TlsContext {
 
 // When the first of these certificates ends, in seconds since 1970; nullopt: there is none in it that can be read.
 [[nodiscard]] std::optional<std::int64_t> not_after_s_of_pem(const std::string& pem);
-// Of one certificate.
-[[nodiscard]] std::optional<std::int64_t> not_after_s_of_der(std::string_view der);
 
 // A new private CA and a server certificate that it has signed, for the demo's loopback server: nothing of it is
 // written to disk and nobody else trusts it.

@@ -6,15 +6,14 @@
 #include <atomic>
 #include <boost/asio/ssl/context.hpp>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <string_view>
 
+#include "net/openssl_impl.h"
 #include "net/tls.h"
 
 namespace finpipe::net {
 
-constexpr std::int64_t kNeverEnds = std::numeric_limits<std::int64_t>::max();
 
 struct TlsContext::Implementation {
   boost::asio::ssl::context context;

@@ -16,7 +16,7 @@ cql::Session& session() {
   static const auto connected = [] {
     const auto done = create_cassandra_schema(server(), "1", {});
     if (!done) ADD_FAILURE() << done.error().message();
-    return cql::Session::connect(server(), true).value();
+    return cql::Session::connect(server(), cql::Keyspace::kOld).value();
   }();
   return *connected;
 }

@@ -386,7 +386,12 @@ class Owner final : public BarListener {
   void crash(std::uint8_t how) {
     Commit commit = processor_->take(++commits_);
     const bool all_bars = how % 8 >= 4;
-    if (!all_bars) commit.bars.resize(commit.bars.size() * (how % 4) / 4);
+    if (!all_bars) {
+      BlockList<BarRow> written;
+      const std::size_t wanted = commit.bars.size() * (how % 4) / 4;
+      for (auto row = commit.bars.begin(); written.size() < wanted; ++row) written.push_back(*row);
+      commit.bars = std::move(written);
+    }
     if (how % 8 != 7) commit.checkpoints.clear();
     if (how % 16 != 0) write(std::move(commit));
     start();

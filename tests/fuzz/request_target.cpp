@@ -35,7 +35,7 @@ MemoryStore& store() {
     commit.symbols = {{"AAPL", 0}, {std::string(kSymbol), 0}};
     for (std::int64_t i = 0; i < kRows; ++i) {
       BarRow& row =
-          commit.bars.emplace_back(BarRow{{std::string(kSymbol), Interval::k1m, kStartMs + i * kMsPerMinute}, Bar()});
+          commit.bars.push_back(BarRow{{std::string(kSymbol), Interval::k1m, kStartMs + i * kMsPerMinute}, Bar()});
       row.bar.first = row.bar.last = {row.key.start_ms, i + 1, 1};
       row.bar.trades = row.bar.version = 1;
       Trade trade;

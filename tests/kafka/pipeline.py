@@ -142,8 +142,9 @@ class Side:
 
     def started(self):
         """Waits until it works."""
-        if not wait_until(lambda: " started " in self.text() or self.process.poll() is not None, 60):
-            raise AssertionError(self.text())
+        wait_until(lambda: " started " in self.text() or self.process.poll() is not None, 60)
+        if " started " not in self.text():
+            raise AssertionError(f"exit code {self.process.poll()}\n{self.text()}")
         return self
 
     def address(self):

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "logs/kafka/owned.h"
-#include "net/tls.h"
+#include "net/certificate_end.h"
 #include "telemetry/log.h"
 
 namespace finpipe::kafka {

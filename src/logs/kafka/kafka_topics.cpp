@@ -353,9 +353,13 @@ Result<std::vector<std::string>> create_kafka_topics(const KafkaOptions& options
   const std::int32_t replicas = topics.replicas > 0 ? topics.replicas : std::min(kafka::kDefaultReplicas, brokers);
   const bool complete = std::ranges::all_of(
       kafka::kTopics, [&](const kafka::TopicSpec& spec) { return there.contains(spec.name(options)); });
-  if (!complete && topics.replicas == 0 && brokers == kafka::kDefaultReplicas - 1) {
+  // Those that are away may be among the addresses, or the third.
+  const auto named = static_cast<std::int32_t>(std::ranges::count(options.brokers, ',')) + 1;
+  const std::int32_t expected = brokers == 1 ? std::min(kafka::kDefaultReplicas, named) : kafka::kDefaultReplicas;
+  if (!complete && topics.replicas == 0 && brokers < expected) {
     return fail(ErrorCode::kTopicSettings,
-                "2 brokers answer, and a third may be away: try again when it is back, or ask for kafka-replication 2");
+                fmt::format("{} of {} brokers answer: try again when all are there, or ask for kafka-replication {}",
+                            brokers, expected, brokers));
   }
   std::int32_t partitions = topics.partitions;
   if (const auto ticks = there.find(kafka::ticks_topic(options)); partitions == 0) {

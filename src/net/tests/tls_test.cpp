@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/time.h"
+#include "net/certificate_end.h"
 #include "net/tests/support.h"
 
 namespace finpipe::net {

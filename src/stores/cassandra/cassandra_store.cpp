@@ -322,7 +322,7 @@ CassandraStore::CassandraStore(std::unique_ptr<Implementation> implementation)
 CassandraStore::~CassandraStore() = default;
 
 Result<std::unique_ptr<CassandraStore>> CassandraStore::open(const CassandraOptions& options) {
-  FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, true));
+  FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, cql::Keyspace::kOld));
   FINPIPE_TRY_ASSIGN(replication, cql::replication_of(*session, options.keyspace));
   FINPIPE_TRY(cql::check_overlap(replication, options.datacenter, options.read_consistency, options.write_consistency));
   FINPIPE_TRY(cql::check_version(*session));

@@ -53,10 +53,11 @@ Error error_of(fp_cql_status status, std::string message) {
   return {ErrorCode::kStoreRefused, std::move(message)};
 }
 
-Result<std::unique_ptr<Session>> Session::connect(const CassandraOptions& options, bool with_keyspace) {
+Result<std::unique_ptr<Session>> Session::connect(const CassandraOptions& options, Keyspace keyspace) {
   auto session = std::unique_ptr<Session>(new Session(options));
   const fp_cql_options client{.contact_points = options.contact_points.c_str(),
-                              .keyspace = with_keyspace ? options.keyspace.c_str() : nullptr,
+                              .keyspace = keyspace == Keyspace::kNone ? nullptr : options.keyspace.c_str(),
+                              .keyspace_is_new = keyspace == Keyspace::kNew ? 1 : 0,
                               .user = text_or_null(options.user),
                               .password = options.user.empty() ? nullptr : options.password.c_str(),
                               .tls = options.tls ? 1 : 0,

@@ -65,10 +65,13 @@ struct Answer {
 }
 [[nodiscard]] Error error_of(fp_cql_status status, std::string message);
 
+// Whether a session is for a keyspace, and whether that has only just been made: then some node may have to hear of it.
+enum class Keyspace { kNone, kOld, kNew };
+
 class Session {
  public:
-  // `with_keyspace`: it has to be there. Errors: see CassandraStore::open.
-  [[nodiscard]] static Result<std::unique_ptr<Session>> connect(const CassandraOptions& options, bool with_keyspace);
+  // Errors: see CassandraStore::open.
+  [[nodiscard]] static Result<std::unique_ptr<Session>> connect(const CassandraOptions& options, Keyspace keyspace);
 
   static constexpr std::int64_t kSchemaTimeoutMs = 60'000;  // changes of tables take their time
 

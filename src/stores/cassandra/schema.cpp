@@ -204,7 +204,7 @@ Result<std::vector<std::string>> create_cassandra_schema(const CassandraOptions&
   FINPIPE_TRY_ASSIGN(copies, cql::parse_replication(replication));
   std::vector<std::string> done;
   {
-    FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, false));
+    FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, cql::Keyspace::kNone));
     const auto present = cql::replication_of(*session, options.keyspace);
     if (!present && present.error().code != ErrorCode::kNoKeyspace) return fail(present.error());
     if (present) {
@@ -215,7 +215,7 @@ Result<std::vector<std::string>> create_cassandra_schema(const CassandraOptions&
       done.push_back(fmt::format("created keyspace {} with replication {}", options.keyspace, replication));
     }
   }
-  FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, true));
+  FINPIPE_TRY_ASSIGN(session, cql::Session::connect(options, cql::Keyspace::kNew));
   const auto version = cql::check_version(*session);
   if (!version && version.error().code == ErrorCode::kSchemaVersion) return fail(version.error());
   for (const std::string& statement : cql::statements_of(cql::init_cql())) {

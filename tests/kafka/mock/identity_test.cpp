@@ -126,13 +126,23 @@ TEST_F(KafkaIdentity, ALogInUseThatGotPartitionsIsNotGoneOnWith) {
   EXPECT_EQ(KafkaLog::open(options).error().code, ErrorCode::kPartitionCountChanged);
 }
 
-// Of three brokers one may be away just then: topics with two replicas would stay so.
-TEST_F(KafkaIdentity, TopicsAreNotMadeWithTwoReplicasUnasked) {
-  MockCluster brokers(2);
-  const auto created = create_kafka_topics(brokers.options(), {});
-  ASSERT_FALSE(created);
-  EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings);
-  EXPECT_TRUE(created.error().detail.starts_with("2 brokers answer")) << created.error().detail;
+// Of three brokers some may be away just then: topics with fewer replicas would stay so.
+TEST_F(KafkaIdentity, TopicsAreNotMadeWithFewReplicasUnasked) {
+  const auto refusal = [](const KafkaOptions& options) {
+    const auto created = create_kafka_topics(options, {});
+    EXPECT_FALSE(created);
+    if (created) return std::string();
+    EXPECT_EQ(created.error().code, ErrorCode::kTopicSettings);
+    return created.error().detail;
+  };
+  const MockCluster two(2), one(1);
+  EXPECT_TRUE(refusal(two.options()).starts_with("2 of 3 brokers answer"));
+  KafkaOptions options = one.options();
+  const std::string broker = options.brokers;
+  options.brokers = broker + ',' + broker;
+  EXPECT_TRUE(refusal(options).starts_with("1 of 2 brokers answer"));
+  options.brokers += ',' + broker + ',' + broker;
+  EXPECT_TRUE(refusal(options).starts_with("1 of 3 brokers answer"));
 }
 
 }  // namespace

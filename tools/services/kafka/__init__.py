@@ -2,7 +2,9 @@
 
 import base64
 import concurrent.futures
+import json
 import pathlib
+import subprocess
 import tempfile
 import uuid
 
@@ -159,12 +161,26 @@ class Kafka(Service):
         output_of([*install.java_command("WARN"), *self.tool_options, "kafka.tools.StorageTool", *words], "format")
 
     def is_ready(self, number):
-        """It serves: the quorum has a leader, which has let it in."""
-        return (
-            self.nodes[number].is_running()
-            and "Kafka Server started" in self.nodes[number].log_text(since_start=True)
-            and addresses.answers(self.address(number), self.port)
-        )
+        """It serves: the quorum has a leader, which has let it in; and those that serve tell clients of each other."""
+        serving = [other for other in self.numbers if self.is_running(other) and self.has_started(other)]
+        return number in serving and all(self.tells_of(one, serving) for one in serving if len(self.numbers) > 1)
+
+    def has_started(self, number):
+        started = "Kafka Server started" in self.nodes[number].log_text(since_start=True)
+        return started and addresses.answers(self.address(number), self.port)
+
+    def tells_of(self, number, others):
+        """Clients that ask this node hear of those."""
+        settings = {"bootstrap.servers": f"{self.address(number)}:{self.ports['internal_port']}", "log_level": 0}
+        if self.security == "sasl_ssl":
+            user, password = SUPERUSER
+            login = {"mechanism": "PLAIN", "username": user, "password": password}
+            settings |= {"security.protocol": "SASL_PLAINTEXT"} | {f"sasl.{key}": value for key, value in login.items()}
+        words = [word for key, value in settings.items() for word in ("-X", f"{key}={value}")]
+        told = subprocess.run(["kcat", "-L", "-J", "-m", "5", *words], capture_output=True)
+        if told.returncode != 0:
+            return False
+        return {broker["id"] for broker in json.loads(told.stdout)["brokers"]}.issuperset(others)
 
     def plain_contact_points(self):
         return ",".join(f"{self.address(number)}:{self.ports['plain_port']}" for number in self.numbers)

@@ -48,6 +48,7 @@ typedef enum {
 typedef struct {
   const char* contact_points; /* "host:port,host:port" */
   const char* keyspace;       /* written as it was when quoted; NULL: none is used */
+  int keyspace_is_new;        /* 1: waits for a node that has not heard of it yet */
   const char* user;           /* NULL: no authentication */
   const char* password;
   /* 1: TLS. A server's certificate must be for the address that we connect to, or for a host name that stands in

@@ -37,6 +37,7 @@ pub struct fp_cql_result(Answer);
 pub struct fp_cql_options {
     pub contact_points: *const c_char,
     pub keyspace: *const c_char,
+    pub keyspace_is_new: c_int,
     pub user: *const c_char,
     pub password: *const c_char,
     pub tls: c_int,
@@ -180,6 +181,7 @@ unsafe fn options_of(options: &fp_cql_options) -> Result<Options, Failure> {
         Ok(Options {
             contact_points: points.map(str::to_string).collect(),
             keyspace: optional_utf8(options.keyspace)?,
+            keyspace_is_new: options.keyspace_is_new != 0,
             credentials: user.map(|user| (user, password)),
             tls: (options.tls != 0).then_some(files),
             datacenter: optional_utf8(options.datacenter)?,

@@ -34,12 +34,15 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Between attempts to connect to a node that was lost.
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// Between questions for a new keyspace.
+const NEW_KEYSPACE_PAUSE: Duration = Duration::from_millis(200);
 /// How long closing waits for requests that are under way.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
 pub struct Options {
     pub contact_points: Vec<String>, // "host:port"
     pub keyspace: Option<String>,
+    pub keyspace_is_new: bool, // a node that has not heard of it yet is asked again
     pub credentials: Option<(String, String)>,
     pub tls: Option<Files>,
     pub datacenter: Option<String>,
@@ -119,15 +122,25 @@ impl Session {
         }
 
         let end = Instant::now() + options.connect_timeout;
-        let connected = runtime.block_on(async { tokio::time::timeout_at(end.into(), builder.build()).await });
         let errors = Errors { rejections: rejections.as_deref() };
+        let attempts = async {
+            loop {
+                let built = builder.build().await.map_err(|error| errors.of_connect(error));
+                let unknown = matches!(&built, Err(failure) if failure.status == Status::NoKeyspace);
+                if !(unknown && options.keyspace_is_new && Instant::now() + NEW_KEYSPACE_PAUSE < end) {
+                    return built;
+                }
+                tokio::time::sleep(NEW_KEYSPACE_PAUSE).await;
+            }
+        };
+        let connected = runtime.block_on(async { tokio::time::timeout_at(end.into(), attempts).await });
         let failure = match connected {
             Ok(Ok(driver)) => {
                 missing_datacenter(&driver, options.datacenter.as_deref())?;
                 let shared = Arc::new(Shared { driver, balancing, rejections, latencies: Latencies::default() });
                 return Ok(Session { runtime, shared });
             }
-            Ok(Err(error)) => errors.of_connect(error),
+            Ok(Err(failure)) => failure,
             Err(_) => {
                 let limit = options.connect_timeout.as_millis();
                 Failure::new(Status::Unreachable, format_args!("no answer within {limit} ms"))

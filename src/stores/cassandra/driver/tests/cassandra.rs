@@ -90,6 +90,25 @@ fn pages_follow_each_other() {
 }
 
 #[test]
+fn a_new_keyspace_is_waited_for() {
+    let Some(client) = client("shim_other") else { return };
+    client.run("DROP KEYSPACE IF EXISTS shim_new").expect("DROP");
+    let options = |timeout_ms| Options {
+        contact_points: address().expect("an address"),
+        keyspace: Some("shim_new".to_string()),
+        keyspace_is_new: true,
+        connect_timeout_ms: timeout_ms,
+        ..Options::default()
+    };
+    assert_eq!(status(Client::connect_with(&options(1_000))), Status::NoKeyspace);
+    let waiting = std::thread::spawn(move || status(Client::connect_with(&options(20_000))));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(!waiting.is_finished());
+    client.run("CREATE KEYSPACE shim_new WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}").expect("CREATE");
+    assert_eq!(waiting.join().expect("an end"), Status::Ok);
+}
+
+#[test]
 fn what_is_missing_or_wrong_has_its_status() {
     let Some(client) = client("shim_errors") else { return };
     let prepare = |text: &str| status(client.prepare(text, LOCAL_QUORUM));

@@ -80,6 +80,7 @@ fn outcome<T>(status: Status, value: T, message: *mut c_char) -> Outcome<T> {
 pub struct Options {
     pub contact_points: String,
     pub keyspace: Option<String>,
+    pub keyspace_is_new: bool,
     pub user: Option<String>,
     pub password: Option<String>,
     pub tls: bool,
@@ -121,6 +122,7 @@ impl Client {
         let raw = fp_cql_options {
             contact_points: contact_points.as_ptr(),
             keyspace: pointer(&texts[0]),
+            keyspace_is_new: options.keyspace_is_new.into(),
             user: pointer(&texts[1]),
             password: pointer(&texts[2]),
             tls: options.tls.into(),
