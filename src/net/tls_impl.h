@@ -14,7 +14,6 @@
 
 namespace finpipe::net {
 
-
 struct TlsContext::Implementation {
   boost::asio::ssl::context context;
   std::int64_t given_not_after_s = kNeverEnds;               // what the options had

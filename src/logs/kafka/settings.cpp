@@ -74,7 +74,9 @@ Settings writer_settings(const KafkaOptions& options) {
                                       {"enable.idempotence", "true"},
                                       {"enable.gapless.guarantee", "true"},
                                       {"acks", "all"},
-                                      {"max.in.flight", "5"},
+                                      // With more, librdkafka before 2.3 gives up for good when a leader dies with
+                                      // several on their way and the next one is not ready (its issue 4438).
+                                      {"max.in.flight", "1"},
                                       {"message.timeout.ms", "0"},  // none is given up
                                       {"retry.backoff.ms", "100"},
                                       {"queue.buffering.max.messages", "0"},

@@ -161,9 +161,11 @@ class Kafka(Service):
         output_of([*install.java_command("WARN"), *self.tool_options, "kafka.tools.StorageTool", *words], "format")
 
     def is_ready(self, number):
-        """It serves: the quorum has a leader, which has let it in; and those that serve tell clients of each other."""
-        serving = [other for other in self.numbers if self.is_running(other) and self.has_started(other)]
-        return number in serving and all(self.tells_of(one, serving) for one in serving if len(self.numbers) > 1)
+        """It serves: the quorum has a leader, which has let it in; and those that run tell clients of each other."""
+        running = [other for other in self.numbers if self.is_running(other)]
+        if number not in running or not all(self.has_started(one) for one in running):
+            return False
+        return len(self.numbers) == 1 or all(self.tells_of(one, running) for one in running)
 
     def has_started(self, number):
         started = "Kafka Server started" in self.nodes[number].log_text(since_start=True)
