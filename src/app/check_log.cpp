@@ -86,7 +86,7 @@ void check_letters(Findings& findings, LogPart& log, std::int64_t deadline_ns, C
   const std::int64_t recently_ns = clock.wall_ns() - kRecentNs;
   std::map<ErrorCode, LettersOf> letters;
   bool finished = true;
-  const auto read = log.dead_letter_query()->dead_letters([&](const DeadLetter& letter) {
+  const auto read = log.dead_letter_query(recently_ns / kNsPerMs)->dead_letters([&](const DeadLetter& letter) {
     if (letter.received_at_ns >= recently_ns) {
       LettersOf& of = letters[letter.reason];
       ++of.count;

@@ -41,6 +41,7 @@ Result<void> ask(const net::Url& url, ServiceView& view) {
   if (!readiness || !readiness->boolean("ready"))
     return fail(ErrorCode::kProtocolError, fmt::format("{}: something else than finpipe answers", view.url));
   view.ready = *readiness->boolean("ready");
+  view.role = readiness->string("role").value_or("");
   view.reasons = readiness->strings("reasons");
   if (const auto detail = readiness->string("feed")) {
     view.feed.emplace(std::string(*detail), std::nullopt);
@@ -77,7 +78,9 @@ void check_connections(Findings& findings, const Samples& now, const Samples& la
   if (closed > 0) findings.warn(Finding::kServiceSlowClients, fmt::format("{:.0f} since its start", closed));
 }
 
-void check_processing(Findings& findings, const Samples& samples, const Settings& settings) {
+// At a `serve` commits are those of others, which store; it only waits for them.
+void check_processing(Findings& findings, const ServiceView& service, const Settings& settings) {
+  const Samples& samples = service.samples;
   const double interval_s =
       samples.sum("finpipe_commit_interval_seconds").value_or(static_cast<double>(settings.commit_interval_ms) / 1e3);
   const double backlog = samples.sum("finpipe_processor_backlog_records").value_or(0);
@@ -87,21 +90,21 @@ void check_processing(Findings& findings, const Samples& samples, const Settings
     explained ? findings.warn(finding, evidence) : findings.fault(finding, evidence);
   };
   if (waiting_s > kCommitStalledSeconds + interval_s)
-    tell(Finding::kProcessorCommitStalled, fmt::format("the oldest has waited for {:.0f} s", waiting_s));
+    tell(service.role == "serve" ? Finding::kProcessorNotRunning : Finding::kProcessorCommitStalled,
+         fmt::format("the oldest has waited for {:.0f} s", waiting_s));
   if (backlog > static_cast<double>(kBehindRecords)) {
     tell(Finding::kProcessorBacklog, fmt::format("{} records", with_separators(static_cast<std::int64_t>(backlog))));
   }
 }
 
-void check_queue(Findings& findings, const Samples& samples, const Settings& settings) {
+void check_queue(Findings& findings, const Samples& samples) {
   const double latency_s = samples.sum("finpipe_kafka_append_latency_seconds", R"(percentile="99")");
   if (latency_s > kSlowLogSeconds)
     findings.warn(Finding::kLogSlow, fmt::format("one acknowledgement of a hundred takes {:.1f} s", latency_s));
   const double pending = samples.sum("finpipe_log_pending_bytes").value_or(0);
-  if (samples.sum("finpipe_kafka_brokers").value_or(0) == 0 ||
-      pending < static_cast<double>(settings.kafka.max_pending_bytes) * kNearlyFull)
-    return;
-  const std::string text = fmt::format("{:.0f} MiB wait", pending / kMib);
+  const double limit = samples.sum("finpipe_log_pending_limit_bytes").value_or(0);
+  if (limit == 0 || pending < limit * kNearlyFull) return;
+  const std::string text = fmt::format("{:.0f} of {:.0f} MiB wait", pending / kMib, limit / kMib);
   findings.faulty("log") ? findings.warn(Finding::kLogQueueFull, text) : findings.fault(Finding::kLogQueueFull, text);
 }
 
@@ -185,8 +188,8 @@ void check_service(Findings& findings, const Settings& settings, const ServiceVi
   if (service.url.empty()) return findings.ok("service", "it has no address that could be asked");
   if (service.error) return tell_unreachable(findings, service, log_owner(settings).has_value());
   const Samples& samples = service.samples;
-  check_queue(findings, samples, settings);
-  check_processing(findings, samples, settings);
+  check_queue(findings, samples);
+  check_processing(findings, service, settings);
   check_health(findings, service);
   check_connections(findings, samples, later.error ? samples : later.samples);
   check_certificates(findings, service, clock);

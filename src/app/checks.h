@@ -62,6 +62,7 @@ struct ServiceView {
   bool here = false;           // on this machine
   std::optional<Error> error;  // why it cannot be asked
   bool ready = false;
+  std::string role;                  // its subcommand
   std::vector<std::string> reasons;  // why it is not ready
   std::optional<Feed> feed;          // of a process that has a live one
   Samples samples;

@@ -45,6 +45,7 @@ Figures::Figures(const Settings& settings, bool stores, Metrics& metrics, Clock&
       clock_(clock),
       disks_{Disk{"log", directory_in(parse_log_url(settings.log))},
              Disk{"store", stores ? directory_in(parse_store_url(settings.store)) : std::string()}},
+      max_pending_bytes_(static_cast<double>(settings.kafka.max_pending_bytes)),
       kafka_not_after_s_(not_after_s_of_file(settings.kafka.certificate_file)),
       cassandra_not_after_s_(stores ? not_after_s_of_file(settings.cassandra.certificate_file) : std::nullopt) {
   metrics_.set(Metric::kLedgerBalanced, 1);  // the account of nothing
@@ -144,6 +145,7 @@ void Figures::publish_log(const LogPart& log, bool trouble) {
   metrics_.set(Metric::kRegistryTrouble, log.registry_trouble() ? 1 : 0);
   const auto kafka = log.statistics();
   if (!kafka) return;
+  metrics_.set(Metric::kLogPendingLimitBytes, max_pending_bytes_);
   metrics_.set(Metric::kKafkaBrokers, static_cast<double>(kafka->brokers));
   metrics_.set(Metric::kKafkaBrokersUp, static_cast<double>(kafka->brokers_up));
   metrics_.raise_to(Metric::kKafkaRecordsWritten, static_cast<double>(kafka->records_written));

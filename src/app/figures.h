@@ -48,6 +48,7 @@ class Figures {
   Clock& clock_;
   std::array<Disk, 2> disks_;
   std::map<std::string, std::int64_t> lags_ms_;                            // as they were told last
+  double max_pending_bytes_;                                               // of a log on Kafka
   std::optional<std::int64_t> kafka_not_after_s_, cassandra_not_after_s_;  // of our own certificates
   std::optional<std::int64_t> outlook_ns_;                                 // boot clock: when it was told
 };

@@ -54,6 +54,8 @@ constexpr auto kFindings = std::to_array<FindingInfo>({
      "partitions"},
     {Finding::kProcessorCommitStalled, "processor.commit_stalled", "What was processed is not stored",
      "See the store: nothing is lost, and it goes on by itself once the store does"},
+    {Finding::kProcessorNotRunning, "processor.not_running", "No process stores what is in the log",
+     "Start `finpipe process`, or run `finpipe check` where it runs: nothing is lost, it goes on from where it was"},
     {Finding::kLedgerUnbalanced, "ledger.unbalanced",
      "The account of trades of a session does not balance: some were lost or counted twice",
      "Keep log and store as they are, run `finpipe verify`, and report what it says; `finpipe checkpoint reset` makes "

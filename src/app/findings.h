@@ -31,6 +31,7 @@ enum class Finding : std::uint8_t {
   kFeedLag,
   kProcessorBacklog,
   kProcessorCommitStalled,
+  kProcessorNotRunning,
   kLedgerUnbalanced,
   kLogHeld,
   kLogNoLeader,

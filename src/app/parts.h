@@ -53,7 +53,8 @@ class LogPart {
   // Whether no processor is at work as one of that group. Errors: kGroupInUse, those of the log.
   [[nodiscard]] virtual Result<void> check_idle(const std::string& /*group*/) { return {}; }
   [[nodiscard]] virtual std::unique_ptr<DeadLetters> dead_letters() = 0;
-  [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query() = 0;
+  // `received_since_ms`: older letters may be left out.
+  [[nodiscard]] virtual std::unique_ptr<DeadLetterQuery> dead_letter_query(std::int64_t received_since_ms = 0) = 0;
   // Of servers, by any thread: why nothing is written or read at the moment; nullopt: all is well.
   [[nodiscard]] virtual std::optional<std::string> trouble() const { return std::nullopt; }
   [[nodiscard]] virtual std::optional<KafkaStatistics> statistics() const { return std::nullopt; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -204,6 +205,11 @@ class NoDeadLetters final : public DeadLetters {
   [[nodiscard]] Result<void> flush() override { return {}; }
 };
 
+std::string_view name_of(Role role) {
+  constexpr std::array<std::string_view, 4> kNames = {"run", "ingest", "process", "serve"};
+  return kNames[static_cast<std::size_t>(role)];
+}
+
 // The parts of a service; each may use those above it.
 class Service {
  public:
@@ -376,6 +382,7 @@ class Service {
     options.server.port = listen_port_;
     options.server.max_connections = connections_within(raise_descriptor_limit(), options.server.max_connections);
     options.status.version = FINPIPE_VERSION;
+    options.status.role = name_of(role_);
     return options;
   }
 

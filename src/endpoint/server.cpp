@@ -238,6 +238,7 @@ net::HttpResponse Endpoint::Implementation::readyz(const net::HttpRequest&) {
     append_json_string(body, reason);
   }
   body += ']';
+  if (!options_.status.role.empty()) body += fmt::format(R"(,"role":"{}")", options_.status.role);
   if (options_.status.feed_error) append_feed(body);
   return json_response(body + "}", reasons.empty() ? 200 : 503);
 }

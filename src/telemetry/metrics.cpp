@@ -133,6 +133,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
 
     {kLogAppended, "finpipe_log_records_appended_total", kCounter, "", "Records handed to the log"},
     {kLogPendingBytes, "finpipe_log_pending_bytes", kGauge, "bytes", "Appended and not durable yet"},
+    {kLogPendingLimitBytes, "finpipe_log_pending_limit_bytes", kGauge, "bytes",
+     "Of that, with which the feed has to wait (kafka-buffer); 0: there is no such limit"},
     {kLogFlushSeconds,
      "finpipe_log_flush_seconds",
      kHistogram,

@@ -50,6 +50,7 @@ enum class Metric : std::uint8_t {
   // Log
   kLogAppended,
   kLogPendingBytes,
+  kLogPendingLimitBytes,
   kLogFlushSeconds,
   kLogTrouble,
   kRegistryTrouble,

@@ -112,6 +112,15 @@ TEST_F(CheckService, WhatWaitsForACommitMayWaitForItsInterval) {
   EXPECT_EQ(found(waits + "finpipe_commit_interval_seconds 0.25\n"), Names{"FAULT processor.commit_stalled"});
 }
 
+TEST_F(CheckService, OneThatOnlyServesWaitsForAProcessThatStores) {
+  const std::string waits = "finpipe_processor_commit_age_seconds 11\n";
+  service.role = "serve";
+  service.ready = false;
+  EXPECT_EQ(found(waits), (Names{"FAULT processor.not_running", "warn service.not_ready"}));
+  EXPECT_EQ(found(waits, "store"),
+            (Names{"FAULT store.io_error", "warn processor.not_running", "warn service.not_ready"}));
+}
+
 TEST_F(CheckService, WhatDoesNotAnswerAsFinpipeIsAFaultOnlyWhereItIsExpected) {
   const TempDirectory directory;
   settings.log = "embedded:" + directory.path().string();
@@ -149,11 +158,12 @@ TEST_F(CheckService, WhatGrowsWhileItIsLookedAtIsGoingOn) {
 }
 
 TEST_F(CheckService, AFullQueueToKafkaIsAFaultUnlessTheLogIs) {
-  settings.kafka.max_pending_bytes = 1000;
-  const std::string brokers = "finpipe_kafka_brokers 3\nfinpipe_kafka_append_latency_seconds{percentile=\"99\"} 1.5\n";
-  EXPECT_EQ(found(brokers + "finpipe_log_pending_bytes 800\n"), Names{"warn log.slow"});
-  EXPECT_EQ(found(brokers + "finpipe_log_pending_bytes 900\n"), (Names{"warn log.slow", "FAULT log.queue_full"}));
-  EXPECT_EQ(found("finpipe_log_pending_bytes 900\n"), Names());  // of an embedded log
+  settings.kafka.max_pending_bytes = 1;  // here, which is not what the service has
+  const std::string limit =
+      "finpipe_log_pending_limit_bytes 1000\nfinpipe_kafka_append_latency_seconds{percentile=\"99\"} 1.5\n";
+  EXPECT_EQ(found(limit + "finpipe_log_pending_bytes 800\n"), Names{"warn log.slow"});
+  EXPECT_EQ(found(limit + "finpipe_log_pending_bytes 900\n"), (Names{"warn log.slow", "FAULT log.queue_full"}));
+  EXPECT_EQ(found("finpipe_log_pending_limit_bytes 0\nfinpipe_log_pending_bytes 900\n"), Names());
 }
 
 TEST_F(CheckService, WarnsOfSlowClientsOtherVersionsAndCertificates) {

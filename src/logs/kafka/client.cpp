@@ -143,6 +143,13 @@ Result<OffsetRange> Client::ask_range(std::int32_t partition) {
   return range;
 }
 
+Result<std::optional<std::int64_t>> Client::ask_offset_at(std::int32_t partition, std::int64_t time_ms) {
+  std::int64_t offset = 0;
+  FINPIPE_TRY(cluster_.retry(*this, fmt::format("{} partition {}", topic_name_, partition),
+                             [&](int timeout_ms) { return ask_offset(partition, time_ms, timeout_ms, offset); }));
+  return offset < 0 ? std::nullopt : std::optional(offset);
+}
+
 std::optional<std::int64_t> Client::ask_end(std::int32_t partition, int timeout_ms) {
   std::int64_t end = 0;
   const int code = ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, end);

@@ -58,6 +58,8 @@ class Client {
   [[nodiscard]] Result<std::int32_t> partitions();
   // Asks the leader of a partition of the topic. Errors: those of Cluster::retry.
   [[nodiscard]] Result<OffsetRange> ask_range(std::int32_t partition);
+  // Where records begin that were sent at that time or later, ms since 1970; nullopt: there are none.
+  [[nodiscard]] Result<std::optional<std::int64_t>> ask_offset_at(std::int32_t partition, std::int64_t time_ms);
   // The end of that range alone, asked for once; nullopt: it was not told in time, which may take twice that.
   [[nodiscard]] std::optional<std::int64_t> ask_end(std::int32_t partition, int timeout_ms);
 
@@ -66,7 +68,7 @@ class Client {
 
  private:
   friend struct Callbacks;
-  // `which`: RD_KAFKA_OFFSET_BEGINNING or _END. Returns librdkafka's code.
+  // `which`: RD_KAFKA_OFFSET_BEGINNING or _END, or a time in ms. Returns librdkafka's code.
   [[nodiscard]] int ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset);
   [[nodiscard]] int ask_metadata(int timeout_ms, std::int32_t& partitions);
   Client(Cluster& cluster, Owner* owner) : cluster_(cluster), owner_(owner) {}

@@ -125,7 +125,8 @@ class KafkaDeadLetters final : public DeadLetters {
 // They lie in about the order of receipt, so that few are held meanwhile.
 class KafkaDeadLetterQuery final : public DeadLetterQuery {
  public:
-  explicit KafkaDeadLetterQuery(Cluster& cluster) : cluster_(cluster), translator_(make_translator(cluster)) {}
+  KafkaDeadLetterQuery(Cluster& cluster, std::int64_t sent_since_ms)
+      : cluster_(cluster), sent_since_ms_(sent_since_ms), translator_(make_translator(cluster)) {}
 
   [[nodiscard]] Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) override {
     FINPIPE_TRY_ASSIGN(partitions, partitions_of(cluster_));
@@ -179,6 +180,10 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
     bool go_on = true;
     for (std::int32_t p = 0; p < fetcher.partitions() && go_on; ++p) {
       FINPIPE_TRY_ASSIGN(range, fetcher.client().ask_range(p));
+      if (sent_since_ms_ > 0) {
+        FINPIPE_TRY_ASSIGN(first, fetcher.client().ask_offset_at(p, sent_since_ms_));
+        range.begin = first.value_or(range.end);
+      }
       if (range.begin >= range.end) continue;
       FINPIPE_TRY(fetcher.start(p, range.begin));
       std::int64_t next = range.begin;
@@ -236,6 +241,7 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
   }
 
   Cluster& cluster_;
+  const std::int64_t sent_since_ms_;
   SchemaTranslator translator_;
   std::string scratch_;
 };
@@ -245,8 +251,8 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
 std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster, Producer::Numbers& numbers) {
   return std::make_unique<KafkaDeadLetters>(cluster, numbers);
 }
-std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster) {
-  return std::make_unique<KafkaDeadLetterQuery>(cluster);
+std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster, std::int64_t sent_since_ms) {
+  return std::make_unique<KafkaDeadLetterQuery>(cluster, sent_since_ms);
 }
 
 }  // namespace finpipe::kafka

@@ -1,6 +1,7 @@
 // Dead letters in the topic PREFIX.dead-letters: key = id, value = dead_letter_codec's, a header with the reason.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "logs/kafka/cluster.h"
@@ -11,6 +12,7 @@ namespace finpipe::kafka {
 
 // `numbers` is for this one alone.
 [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters(Cluster& cluster, Producer::Numbers& numbers);
-[[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster);
+// `sent_since_ms`: only of those that were sent from then on, since 1970; 0: all.
+[[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(Cluster& cluster, std::int64_t sent_since_ms);
 
 }  // namespace finpipe::kafka

@@ -137,7 +137,9 @@ std::unique_ptr<DeadLetters> KafkaLog::dead_letters() {
   const std::lock_guard lock(parts_->letters_mutex);
   return kafka::dead_letters(parts_->cluster, parts_->letters.emplace_back());
 }
-std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query() { return kafka::dead_letter_query(parts_->cluster); }
+std::unique_ptr<DeadLetterQuery> KafkaLog::dead_letter_query(std::int64_t sent_since_ms) {
+  return kafka::dead_letter_query(parts_->cluster, sent_since_ms);
+}
 
 std::vector<std::int64_t> KafkaLog::ends() const {
   std::vector<std::int64_t> ends;

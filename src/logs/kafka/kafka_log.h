@@ -122,8 +122,9 @@ class KafkaLog {
   // kBrokerUnreachable (patience_ms), kInterrupted.
   [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters();
   // Reads the topic twice at each call; of an id the newest letter. What is no letter is left out, and counted in a
-  // warning. Holds ids in memory, and letters that lie before their turn.
-  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query();
+  // warning. Holds ids in memory, and letters that lie before their turn. `sent_since_ms`: only what was sent from then
+  // on, in ms since 1970, is read; 0: all.
+  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(std::int64_t sent_since_ms = 0);
 
   // One past the last readable record of each partition, by what the brokers said last and what this process wrote; -1:
   // not known. From the first reader with `wake` on, brokers are asked each second, also while nothing is read.
