@@ -19,7 +19,7 @@ constexpr std::int64_t kStaleAfterMs = 5'000;  // without a heartbeat
 
 struct StatusOptions {
   std::string version;
-  std::string role;                                     // of this process; empty: none
+  std::string role{};                                   // of this process; empty: none
   std::function<std::string()> feed_detail;             // what to say about the feed beyond its state; null: nothing
   std::function<std::optional<Error>()> feed_error;     // why the feed is not connected; null: there is none
   std::function<std::vector<std::int64_t>()> log_ends;  // by partition; -1, or none: not known; null: none is

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/time.h"
 #include "kafka_server.h"
 #include "log_subject.h"
 #include "logs/kafka/kafka_topics.h"
@@ -178,6 +180,34 @@ TEST(KafkaTopicsOnAServer, ALogWithoutATopicForDeadLettersIsNotOpened) {
   }));
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::kTopicMissing) << error->message();
+}
+
+TEST(KafkaLettersOnAServer, OnlyThoseOfATimeAreRead) {
+  const auto log = KafkaLog::open(new_log(2)).value();
+  const auto letters = log->dead_letters();
+  const auto put = [&](const std::string& id) {
+    DeadLetter letter;
+    letter.id = id;
+    letters->put(std::move(letter));
+    ASSERT_TRUE(letters->flush());
+  };
+  const auto seen_since = [&](std::int64_t since_ms) {
+    Values seen;
+    const auto read = log->dead_letter_query(since_ms)->dead_letters([&](const DeadLetter& letter) {
+      seen.push_back(letter.id);
+      return true;
+    });
+    EXPECT_TRUE(read) << read.error().message();
+    return seen;
+  };
+  SystemClock clock;
+  put("a");
+  const std::int64_t between_ms = clock.wall_ns() / kNsPerMs + 1;
+  ASSERT_TRUE(wait_until([&] { return clock.wall_ns() / kNsPerMs > between_ms; }));
+  put("b");
+  EXPECT_EQ(seen_since(0), (Values{"a", "b"}));
+  EXPECT_EQ(seen_since(between_ms), Values{"b"});
+  EXPECT_EQ(seen_since(between_ms + 3'600'000), Values());
 }
 
 TEST(KafkaFaults, RetentionThatOvertakesAReaderIsOutOfRange) {

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/time.h"
 #include "logs/kafka/settings.h"
 #include "on_mock_cluster.h"
 
@@ -60,23 +58,6 @@ TEST_F(KafkaLetters, ALetterThatTheTopicDoesNotTakeIsCutOnceMore) {
   ASSERT_EQ(kept.size(), 2U);
   const DeadLetter& cut = kept[0].id == "large" ? kept[0] : kept[1];
   EXPECT_EQ(cut.detail, "why; raw is cut: 4096 of 100000 bytes");
-}
-
-TEST_F(KafkaLetters, OnlyThoseOfATimeAreRead) {
-  const auto log = open_log(cluster_.new_log(2));
-  const auto seen_since = [&](std::int64_t since_ms) {
-    int seen = 0;
-    const auto read = log->dead_letter_query(since_ms)->dead_letters([&](const DeadLetter&) { return ++seen > 0; });
-    EXPECT_TRUE(read) << read.error().message();
-    return seen;
-  };
-  const std::int64_t begun_ms = SystemClock().wall_ns() / kNsPerMs;
-  EXPECT_EQ(seen_since(begun_ms), 0);
-  auto letters = log->dead_letters();
-  letters->put(letter("a"));
-  ASSERT_TRUE(letters->flush());
-  EXPECT_EQ(seen_since(begun_ms), 1);
-  EXPECT_EQ(seen_since(begun_ms + 3'600'000), 0);
 }
 
 TEST_F(KafkaLetters, WhatIsNoLetterIsLeftOut) {
