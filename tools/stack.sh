@@ -17,16 +17,16 @@ compose() {
   docker compose "$@"
 }
 
-# Adds NAME=random to .env, where only its owner can read it.
+# Adds NAME=random to .env unless it is there; only the owner can read that file afterwards.
 make_secret() {
   if ! grep -qs "^$1=." .env; then
     umask 077
     [ -f .env ] || cp .env.example .env
     [ -z "$(tail -c 1 .env)" ] || echo >>.env
     printf '%s=%s\n' "$1" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >>.env
-    chmod 600 .env
     echo "$1 is new in .env" >&2
   fi
+  chmod 600 .env
 }
 
 command=${1-}

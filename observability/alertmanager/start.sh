@@ -50,7 +50,7 @@ awk '
     gsub(/\047/, "\047\047", text)
     return text
   }
-  $1 == "#" && $2 ~ /^\[/ { skipped[++depth] = skipped[depth - 1] || !set[substr($2, 2)]; next }
+  $1 == "#" && $2 ~ /^\[/ { outer = skipped[depth]; skipped[++depth] = outer || !set[substr($2, 2)]; next }
   $1 == "#" && $2 == "]" { --depth; next }
   skipped[depth] { next }
   {

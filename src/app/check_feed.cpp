@@ -35,7 +35,9 @@ void check_tape(Findings& findings, const std::string& path) {
   findings.ok("feed", path + " can be read");
 }
 
-std::string since(std::int64_t time_ms) { return time_ms <= 0 ? "" : ", since " + format_time_ms(time_ms); }
+std::string since(std::int64_t time_ms, std::string_view before = ", ") {
+  return time_ms <= 0 ? "" : fmt::format("{}since {}", before, format_time_ms(time_ms));
+}
 
 bool explained_elsewhere(const Findings& findings) {
   return std::ranges::any_of(
@@ -62,7 +64,7 @@ void check_heartbeat(Findings& findings, const Checkpoint& newest, bool connecte
     if (!connected_here) findings.ok("feed", "connected, says the log" + since(newest.feed_since_ms));
     return;
   }
-  const std::string text = since(newest.feed_since_ms).substr(2);
+  const std::string text = since(newest.feed_since_ms, "");
   if (connected_here) {
     if (clock.wall_ns() / kNsPerMs - newest.feed_since_ms > allowed_ns / kNsPerMs)
       findings.fault(Finding::kFeedGapOpen, text);

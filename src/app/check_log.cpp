@@ -219,19 +219,18 @@ void check_replicas(Findings& findings, const KafkaReplicas& replicas) {
   std::string brokers = fmt::format("brokers that answer: {}", fmt::join(answering, ", "));
   if (!behind.empty()) brokers += fmt::format("; of these behind: {}", fmt::join(behind, ", "));
   if (!missing.empty()) brokers += fmt::format("; that are missing: {}", fmt::join(missing, ", "));
-  if (!headless.empty())
-    return findings.fault(Finding::kLogNoLeader, fmt::format("{}; {}", fmt::join(headless, ", "), brokers));
+  const auto some = [](const std::vector<std::string>& names) {
+    constexpr std::size_t kMaxNames = 6;
+    const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), kMaxNames));
+    return fmt::format("{} partitions, {}{}", names.size(), fmt::join(names.begin(), names.begin() + shown, ", "),
+                       names.size() > kMaxNames ? " ..." : "");
+  };
+  if (!headless.empty()) return findings.fault(Finding::kLogNoLeader, fmt::format("{}; {}", some(headless), brokers));
   if (replicas.partitions.empty())
     return findings.ok("brokers", brokers + "; they do not tell this user how the topics are replicated");
   if (incomplete.empty())
     return findings.ok("brokers", fmt::format("{}: all replicas are in sync", fmt::join(answering, ", ")));
-  constexpr std::size_t kMaxNames = 6;
-  const std::size_t shown = std::min(incomplete.size(), kMaxNames);
-  findings.fault(
-      Finding::kLogUnderReplicated,
-      fmt::format("{} partitions, {}{}; {}", incomplete.size(),
-                  fmt::join(incomplete.begin(), incomplete.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                  shown < incomplete.size() ? " ..." : "", brokers));
+  findings.fault(Finding::kLogUnderReplicated, fmt::format("{}; {}", some(incomplete), brokers));
 }
 
 bool ingests_here(const Settings& settings, const ServiceView& service) {
@@ -257,15 +256,16 @@ LogView check_log(Findings& findings, const Settings& settings, bool create, con
   }
   auto log = open_log(settings, Access::kRead, create ? Patience::kSome : Patience::kBrief);
   if (kafka != nullptr) check_kafka(findings, settings, *kafka, log);
+  // By the replicas.
+  const auto explained = [&] { return kafka != nullptr && !create && findings.faulty("log"); };
   if (!log) {
-    // Replicas may have explained it.
-    if (create || !findings.faulty("log")) findings.broken("log", log.error());
+    if (!explained()) findings.broken("log", log.error());
     return {};
   }
   const auto view = check_opened(findings, settings, place != nullptr ? place->directory : settings.log, **log, store,
                                  ingests_here(settings, service), deadline_ns, clock);
   if (view) return *view;
-  if (create || !findings.faulty("log")) findings.broken("log", view.error());
+  if (!explained()) findings.broken("log", view.error());
   return {};
 }
 

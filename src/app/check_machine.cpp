@@ -38,10 +38,11 @@ std::filesystem::path existing_parent(std::filesystem::path path) {
   return path;
 }
 
-void check_volume(Findings& findings, const std::filesystem::path& existing, const std::string& directory) {
+// False when it takes nothing.
+bool check_volume(Findings& findings, const std::filesystem::path& existing, const std::string& directory) {
   struct statvfs volume{};
-  if (statvfs(existing.c_str(), &volume) != 0) return;
-  if ((volume.f_flag & ST_RDONLY) != 0) return findings.fault(Finding::kDiskReadOnly, directory);
+  if (statvfs(existing.c_str(), &volume) != 0) return true;
+  if ((volume.f_flag & ST_RDONLY) != 0) return findings.fault(Finding::kDiskReadOnly, directory), false;
   const std::uint64_t free_bytes = std::uint64_t{volume.f_bavail} * volume.f_frsize;
   const std::string text =
       fmt::format("{} MiB free for {}", with_separators(static_cast<std::int64_t>(free_bytes >> 20)), directory);
@@ -51,12 +52,13 @@ void check_volume(Findings& findings, const std::filesystem::path& existing, con
   };
   const bool no_files = volume.f_files != 0 && volume.f_favail == 0;
   if (below(kFullDiskBytes, kLowDiskBytes, kFullDiskShare) || no_files) {
-    findings.fault(Finding::kDiskFull, no_files ? text + ", but no inodes for further files" : text);
+    return findings.fault(Finding::kDiskFull, no_files ? text + ", but no inodes for further files" : text), false;
   } else if (below(kLowDiskBytes, kEnoughDiskBytes, kLowDiskShare)) {
     findings.warn(Finding::kDiskLow, text);
   } else {
     findings.ok("disk", text);
   }
+  return true;
 }
 
 std::string command_of(pid_t process) {
@@ -82,10 +84,10 @@ void check_certificate_file(Findings& findings, std::string_view what, const std
 
 bool check_directory(Findings& findings, std::string_view subject, const std::string& directory) {
   const std::filesystem::path existing = existing_parent(directory);
-  check_volume(findings, existing, directory);
-  if (!findings.faulty("disk") && access(existing.c_str(), W_OK | X_OK) != 0) {
-    findings.fault(subject, Error{ErrorCode::kReadOnly, existing.string()});
-  }
+  const bool takes = check_volume(findings, existing, directory);
+  // Somebody else's directory may be looked at, too.
+  if (takes && access(existing.c_str(), W_OK | X_OK) != 0)
+    findings.warn(subject, Error{ErrorCode::kReadOnly, existing.string()});
   std::error_code error;
   const bool there = std::filesystem::exists(directory, error) && !std::filesystem::is_empty(directory, error);
   if (!there) findings.ok(subject, fmt::format("{}: new, `finpipe run` will make it", directory));

@@ -45,8 +45,13 @@ Result<void> ask(const net::Url& url, ServiceView& view) {
   view.reasons = readiness->strings("reasons");
   if (const auto detail = readiness->string("feed")) {
     view.feed.emplace(std::string(*detail), std::nullopt);
-    if (const auto code = code_named(readiness->string("feed_error").value_or("")))
-      view.feed->error = Error{*code, std::string(readiness->string("feed_reason").value_or(""))};
+    if (const auto name = readiness->string("feed_error")) {
+      // A newer service may have others.
+      const std::string reason(readiness->string("feed_reason").value_or(""));
+      const auto code = code_named(*name);
+      view.feed->error =
+          code ? Error{*code, reason} : Error{ErrorCode::kProtocolError, fmt::format("{}: {}", *name, reason)};
+    }
   }
   FINPIPE_TRY_ASSIGN(metrics, ask_listener(url.host, url.port, "/metrics", kAnswerMs));
   view.samples = Samples::parse(metrics.body);
@@ -120,9 +125,12 @@ void check_health(Findings& findings, const ServiceView& service) {
 void check_certificates(Findings& findings, const ServiceView& service, Clock& clock) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kSubjects = {
       {{"kafka", "log"}, {"cassandra", "store"}, {"registry", "registry"}}};
+  const bool expired_told = findings.faulty("certificate");
+  const auto now_s = static_cast<double>(clock.wall_ns() / kNsPerSecond);
   for (const auto& [labels, not_after_s] : service.samples.series("finpipe_certificate_not_after_seconds")) {
     if (not_after_s <= 0) continue;
-    bool told = findings.faulty("certificate") || (labels.contains("feed") && service.feed && service.feed->error);
+    bool told =
+        (expired_told && not_after_s <= now_s) || (labels.contains("feed") && service.feed && service.feed->error);
     for (const auto& [part, subject] : kSubjects) told = told || (labels.contains(part) && findings.faulty(subject));
     if (!told)
       check_certificate(findings, fmt::format("the first of {}", labels), static_cast<std::int64_t>(not_after_s),

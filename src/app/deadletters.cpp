@@ -79,12 +79,12 @@ Result<void> read_replays(ReplayLog& replays) {
   std::function<void(double)> progress;
   if (terminal) {
     progress = [](double done) {
-      fmt::print(stderr, "\r{:>4.0f}% of the log read", done * 100);
+      tell(fmt::format("\r{:>4.0f}% of the log read", done * 100));
       std::fflush(stderr);
     };
   }
   const auto read = replays.read_on(progress);
-  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (terminal) tell("\r\033[K");
   return read;
 }
 

@@ -26,6 +26,15 @@ std::string directory_in(const Result<Url>& url) {
   return directory != nullptr ? directory->directory : std::string();
 }
 
+// The disk that one works on who has none for log and store may be that of their servers, as in docker-compose.yaml.
+std::array<Figures::Disk, 3> disks_of(const Settings& settings, bool stores) {
+  std::array<Figures::Disk, 3> disks = {{{"log", directory_in(parse_log_url(settings.log))},
+                                         {"store", stores ? directory_in(parse_store_url(settings.store)) : ""},
+                                         {"work", ""}}};
+  if (disks[0].directory.empty() && disks[1].directory.empty()) disks[2].directory = ".";
+  return disks;
+}
+
 std::optional<std::int64_t> not_after_s_of_file(const std::string& path) {
   if (path.empty()) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
@@ -43,8 +52,7 @@ double earlier(std::optional<std::int64_t> own_s, std::int64_t shown_s) {
 Figures::Figures(const Settings& settings, bool stores, Metrics& metrics, Clock& clock)
     : metrics_(metrics),
       clock_(clock),
-      disks_{Disk{"log", directory_in(parse_log_url(settings.log))},
-             Disk{"store", stores ? directory_in(parse_store_url(settings.store)) : std::string()}},
+      disks_(disks_of(settings, stores)),
       max_pending_bytes_(static_cast<double>(settings.kafka.max_pending_bytes)),
       kafka_not_after_s_(not_after_s_of_file(settings.kafka.certificate_file)),
       cassandra_not_after_s_(stores ? not_after_s_of_file(settings.cassandra.certificate_file) : std::nullopt) {

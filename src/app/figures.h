@@ -20,6 +20,11 @@ namespace finpipe {
 
 class Figures {
  public:
+  struct Disk {
+    std::string_view use;
+    std::string directory;  // empty: there is none
+  };
+
   // Certificates of our own are read now, as they are by who uses them.
   Figures(const Settings& settings, bool stores, Metrics& metrics, Clock& clock);
 
@@ -31,11 +36,6 @@ class Figures {
   void publish_outlook(const FeedParts& feed, const LogPart& log, const StorePart* store);
 
  private:
-  struct Disk {
-    std::string_view use;
-    std::string directory;  // empty: there is none
-  };
-
   void publish_ingest(const IngestCounts& ingest);
   void publish_feed(const PipelineThreads::Status& status);
   void publish_lags(const std::map<std::string, std::int64_t>& lags_ms);
@@ -46,7 +46,7 @@ class Figures {
 
   Metrics& metrics_;
   Clock& clock_;
-  std::array<Disk, 2> disks_;
+  std::array<Disk, 3> disks_;
   std::map<std::string, std::int64_t> lags_ms_;                            // as they were told last
   double max_pending_bytes_;                                               // of a log on Kafka
   std::optional<std::int64_t> kafka_not_after_s_, cassandra_not_after_s_;  // of our own certificates

@@ -17,6 +17,7 @@
 #include "app/load_targets.h"
 #include "app/output.h"
 #include "app/parts.h"
+#include "app/progress.h"
 #include "base/time.h"
 #include "load/stream_reader.h"
 
@@ -53,13 +54,15 @@ std::unexpected<Error> bad_load_flag(std::string_view flag, std::string_view val
 Result<Bursts> parse_bursts(const std::string& text) {
   if (text.empty()) return Bursts{};
   std::vector<std::int64_t> numbers;
+  bool whole = true;
   for (const auto part : std::views::split(text, ':')) {
+    const std::string_view digits(part.begin(), part.end());
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(&*part.begin(), &*part.begin() + part.size(), number);
-    if (error != std::errc{} || end != &*part.begin() + part.size()) numbers.clear();
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    whole = whole && error == std::errc{} && end == digits.data() + digits.size();
     numbers.push_back(number);
   }
-  const Bursts bursts = numbers.size() == 3 ? Bursts{numbers[0], numbers[1], numbers[2]} : Bursts{0, 0, 0};
+  const Bursts bursts = whole && numbers.size() == 3 ? Bursts{numbers[0], numbers[1], numbers[2]} : Bursts{0, 0, 0};
   const bool good = bursts.factor >= 2 && bursts.factor <= kMaxBurstFactor && bursts.length_ms >= 1 &&
                     bursts.every_ms <= kMaxBurstMs && bursts.length_ms < bursts.every_ms &&
                     bursts.factor * bursts.length_ms <= bursts.every_ms;
@@ -154,6 +157,7 @@ Result<int> load_websocket(const Settings& settings, const LoadFlags& flags) {
   options.vendor.max_trades_per_frame = flags.frame;
   options.vendor.fault_every_ms = static_cast<std::int64_t>(flags.fault_every_s * kMsPerSecond);
   options.vendor.seed = flags.seed;
+  if (flags.faults.empty()) return bad_load_flag("--faults", "", "must name one, such as delay");
   for (const auto part : std::views::split(flags.faults, ',')) {
     const auto kind = fault_kind_from(std::string_view(part.begin(), part.end()));
     if (!kind || *kind == FaultKind::kDuplicate) {
@@ -172,12 +176,11 @@ Result<int> load_websocket(const Settings& settings, const LoadFlags& flags) {
     FINPIPE_TRY(file.finish(pem));
   }
   const bool is_v6 = listen->address.find(':') != std::string::npos;
-  fmt::print(stderr,
-             "the load's vendor is at {}://{}{}{}:{}; it begins when a pipeline has subscribed:\n"
-             "  --feed {}://{}{}{}:{} --symbols {}\n",
-             options.vendor.tls ? "wss" : "ws", is_v6 ? "[" : "", listen->address, is_v6 ? "]" : "", vendor->port(),
-             options.vendor.tls ? "wss" : "ws", is_v6 ? "[" : "", listen->address, is_v6 ? "]" : "", vendor->port(),
-             names);
+  tell(fmt::format(
+      "the load's vendor is at {}://{}{}{}:{}; it begins when a pipeline has subscribed:\n"
+      "  --feed {}://{}{}{}:{} --symbols {}\n",
+      options.vendor.tls ? "wss" : "ws", is_v6 ? "[" : "", listen->address, is_v6 ? "]" : "", vendor->port(),
+      options.vendor.tls ? "wss" : "ws", is_v6 ? "[" : "", listen->address, is_v6 ? "]" : "", vendor->port(), names));
   return conduct("websocket", *target, settings, plan, flags, signals, clock);
 }
 

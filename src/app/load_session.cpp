@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
+#include "app/progress.h"
 #include "base/time.h"
 
 namespace finpipe {
@@ -20,7 +20,7 @@ constexpr std::int64_t kInterruptedDrainNs = kNsPerSecond;
 // A try is over when its backlog cannot be within the limit any more, by far.
 constexpr std::int64_t kHopelessLimits = 10;
 
-void tell_line(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+void tell_line(const std::string& line) { tell(line + '\n'); }
 
 }  // namespace
 
@@ -90,7 +90,9 @@ Result<RunReport> LoadSession::run(std::int64_t trades_per_second, std::int64_t 
   plan.end_ns = plan.measured_from_ns + measured_ms * kNsPerMs;
   plan.awaits_bars = target_.awaits_bars();
   plan.trades_per_second = trades_per_second;
-  const std::int64_t trades = trades_per_second * (plan_.warm_up_ms + measured_ms) / kMsPerSecond;
+  // Those that are due before the end: of a part of a tape not as many as the rate says.
+  const Arrivals arrivals(flow.trades_per_second, flow.bursts, flow.tape ? flow.tape->arrivals : nullptr);
+  const std::int64_t trades = arrivals.due_by(plan.end_ns - plan.start_ns - 1);
   const auto run = std::make_shared<LoadRun>(
       Flow(flow, policies_, std::max<std::int64_t>(trades, 1), clock_.wall_ns() + kLeadNs), plan);
   const std::int64_t lost_before = target_.lost_connections();

@@ -97,8 +97,7 @@ class OpenedLog final : public LogPart {
   }
   [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters() override { return log_->dead_letters(); }
   [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(std::int64_t received_since_ms) override {
-    if constexpr (kIsServer) return log_->dead_letter_query(received_since_ms);  // a letter is sent after its receipt
-    return log_->dead_letter_query();
+    return log_->dead_letter_query(received_since_ms);  // on Kafka: sent since, which is after its receipt
   }
   [[nodiscard]] std::optional<std::string> trouble() const override {
     if constexpr (kIsServer) return log_->trouble();

@@ -13,6 +13,7 @@
 
 #include "app/commands.h"
 #include "app/load.h"
+#include "app/progress.h"
 #include "app/settings.h"
 #include "base/time.h"
 #include "telemetry/log.h"
@@ -26,7 +27,7 @@ std::optional<std::string> environment_of(std::string_view name) {
 }
 
 int report(const Error& error) {
-  fmt::print(stderr, "finpipe: {}\n", error.message());
+  tell(fmt::format("finpipe: {}\n", error.message()));
   return exit_code_of(error.code);
 }
 

@@ -56,16 +56,16 @@ void Progress::tick(const PipelineThreads::Status& status, std::int64_t stored, 
   }
   if (dead_letters > 0) line += fmt::format("  {} dead letters", with_separators(dead_letters));
   if (trouble) line += fmt::format("  {}", *trouble);
-  fmt::print(stderr, "{}{}{}", terminal_ ? "\r\033[K" : "", line, terminal_ ? "" : "\n");
-  std::fflush(stderr);
+  tell(fmt::format("{}{}{}", terminal_ ? "\r\033[K" : "", line, terminal_ ? "" : "\n"));
   shown_ = terminal_;
 }
 
 void Progress::clear() {
   if (!shown_) return;
-  fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  tell("\r\033[K");
   shown_ = false;
 }
+
+void tell(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stderr); }
 
 }  // namespace finpipe

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "app/pipeline_threads.h"
 
@@ -28,6 +29,9 @@ class Progress {
   std::int64_t last_ns_;
   std::int64_t last_received_ = 0;
 };
+
+// Writes to standard error. That nobody reads it any more, or that its disk is full, ends nothing.
+void tell(std::string_view text);
 
 // "12,345".
 [[nodiscard]] std::string with_separators(std::int64_t count);

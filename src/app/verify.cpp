@@ -63,12 +63,12 @@ Result<void> run_verify(const Settings& settings, double sample_percent) {
   if (options.sample < 1) options.sample_seed = static_cast<std::uint64_t>(SystemClock().wall_ns());
   if (terminal) {
     options.progress = [](double done) {
-      fmt::print(stderr, "\r{:>4.0f}% verified", done * 100);
+      tell(fmt::format("\r{:>4.0f}% verified", done * 100));
       std::fflush(stderr);
     };
   }
   const auto report = verify(store.query(), *reader, *letters, options);
-  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (terminal) tell("\r\033[K");
   if (!report) return fail(report.error());
   print_report(*report);
   std::fflush(stdout);

@@ -41,16 +41,6 @@ void LatencyHistogram::add(std::int64_t ns, std::int64_t times) {
   sum_of_squares_ += as_real * as_real * weight;
 }
 
-void LatencyHistogram::add(const LatencyHistogram& other) {
-  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
-  count_ += other.count_;
-  max_ns_ = std::max(max_ns_, other.max_ns_);
-  sum_ += other.sum_;
-  sum_of_squares_ += other.sum_of_squares_;
-}
-
-void LatencyHistogram::clear() { *this = LatencyHistogram(); }
-
 double LatencyHistogram::mean_ns() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
 
 double LatencyHistogram::deviation_ns() const {

@@ -18,8 +18,6 @@ class LatencyHistogram {
   LatencyHistogram();
 
   void add(std::int64_t ns, std::int64_t times = 1);
-  void add(const LatencyHistogram& other);
-  void clear();
 
   [[nodiscard]] std::int64_t count() const { return count_; }
   // 0 without values, likewise what follows.

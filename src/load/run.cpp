@@ -81,6 +81,7 @@ RunFigures LoadRun::figures(std::int64_t now_ns, std::int64_t dropped) {
   const Counts so_far = counts(now_ns);
   const std::lock_guard lock(mutex_);
   return {.trades_per_second = plan_.trades_per_second,
+          .measured = so_far.measured,
           .p99_ns = latency_.quantile_ns(0.99),
           .backlog_early = backlog_early_.value(),
           .backlog_late = backlog_late_.value(),

@@ -11,6 +11,7 @@ std::string why_not_held(const RunFigures& run, std::int64_t limit_ns) {
   constexpr double kGrowthOfLimit = 0.25;
   if (run.missing > 0) return fmt::format("{} trades did not arrive", run.missing);
   if (run.dropped > 0) return fmt::format("{} connections were dropped", run.dropped);
+  if (run.measured == 0) return "nothing was measured: it takes longer, or a higher rate";
   const auto limit = static_cast<double>(limit_ns);
   if (run.p99_ns > limit_ns) {
     return fmt::format("p99 is {:.1f} ms, above {:.1f} ms", static_cast<double>(run.p99_ns) / kNsPerMillisecondReal,

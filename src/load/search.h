@@ -11,6 +11,7 @@ namespace finpipe {
 // What a run is judged by.
 struct RunFigures {
   std::int64_t trades_per_second = 0;
+  std::int64_t measured = 0;  // trades
   std::int64_t p99_ns = 0;
   // Trades that were due and had not arrived, as a mean over the second and the last quarter of the run.
   double backlog_early = 0, backlog_late = 0;

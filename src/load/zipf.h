@@ -15,8 +15,6 @@ class Zipf {
   Zipf(std::size_t ranks, double exponent);
 
   [[nodiscard]] std::size_t draw(Random& random) const;
-  // Of all draws; they sum up to 1.
-  [[nodiscard]] double share(std::size_t rank) const { return up_to_[rank] - (rank == 0 ? 0 : up_to_[rank - 1]); }
 
  private:
   std::vector<double> up_to_;  // share of this rank and those before it

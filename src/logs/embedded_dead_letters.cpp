@@ -1,4 +1,3 @@
-#include "logs/embedded_dead_letters.h"
 
 #include <fmt/format.h>
 #include <rocksdb/db.h>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
 #include "logs/dead_letter_codec.h"
 
 namespace finpipe {
@@ -56,7 +56,8 @@ class EmbeddedDeadLetters final : public DeadLetters {
 
 class EmbeddedDeadLetterQuery final : public DeadLetterQuery {
  public:
-  explicit EmbeddedDeadLetterQuery(EmbeddedDatabase& database) : database_(database) {}
+  EmbeddedDeadLetterQuery(EmbeddedDatabase& database, std::int64_t received_since_ms)
+      : database_(database), since_ns_(received_since_ms * kNsPerMs) {}
 
   // First only the order is kept in memory, then each letter is read again: letters may be large.
   [[nodiscard]] Result<void> dead_letters(const std::function<bool(const DeadLetter&)>& visit) override {
@@ -68,7 +69,7 @@ class EmbeddedDeadLetterQuery final : public DeadLetterQuery {
     const std::unique_ptr<rocksdb::Iterator> it(database_.db().NewIterator(options, database_.dead_letters()));
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       FINPIPE_TRY_ASSIGN(letter, decode(it->key(), it->value()));
-      order.emplace_back(letter.received_at_ns, std::move(letter.id));
+      if (letter.received_at_ns >= since_ns_) order.emplace_back(letter.received_at_ns, std::move(letter.id));
     }
     if (!it->status().ok()) return fail(database_.error(it->status()));
     std::ranges::sort(order);
@@ -95,6 +96,7 @@ class EmbeddedDeadLetterQuery final : public DeadLetterQuery {
   }
 
   EmbeddedDatabase& database_;
+  const std::int64_t since_ns_;
 };
 
 }  // namespace
@@ -103,8 +105,9 @@ std::unique_ptr<DeadLetters> embedded_dead_letters(EmbeddedDatabase& database) {
   return std::make_unique<EmbeddedDeadLetters>(database);
 }
 
-std::unique_ptr<DeadLetterQuery> embedded_dead_letter_query(EmbeddedDatabase& database) {
-  return std::make_unique<EmbeddedDeadLetterQuery>(database);
+std::unique_ptr<DeadLetterQuery> embedded_dead_letter_query(EmbeddedDatabase& database,
+                                                            std::int64_t received_since_ms) {
+  return std::make_unique<EmbeddedDeadLetterQuery>(database, received_since_ms);
 }
 
 }  // namespace finpipe

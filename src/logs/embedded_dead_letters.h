@@ -9,6 +9,7 @@
 namespace finpipe {
 
 [[nodiscard]] std::unique_ptr<DeadLetters> embedded_dead_letters(EmbeddedDatabase& database);
-[[nodiscard]] std::unique_ptr<DeadLetterQuery> embedded_dead_letter_query(EmbeddedDatabase& database);
+[[nodiscard]] std::unique_ptr<DeadLetterQuery> embedded_dead_letter_query(EmbeddedDatabase& database,
+                                                                          std::int64_t received_since_ms);
 
 }  // namespace finpipe

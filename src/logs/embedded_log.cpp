@@ -276,8 +276,8 @@ std::vector<std::int64_t> EmbeddedLog::ends() const {
 LogWriter& EmbeddedLog::writer() { return parts_->writer; }
 std::unique_ptr<LogReader> EmbeddedLog::reader() { return std::make_unique<EmbeddedReader>(*parts_->database); }
 std::unique_ptr<DeadLetters> EmbeddedLog::dead_letters() { return embedded_dead_letters(*parts_->database); }
-std::unique_ptr<DeadLetterQuery> EmbeddedLog::dead_letter_query() {
-  return embedded_dead_letter_query(*parts_->database);
+std::unique_ptr<DeadLetterQuery> EmbeddedLog::dead_letter_query(std::int64_t received_since_ms) {
+  return embedded_dead_letter_query(*parts_->database, received_since_ms);
 }
 
 }  // namespace finpipe

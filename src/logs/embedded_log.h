@@ -44,7 +44,8 @@ class EmbeddedLog {
   [[nodiscard]] std::unique_ptr<LogReader> reader();
   // Writes early, unsynced, when more than 1 MiB is waiting for flush. The same id replaces.
   [[nodiscard]] std::unique_ptr<DeadLetters> dead_letters();
-  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query();
+  // `received_since_ms`: only of those, since 1970; 0: all.
+  [[nodiscard]] std::unique_ptr<DeadLetterQuery> dead_letter_query(std::int64_t received_since_ms = 0);
 
  private:
   struct Parts;

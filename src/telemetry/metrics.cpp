@@ -29,7 +29,7 @@ constexpr MetricLabel kRoute{
 constexpr MetricLabel kStatus{"status", "2xx 3xx 4xx 5xx"};
 constexpr MetricLabel kChannel{"channel", "bars trades status"};
 constexpr MetricLabel kDeadLetterReason{"reason", "", true};
-constexpr MetricLabel kDisk{"use", "log store"};
+constexpr MetricLabel kDisk{"use", "log store work"};
 
 // Bounds in seconds. Each list has those that a promise is about, and goes on to what an operator calls an outage.
 constexpr auto kAnswerBuckets = std::to_array<double>(
@@ -249,7 +249,9 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
      "finpipe_disk_free_bytes",
      kGauge,
      "bytes",
-     "Left for this user where the log or the store has its directory; 0 where it has none",
+     "Left for this user where the log or the store has its directory, or where one with both on servers works; 0 "
+     "where it "
+     "has none",
      {kDisk}},
     {kDiskSizeBytes, "finpipe_disk_size_bytes", kGauge, "bytes", "Of that file system", {kDisk}},
     {kCertificateNotAfterSeconds,

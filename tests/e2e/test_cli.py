@@ -1,9 +1,10 @@
 """The command line, the settings, `check` and logging of the real program."""
 
 import json
+import subprocess
 import unittest
 
-from program import ROOT, CliTest, frame, trade
+from program import PROGRAM, ROOT, CliTest, frame, trade
 
 
 class Usage(CliTest):
@@ -81,6 +82,13 @@ class Usage(CliTest):
         plain = ["--log", "kafka://192.0.2.1", "--kafka-mechanism", "PLAIN", "--listen", "none"]
         done = self.finpipe("ingest", "--feed", "sim:", *plain, expect=2)
         self.assertIn("E102 bad_setting", done.err)
+
+    def test_one_whose_complaints_nobody_can_read_ends_as_it_would(self):
+        with open("/dev/full", "w") as nobody:
+            done = subprocess.run([PROGRAM, "run", "--fast"], stderr=nobody, stdout=subprocess.DEVNULL, cwd=self.dir)
+            self.assertEqual(done.returncode, 2)
+            done = subprocess.run([PROGRAM, "check", "--create"], stderr=nobody, stdout=subprocess.DEVNULL, cwd=self.dir)
+            self.assertEqual(done.returncode, 2)
 
     def test_version(self):
         self.assertRegex(self.finpipe("version").out, r"^finpipe \d+\.\d+\.\d+\n$")

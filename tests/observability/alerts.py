@@ -22,7 +22,7 @@ from bench import Bench
 from monitoring import ROOT, wait_until
 from test_rules import ALERTS
 
-FIRE_PATIENCE_S = 420
+FIRE_PATIENCE_S = 600
 RESOLVE_PATIENCE_S = 600
 
 

@@ -48,12 +48,12 @@ def vendor_stalled(bench):
     yield
 
 
-@drill("LagHigh", "CloseDelayHigh", fault="the vendor's trades come 30 s late for two minutes")
+@drill("LagHigh", fault="the vendor's trades come 30 s late for eight minutes")
 def vendor_late(bench):
     vendor = bench.simulate()
     bench.run(vendor)
     yield
-    bench.fault(vendor, kind="delay", delay_ms=30_000, ms=120_000)
+    bench.fault(vendor, kind="delay", delay_ms=30_000, ms=480_000)
     yield
 
 

@@ -100,6 +100,18 @@ def store_killed(bench):
     sides.cassandra.start_node()
 
 
+@server_drill("CloseDelayHigh", fault="`process` stands still for 29 s and works for 3, five times")
+def processor_starved(bench):
+    sides = Sides(bench)
+    yield
+    for _ in range(5):
+        sides.process.pause()
+        time.sleep(29)
+        sides.process.resume()
+        time.sleep(3)
+    yield
+
+
 @server_drill("LedgerMismatch", fault="five trades are taken off the account in the store, while `process` is restarted")
 def ledger_damaged(bench):
     sides = Sides(bench)

@@ -88,11 +88,11 @@ class Delivery(Temporary):
         self.monitoring = Monitoring(self.directory, self.sinks, {}, factor=10)
         self.enterContext(self.monitoring)
 
-    def post(self, *alerts):
+    def post(self, *alerts, **labels):
         """(name, severity, whether it has ended) as Prometheus would tell them. One that began long ago would be passed on
         at once, before it is known what others make of it."""
         now = time.time()
-        texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"},
+        texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"} | labels,
                   "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": "docs"},
                   "startsAt": rfc3339(now), "endsAt": rfc3339(now if ended else now + 600)}
                  for name, severity, ended in alerts]
@@ -132,6 +132,14 @@ class Delivery(Temporary):
             self.assertIsNone(self.sinks.first("email", name))
         self.post(("FeedDown", "page", True))
         self.await_message("email", "LagHigh")
+
+    def test_an_ingest_that_cannot_write_does_not_blame_the_vendor(self):
+        self.post(("NoHeartbeat", "page", False), ("FeedStalled", "page", False), instance="a:1", role="ingest")
+        self.post(("LedgerMismatch", "page", False))
+        self.await_message("email", "LedgerMismatch")
+        self.assertIsNone(self.sinks.first("email", "FeedStalled"))
+        self.post(("FeedStalled", "page", False), instance="b:1", role="ingest")
+        self.await_message("email", "FeedStalled")
 
 
 def rfc3339(seconds):

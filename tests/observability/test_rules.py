@@ -29,7 +29,7 @@ def names_in(expression):
     bare = re.sub(r'"[^"]*"', "", expression)
     bare = re.sub(r"\b(by|on|ignoring)\s*\([^)]*\)", "", bare)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
-    words = {"and", "or", "unless", "offset", "sum", "max", "min_over_time", "increase", "rate", "time", "absent",
+    words = {"and", "or", "unless", "offset", "sum", "max", "min_over_time", "max_over_time", "increase", "rate", "time", "absent",
              "histogram_quantile", "label_replace"}
     return {name for name in re.findall(r"(?<![\w:.])[a-z_:][\w:]*", bare) if name not in words}
 

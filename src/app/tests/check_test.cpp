@@ -177,6 +177,8 @@ TEST_F(CheckService, WarnsOfSlowClientsOtherVersionsAndCertificates) {
   const std::string ended = "finpipe_certificate_not_after_seconds{certificate=\"cassandra\"} 1799999999\n";
   EXPECT_EQ(found(ended), Names{"FAULT certificate.expired"});
   EXPECT_EQ(found(ended, "store"), Names{"FAULT store.io_error"});
+  const std::string ends = "finpipe_certificate_not_after_seconds{certificate=\"kafka\"} 1800086400\n";
+  EXPECT_EQ(found(ended + ends, "certificate"), (Names{"FAULT certificate.io_error", "warn certificate.expires"}));
 }
 
 // A service that serves a log whose ingest is elsewhere, or (`ingests`) has its own feed.
@@ -291,7 +293,13 @@ TEST(CheckReplicas, TellsBrokersThatAreMissingFromThoseThatAreBehind) {
             "behind: 2; that are missing: 3");
   replicas.partitions[0] = {.topic = "t", .partition = 0, .leader = -1, .replicas = {3}, .in_sync = {3}};
   EXPECT_EQ(said(replicas),
-            "FAULT  log.no_leader              t 0; brokers that answer: 1 at a:1, 2 at b:1; that are missing: 3");
+            "FAULT  log.no_leader              1 partitions, t 0; brokers that answer: 1 at a:1, 2 at b:1; that are "
+            "missing: 3");
+  replicas.partitions.resize(64, replicas.partitions[0]);
+  EXPECT_EQ(
+      said(replicas),
+      "FAULT  log.no_leader              64 partitions, t 0, t 0, t 0, t 0, t 0, t 0 ...; brokers that answer: 1 at "
+      "a:1, 2 at b:1; that are missing: 3");
   replicas.partitions.clear();
   EXPECT_EQ(said(replicas),
             "ok     brokers                    brokers that answer: 1 at a:1, 2 at b:1; they do not tell this user how "
@@ -331,7 +339,8 @@ TEST(CheckLog, SaysWhatItCouldNotFinishInTime) {
   };
   EXPECT_EQ(found_until(clock.boot_ns() + 60 * kNsPerSecond), Names{"FAULT dead_letters.bad_price"});
   EXPECT_EQ(view.newest_ns, 0);
-  EXPECT_EQ(found_until(clock.boot_ns()), (Names{"warn check.not_finished", "warn check.not_finished"}));
+  EXPECT_EQ(found_until(clock.boot_ns()),
+            (Names{"warn check.not_finished", "FAULT dead_letters.bad_price", "warn check.not_finished"}));
   EXPECT_EQ(view.newest_ns, std::nullopt);
 }
 

@@ -157,6 +157,12 @@ TEST_F(FiguresTest, DisksAreThoseOfTheDirectories) {
   EXPECT_EQ(value(Metric::kDiskSizeBytes, {"log"}), static_cast<double>(space.capacity));
   EXPECT_GT(value(Metric::kDiskFreeBytes, {"log"}), 0);
   EXPECT_EQ(value(Metric::kDiskSizeBytes, {"store"}), 0) << "a server has it";
+  EXPECT_EQ(value(Metric::kDiskSizeBytes, {"work"}), 0);
+  settings.log = "kafka://127.0.0.1:1";
+  Figures on_servers(settings, true, metrics, clock);
+  on_servers.publish_outlook({}, **log, nullptr);
+  EXPECT_EQ(value(Metric::kDiskSizeBytes, {"work"}),
+            static_cast<double>(std::filesystem::space(std::filesystem::current_path()).capacity));
 }
 
 TEST_F(FiguresTest, TheFirstCertificateThatEndsIsTold) {

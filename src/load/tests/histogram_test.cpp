@@ -62,22 +62,6 @@ TEST(LatencyHistogram, BeyondItsRangeValuesCountAtItsEnds) {
   EXPECT_EQ(histogram.count(), 2);
 }
 
-TEST(LatencyHistogram, OneAddedToAnotherIsBothTogether) {
-  const std::vector<std::int64_t> values = spread_values(2'000);
-  LatencyHistogram whole, first, second;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    whole.add(values[i]);
-    (i % 3 == 0 ? first : second).add(values[i]);
-  }
-  first.add(second);
-  EXPECT_EQ(first.count(), whole.count());
-  EXPECT_EQ(first.percentile_table(), whole.percentile_table());
-  first.clear();
-  EXPECT_EQ(first.count(), 0);
-  EXPECT_EQ(first.max_ns(), 0);
-  EXPECT_EQ(first.quantile_ns(0.99), 0);
-}
-
 TEST(LatencyHistogram, MeanAndDeviationAreThoseOfTheValues) {
   LatencyHistogram histogram;
   histogram.add(1'000'000);

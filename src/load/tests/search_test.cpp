@@ -81,6 +81,7 @@ RunFigures run_on(std::int64_t capacity, std::int64_t rate) {
   constexpr double kServiceNs = 2e6;
   const double excess = std::max(0.0, static_cast<double>(rate - capacity));
   return {.trades_per_second = rate,
+          .measured = rate,
           .p99_ns = static_cast<std::int64_t>(kServiceNs + excess * kSeconds / static_cast<double>(capacity) * 1e9),
           .backlog_early = excess * kSeconds * 0.375,
           .backlog_late = excess * kSeconds * 0.875};
@@ -99,9 +100,14 @@ TEST(WhyNotHeld, NothingMayBeLost) {
   EXPECT_EQ(why_not_held({.trades_per_second = 1, .dropped = 1}, 1), "1 connections were dropped");
 }
 
+TEST(WhyNotHeld, SomethingMustHaveBeenMeasured) {
+  EXPECT_TRUE(why_not_held({.trades_per_second = 1}, 1).starts_with("nothing was measured"));
+  EXPECT_EQ(why_not_held({.trades_per_second = 1, .measured = 1}, 1), "");
+}
+
 TEST(WhyNotHeld, ThePercentileMayBeTheLimit) {
-  EXPECT_EQ(why_not_held({.trades_per_second = 1, .p99_ns = 5'000'000}, 5'000'000), "");
-  EXPECT_NE(why_not_held({.trades_per_second = 1, .p99_ns = 5'000'001}, 5'000'000), "");
+  EXPECT_EQ(why_not_held({.trades_per_second = 1, .measured = 1, .p99_ns = 5'000'000}, 5'000'000), "");
+  EXPECT_NE(why_not_held({.trades_per_second = 1, .measured = 1, .p99_ns = 5'000'001}, 5'000'000), "");
 }
 
 }  // namespace

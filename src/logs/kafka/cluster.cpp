@@ -98,16 +98,20 @@ void Cluster::note_certificate(int x509) {
   certificate_ = x509;
 }
 
+// They come from the authority's on; the last is the broker's own.
 void Cluster::note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s) {
-  if (!not_after_s) return;
   const std::lock_guard lock(mutex_);
-  shown_not_after_s_[{std::string(broker), depth}] = *not_after_s;
+  ShownChain& chain = shown_[std::string(broker)];
+  if (not_after_s) chain.begun_s = std::min(chain.begun_s, *not_after_s);
+  if (depth == 0) chain.whole_s = std::exchange(chain.begun_s, kNeverEnds);
 }
 
 std::int64_t Cluster::certificate_not_after_s() {
   const std::lock_guard lock(mutex_);
-  const auto values = std::views::values(shown_not_after_s_);
-  return values.empty() ? 0 : std::ranges::min(values);
+  std::int64_t first_s = kNeverEnds;
+  for (const ShownChain& chain : std::views::values(shown_))
+    first_s = std::min({first_s, chain.whole_s, chain.begun_s});
+  return first_s == kNeverEnds ? 0 : first_s;
 }
 
 void Cluster::note(const void* client, const ClientStatistics& statistics) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -63,6 +64,11 @@ class Cluster {
   [[nodiscard]] std::optional<std::string> trouble();
 
  private:
+  static constexpr std::int64_t kNeverEnds = std::numeric_limits<std::int64_t>::max();
+  // When the first certificate ends of the last chain, and of one that was shown in part since: a refusal ends it.
+  struct ShownChain {
+    std::int64_t whole_s = kNeverEnds, begun_s = kNeverEnds;
+  };
   struct Noted {
     Failure failure;
     std::int64_t at_ns = 0;
@@ -79,7 +85,7 @@ class Cluster {
   std::optional<Noted> failure_;  // the newest
   std::optional<Noted> refusal_;  // likewise
   int certificate_ = 0;
-  std::map<std::pair<std::string, int>, std::int64_t> shown_not_after_s_;  // by broker and depth
+  std::map<std::string, ShownChain> shown_;  // by broker
   struct Told {
     ClientStatistics statistics;
     std::int64_t at_ns = 0;

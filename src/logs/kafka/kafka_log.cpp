@@ -158,11 +158,12 @@ KafkaStatistics KafkaLog::statistics() const {
                       .prefetched_bytes = clients.prefetched_bytes,
                       .retries = clients.retries,
                       .certificate_not_after_s = parts_->cluster.certificate_not_after_s()};
-  const auto add = [&all](const kafka::Producer::Numbers& written) {
+  const std::int64_t now_ns = parts_->cluster.now_ns();
+  const auto add = [&all, now_ns](const kafka::Producer::Numbers& written) {
     all.records_written += written.records;
     all.pending_bytes += written.pending_bytes;
-    all.append_latency_us_p50 = std::max(all.append_latency_us_p50, written.latency.p50_us());
-    all.append_latency_us_p99 = std::max(all.append_latency_us_p99, written.latency.p99_us());
+    all.append_latency_us_p50 = std::max(all.append_latency_us_p50, written.latency.p50_us(now_ns));
+    all.append_latency_us_p99 = std::max(all.append_latency_us_p99, written.latency.p99_us(now_ns));
   };
   add(parts_->writer->numbers());
   add(parts_->bars->numbers());

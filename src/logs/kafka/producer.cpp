@@ -123,7 +123,7 @@ Result<void> Producer::poll(int wait_ms) {
   now_us_ = 0;
   client_->poll(wait_ms);
   numbers_.pending_bytes = static_cast<std::int64_t>(pending_bytes_);
-  numbers_.latency.roll(now_us_ * 1'000);
+  if (now_us_ != 0) numbers_.latency.roll(now_us_ * 1'000);
   std::array<char, 512> text{};
   const auto fatal = rd_kafka_fatal_error(client_->get(), text.data(), text.size());
   if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR && !error_) {

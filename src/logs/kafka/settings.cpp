@@ -61,6 +61,20 @@ Settings common_settings(const KafkaOptions& options, Statistics statistics, std
   return settings;
 }
 
+Settings producer_settings(const KafkaOptions& options, Statistics statistics, std::int64_t max_bytes) {
+  Settings settings = common_settings(options, statistics, max_bytes);
+  settings.insert(settings.end(), {
+                                      {"enable.idempotence", "true"},
+                                      {"acks", "all"},
+                                      // With more, librdkafka before 2.3 gives up for good when a leader dies with
+                                      // several on their way and the next one is not ready (its issue 4438).
+                                      {"max.in.flight", "1"},
+                                      {"message.timeout.ms", "0"},  // none is given up
+                                      {"retry.backoff.ms", "100"},
+                                  });
+  return settings;
+}
+
 }  // namespace
 
 std::string ticks_topic(const KafkaOptions& options) { return options.prefix + ".ticks"; }
@@ -68,17 +82,10 @@ std::string bars_topic(const KafkaOptions& options) { return options.prefix + ".
 std::string letters_topic(const KafkaOptions& options) { return options.prefix + ".dead-letters"; }
 
 Settings writer_settings(const KafkaOptions& options) {
-  Settings settings = common_settings(options, Statistics::kEachSecond);
+  Settings settings = producer_settings(options, Statistics::kEachSecond, kMaxRecordBytes);
   const bool fast = options.profile == KafkaOptions::Profile::kLatency;
   settings.insert(settings.end(), {
-                                      {"enable.idempotence", "true"},
                                       {"enable.gapless.guarantee", "true"},
-                                      {"acks", "all"},
-                                      // With more, librdkafka before 2.3 gives up for good when a leader dies with
-                                      // several on their way and the next one is not ready (its issue 4438).
-                                      {"max.in.flight", "1"},
-                                      {"message.timeout.ms", "0"},  // none is given up
-                                      {"retry.backoff.ms", "100"},
                                       {"queue.buffering.max.messages", "0"},
                                       {"queue.buffering.max.kbytes", "2147483647"},  // our own bound holds
                                       {"linger.ms", fast ? "1" : "25"},
@@ -91,12 +98,8 @@ Settings writer_settings(const KafkaOptions& options) {
 }
 
 Settings letters_settings(const KafkaOptions& options) {
-  Settings settings = common_settings(options, Statistics::kNone, kMaxLetterBytes);
+  Settings settings = producer_settings(options, Statistics::kNone, kMaxLetterBytes);
   settings.insert(settings.end(), {
-                                      {"enable.idempotence", "true"},
-                                      {"acks", "all"},
-                                      {"message.timeout.ms", "0"},
-                                      {"retry.backoff.ms", "100"},
                                       {"linger.ms", "1"},
                                       {"compression.type", "lz4"},
                                       {"batch.size", std::to_string(kLettersBatchBytes)},

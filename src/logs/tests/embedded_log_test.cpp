@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
 #include "logs/embedded_database.h"
 #include "logs/tests/child.h"
 #include "logs/tests/temp_dir.h"
@@ -265,6 +266,25 @@ TEST(EmbeddedLog, ADamagedDeadLetterIsNamed) {
   ASSERT_FALSE(visited);
   EXPECT_EQ(visited.error().code, ErrorCode::kCorrupt);
   EXPECT_NE(visited.error().detail.find("tape:17"), std::string::npos);
+}
+
+TEST(EmbeddedLog, OldDeadLettersNeedNotBeRead) {
+  const TempDir dir;
+  const auto log = opened(dir.path("log"));
+  const auto letters = log->dead_letters();
+  for (const std::int64_t received_ms : {1'000, 2'000, 3'000}) {
+    DeadLetter letter;
+    letter.id = std::to_string(received_ms);
+    letter.received_at_ns = received_ms * kNsPerMs;
+    letters->put(std::move(letter));
+  }
+  ASSERT_TRUE(letters->flush());
+  std::vector<std::string> seen;
+  ASSERT_TRUE(log->dead_letter_query(2'000)->dead_letters([&](const DeadLetter& letter) {
+    seen.push_back(letter.id);
+    return true;
+  }));
+  EXPECT_EQ(seen, (std::vector<std::string>{"2000", "3000"}));
 }
 
 TEST(EmbeddedLog, ReadOnlySeesTheLogBesideItsOwner) {

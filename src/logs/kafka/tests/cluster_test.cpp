@@ -40,5 +40,24 @@ TEST(KafkaCluster, AGuessAtTheProtocolIsToldAfterThePatience) {
   EXPECT_EQ(waited.error().code, ErrorCode::kLogProtocol) << waited.error().message();
 }
 
+TEST(KafkaCluster, CertificatesOfARenewedChainTakeTheOthersPlace) {
+  Cluster cluster(KafkaOptions(), {});
+  EXPECT_EQ(cluster.certificate_not_after_s(), 0);
+  const auto show = [&](std::string_view broker, int depth, std::int64_t end_s) {
+    cluster.note_shown(broker, depth, end_s);
+  };
+  show("a:1", 2, 900), show("a:1", 1, 100), show("a:1", 0, 700);
+  EXPECT_EQ(cluster.certificate_not_after_s(), 100);
+  show("b:1", 1, 600), show("b:1", 0, 500);
+  show("a:1", 1, 900);
+  EXPECT_EQ(cluster.certificate_not_after_s(), 100) << "the new chain is not whole yet";
+  show("a:1", 0, 800);
+  EXPECT_EQ(cluster.certificate_not_after_s(), 500);
+  show("b:1", 0, 900);
+  EXPECT_EQ(cluster.certificate_not_after_s(), 800);
+  show("b:1", 1, 50);
+  EXPECT_EQ(cluster.certificate_not_after_s(), 50) << "and is refused";
+}
+
 }  // namespace
 }  // namespace finpipe::kafka

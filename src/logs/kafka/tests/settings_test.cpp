@@ -29,6 +29,14 @@ TEST(KafkaSettings, TheWriterLosesNothingAndKeepsTheOrder) {
   }
 }
 
+TEST(KafkaSettings, NoProducerIsEndedByALeaderThatDies) {
+  for (auto settings : {as_map(writer_settings(on("b:1"))), as_map(letters_settings(on("b:1")))}) {
+    EXPECT_EQ(settings["enable.idempotence"], "true");
+    EXPECT_EQ(settings["max.in.flight"], "1");
+    EXPECT_EQ(settings["message.timeout.ms"], "0");
+  }
+}
+
 TEST(KafkaSettings, AReaderNeverJumpsAndNeverCommits) {
   for (auto settings :
        {as_map(reader_settings(on("b:1"), 6, Statistics::kNone)), as_map(member_settings(on("b:1"), "g", ""))}) {

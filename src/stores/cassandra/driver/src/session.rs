@@ -10,6 +10,7 @@ use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session as Driver;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::client::{PoolSize, session::TlsContext};
+use scylla::cluster::Node;
 use scylla::errors::ExecutionError;
 use scylla::frame::types::Consistency;
 use scylla::policies::load_balancing::{DefaultPolicy, LoadBalancingPolicy};
@@ -62,6 +63,7 @@ struct Shared {
     balancing: Arc<dyn LoadBalancingPolicy>,
     rejections: Option<Arc<Rejections>>,
     latencies: Latencies,
+    datacenter: Option<String>,
 }
 
 /// Prepared, with all that its requests have in common.
@@ -137,7 +139,13 @@ impl Session {
         let failure = match connected {
             Ok(Ok(driver)) => {
                 missing_datacenter(&driver, options.datacenter.as_deref())?;
-                let shared = Arc::new(Shared { driver, balancing, rejections, latencies: Latencies::default() });
+                let shared = Arc::new(Shared {
+                    driver,
+                    balancing,
+                    rejections,
+                    latencies: Latencies::default(),
+                    datacenter: options.datacenter.clone(),
+                });
                 return Ok(Session { runtime, shared });
             }
             Ok(Err(failure)) => failure,
@@ -169,7 +177,9 @@ impl Session {
     pub fn statistics(&self) -> fp_cql_statistics {
         let metrics = self.shared.driver.get_metrics();
         let state = self.shared.driver.get_cluster_state();
-        let nodes = state.get_nodes_info();
+        // Of the data center that is asked: others may be out of reach.
+        let ours = |node: &&Arc<Node>| self.shared.datacenter.is_none() || node.datacenter == self.shared.datacenter;
+        let nodes: Vec<_> = state.get_nodes_info().iter().filter(ours).collect();
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let [p50, p99] = self.shared.latencies.quantiles([0.50, 0.99]);
         fp_cql_statistics {

@@ -2,7 +2,7 @@
 
 mod client;
 
-use client::{Client, Outcome, Queue, address, big, cell, cells_of, int, null, unset};
+use client::{Client, Options, Outcome, Queue, address, big, cell, cells_of, int, null, unset};
 use finpipe_cql::Status;
 
 const LOCAL_QUORUM: i32 = 6;
@@ -104,7 +104,9 @@ fn a_new_keyspace_is_waited_for() {
     let waiting = std::thread::spawn(move || status(Client::connect_with(&options(20_000))));
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(!waiting.is_finished());
-    client.run("CREATE KEYSPACE shim_new WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}").expect("CREATE");
+    client
+        .run("CREATE KEYSPACE shim_new WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+        .expect("CREATE");
     assert_eq!(waiting.join().expect("an end"), Status::Ok);
 }
 
