@@ -43,6 +43,19 @@ shell_scripts() {
   done
 }
 
+# An unknown name in a unit is only a warning. The program need not be installed here.
+# shellcheck disable=SC2317 # check calls it
+lint_unit() {
+  copies=$(mktemp -d)
+  sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' "$1" >"$copies/${1##*/}"
+  told=$(systemd-analyze verify --man=no "$copies/${1##*/}" 2>&1) || told="$told: refused"
+  rm -r "$copies"
+  [ -z "$told" ] || {
+    echo "$told" >&2
+    return 1
+  }
+}
+
 status=0
 check() {
   echo "deploy: $1"
@@ -57,6 +70,7 @@ check() {
   check actionlint actionlint
   check workflows check-jsonschema --builtin-schema vendor.github-workflows $(files '.github/workflows/*.yml')
   # Not tools/image/host.yaml, whose tags of compose's own it does not know.
+  check unit lint_unit deploy/debian/finpipe.service
   check compose check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 }
 exit $status

@@ -30,7 +30,7 @@ packages_of() {
     services) echo "$(of_release openjdk-17-jre-headless openjdk-21-jre-headless)" maven openssl python3-venv kcat ;;
     observability) echo prometheus prometheus-alertmanager python3-venv python3-yaml ;;
     lint) echo clang-format-19 clang-tidy-19 ;;
-    deploy) echo shellcheck yamllint python3-venv ;;
+    deploy) echo shellcheck yamllint python3-venv systemd ;;
     package) echo dpkg-dev ;;
     ccache) echo ccache ;;
     fuzz) echo clang-19 libclang-rt-19-dev llvm-19 ;;

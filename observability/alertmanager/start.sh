@@ -6,6 +6,8 @@
 #   ALERT_SMTP_USER, ALERT_SMTP_PASSWORD, ALERT_SMTP_TLS (true)       its login, and whether TLS is insisted on
 #   ALERT_SLACK_URL, ALERT_SLACK_CHANNEL (#alerts)                    a webhook of Slack
 #   ALERT_PAGER_URL, ALERT_PAGER_TOKEN                                a webhook for what must wake somebody; its bearer token
+#   ALERT_RUNBOOK_BASE                                                goes before docs/operations.md#ALERT in messages, such
+#                                                                     as https://HOST/finpipe/
 #   ALERT_DIRECTORY                                                   where the files go; default a temporary directory
 #   ALERTMANAGER                                                      the program
 # A channel without its first variable is left out. Arguments go to Alertmanager; with `check` instead, the files are only
@@ -32,37 +34,42 @@ secret() { # FILE VALUE
 [ -z "${ALERT_PAGER_TOKEN-}" ] || secret pager-token "$ALERT_PAGER_TOKEN"
 
 # A value is a text in single quotes of YAML.
-export ALERT_DIRECTORY="$directory" ALERT_MESSAGES="$here/messages.tmpl"
+export ALERT_DIRECTORY="$directory" ALERT_MESSAGES="$directory/messages.tmpl"
+export ALERT_RUNBOOK_BASE="${ALERT_RUNBOOK_BASE-}"
 export ALERT_EMAIL_TO="${ALERT_EMAIL_TO-}" ALERT_SMTP="${ALERT_SMTP-}" ALERT_SMTP_TLS="${ALERT_SMTP_TLS:-true}"
 export ALERT_EMAIL_FROM="${ALERT_EMAIL_FROM:-${ALERT_EMAIL_TO%%,*}}" ALERT_SMTP_USER="${ALERT_SMTP_USER-}"
 export ALERT_SLACK_URL="${ALERT_SLACK_URL-}" ALERT_SLACK_CHANNEL="${ALERT_SLACK_CHANNEL:-#alerts}"
 export ALERT_PAGER_URL="${ALERT_PAGER_URL-}" ALERT_PAGER_TOKEN="${ALERT_PAGER_TOKEN-}"
-awk '
-  BEGIN {
-    set["email"] = ENVIRON["ALERT_EMAIL_TO"] != ""
-    set["smtp_login"] = ENVIRON["ALERT_SMTP_USER"] != ""
-    set["slack"] = ENVIRON["ALERT_SLACK_URL"] != ""
-    set["pager"] = ENVIRON["ALERT_PAGER_URL"] != ""
-    set["pager_login"] = ENVIRON["ALERT_PAGER_TOKEN"] != ""
-    depth = 0
-  }
-  function quoted(text) {
-    gsub(/\047/, "\047\047", text)
-    return text
-  }
-  $1 == "#" && $2 ~ /^\[/ { outer = skipped[depth]; skipped[++depth] = outer || !set[substr($2, 2)]; next }
-  $1 == "#" && $2 == "]" { --depth; next }
-  skipped[depth] { next }
-  {
-    line = $0
-    out = ""
-    while (match(line, /@ALERT_[A-Z_]+@/)) {
-      out = out substr(line, 1, RSTART - 1) quoted(ENVIRON[substr(line, RSTART + 1, RLENGTH - 2)])
-      line = substr(line, RSTART + RLENGTH)
+fill_in() { # FILE
+  awk '
+    BEGIN {
+      set["email"] = ENVIRON["ALERT_EMAIL_TO"] != ""
+      set["smtp_login"] = ENVIRON["ALERT_SMTP_USER"] != ""
+      set["slack"] = ENVIRON["ALERT_SLACK_URL"] != ""
+      set["pager"] = ENVIRON["ALERT_PAGER_URL"] != ""
+      set["pager_login"] = ENVIRON["ALERT_PAGER_TOKEN"] != ""
+      depth = 0
     }
-    print out line
-  }
-' "$here/alertmanager.yaml.in" >"$directory/alertmanager.yaml"
+    function quoted(text) {
+      gsub(/\047/, "\047\047", text)
+      return text
+    }
+    $1 == "#" && $2 ~ /^\[/ { outer = skipped[depth]; skipped[++depth] = outer || !set[substr($2, 2)]; next }
+    $1 == "#" && $2 == "]" { --depth; next }
+    skipped[depth] { next }
+    {
+      line = $0
+      out = ""
+      while (match(line, /@ALERT_[A-Z_]+@/)) {
+        out = out substr(line, 1, RSTART - 1) quoted(ENVIRON[substr(line, RSTART + 1, RLENGTH - 2)])
+        line = substr(line, RSTART + RLENGTH)
+      }
+      print out line
+    }
+  ' "$here/$1"
+}
+fill_in alertmanager.yaml.in >"$directory/alertmanager.yaml"
+fill_in messages.tmpl >"$directory/messages.tmpl"
 
 if [ "${1-}" = check ]; then
   echo "$directory"

@@ -48,7 +48,7 @@ class Sinks:
             "ALERT_SMTP": f"127.0.0.1:{self.mail.server_address[1]}", "ALERT_SMTP_TLS": "false",
             "ALERT_SMTP_USER": USER, "ALERT_SMTP_PASSWORD": PASSWORD,
             "ALERT_SLACK_URL": f"{web}/slack/a-secret", "ALERT_PAGER_URL": f"{web}/pager",
-            "ALERT_PAGER_TOKEN": "a pager token",
+            "ALERT_PAGER_TOKEN": "a pager token", "ALERT_RUNBOOK_BASE": "https://pages.example/",
         }
 
     def first(self, channel, name, resolved=False, after=0.0):

@@ -113,7 +113,9 @@ class Delivery(Temporary):
             self.await_message(channel, "Burning")
         for channel in ("slack", "email"):
             self.await_message(channel, "Smouldering")
-        self.assertIn("Burning happened", self.await_message("slack", "Burning").content)
+        told = self.await_message("slack", "Burning").content
+        self.assertIn("Burning happened", told)
+        self.assertIn("https://pages.example/docs", told)
         self.assertEqual(self.await_message("email", "Burning").content["To"], "team@finpipe.example")
         self.post(("Burning", "page", True), ("Smouldering", "ticket", True))
         for channel in ("pager", "slack", "email"):
