@@ -126,7 +126,7 @@ void check_certificates(Findings& findings, const ServiceView& service, Clock& c
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kSubjects = {
       {{"kafka", "log"}, {"cassandra", "store"}, {"registry", "registry"}}};
   const bool expired_told = findings.faulty("certificate");
-  const auto now_s = static_cast<double>(clock.wall_ns() / kNsPerSecond);
+  const double now_s = static_cast<double>(clock.wall_ns()) / static_cast<double>(kNsPerSecond);
   for (const auto& [labels, not_after_s] : service.samples.series("finpipe_certificate_not_after_seconds")) {
     if (not_after_s <= 0) continue;
     bool told =

@@ -1,3 +1,4 @@
+#include "logs/embedded_dead_letters.h"
 
 #include <fmt/format.h>
 #include <rocksdb/db.h>
