@@ -18,7 +18,11 @@
 namespace finpipe::kafka {
 namespace {
 
-constexpr std::size_t kTakenAtOnce = 256;                       // messages
+constexpr std::size_t kTakenAtOnce = 256;  // messages
+// What was handed out is freed when there is nothing to do, if it is not more: while librdkafka makes messages, it and
+// who frees others wait for each other.
+constexpr std::size_t kHeldBytes = std::size_t{24} << 20;
+constexpr std::size_t kMessageBytes = 400;                      // of librdkafka for each, about
 constexpr std::int64_t kFreshRangeNs = kNsPerSecond;            // a range that is younger need not be asked for
 constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
 
@@ -173,13 +177,15 @@ Result<void> Reader::rebalance() {
 }
 
 Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
-  release();
+  if (handed_out_bytes_ >= kHeldBytes) release();
+  resolved_.clear();
   batches_.begin(max_bytes);
   assignments_.clear();
   fetcher_->client().poll(0);
   FINPIPE_TRY(shared_.cluster.options().schemas.poll());
   if (membership_) FINPIPE_TRY(rebalance());
   FINPIPE_TRY(read());
+  if (batches_.empty()) release();
   if (batches_.empty() && changes_.empty() && (held() || behind())) {
     fetcher_->wait();
     FINPIPE_TRY(read());
@@ -237,6 +243,7 @@ Result<bool> Reader::read_partition(std::int32_t partition) {
     }
     batches_.add(record, bytes);
     handed_out_.push_back(at.taken.front());
+    handed_out_bytes_ += bytes + kMessageBytes;
     at.taken.pop_front();
     ++at.next;
     at.missing_since_ns.reset();
@@ -317,7 +324,7 @@ bool Reader::held() const {
 void Reader::release() {
   for (rd_kafka_message_s* message : handed_out_) rd_kafka_message_destroy(message);
   handed_out_.clear();
-  resolved_.clear();
+  handed_out_bytes_ = 0;
 }
 
 }  // namespace finpipe::kafka

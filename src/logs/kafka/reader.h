@@ -80,8 +80,9 @@ class Reader final : public LogReader {
 
   std::vector<Assignment> assignments_;
   ReadBatches batches_;
-  std::vector<rd_kafka_message_s*> handed_out_;  // what the records borrow from
-  std::deque<std::string> resolved_;             // likewise
+  std::vector<rd_kafka_message_s*> handed_out_;  // what the records borrow from, and earlier ones
+  std::size_t handed_out_bytes_ = 0;
+  std::deque<std::string> resolved_;  // what the records borrow from besides
   std::string scratch_;
 };
 
