@@ -16,6 +16,7 @@
 #include "codec/records.h"
 #include "log_subject.h"
 #include "mock_cluster.h"
+#include "on_mock_cluster.h"
 #include "pipeline/admission.h"
 
 namespace finpipe::kafka {
@@ -126,7 +127,11 @@ class DyingWriter final : public LogWriter {
   [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override {
     if (sent_) return Append::kAccepted;
     sent_ = records.front().type == RecordType::kTrade;
-    if (sent_) cluster_.set_delay(3'000);
+    if (sent_) {
+      // What is on its way before it would hold it up.
+      EXPECT_TRUE(wait_until([this] { return !inner_.poll() || inner_.pending_bytes() == 0; }));
+      cluster_.set_delay(3'000);
+    }
     return inner_.append(partition, records);
   }
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override { return inner_.poll(); }
