@@ -82,7 +82,7 @@ def log_hangs(bench):
 
 @drill("CommitStalled", "BacklogGrows", "NotReady", fault="the disk of the store hangs")
 def store_hangs(bench):
-    disk = bench.small_disk("disk", 1024, "ext4")
+    disk = bench.small_disk("disk", 2048, "ext4")
     vendor = bench.simulate("--speed", "40")
     bench.run(vendor, "--store", f"embedded:{disk}/store")
     yield
