@@ -71,7 +71,7 @@ def bad_price(bench):
 
 @drill("NoHeartbeat", fault="the disk of the log hangs")
 def log_hangs(bench):
-    disk = bench.small_disk("disk", 512, "ext4")
+    disk = bench.small_disk("disk", 2048, "ext4")
     vendor = bench.simulate()
     bench.run(vendor, "--log", f"embedded:{disk}/log")
     yield
