@@ -47,6 +47,32 @@ std::int32_t partitions_of(rd_kafka_t* client, rd_kafka_topic_t* topic) {
   return partitions;
 }
 
+// How many there are is not known to a client without settings.
+std::int32_t partitions_of(const KafkaOptions& options) {
+  rd_kafka_t* client = make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options.brokers}}, nullptr);
+  rd_kafka_topic_t* topic = rd_kafka_topic_new(client, kafka::ticks_topic(options).c_str(), nullptr);
+  const std::int32_t partitions = partitions_of(client, topic);
+  rd_kafka_topic_destroy(topic);
+  rd_kafka_destroy(client);
+  return partitions;
+}
+
+struct Read {
+  std::int64_t records = 0;
+  std::int32_t ended = 0;  // partitions
+
+  void take(rd_kafka_message_t* message) {
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      ++records;
+    } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      ++ended;
+    } else {
+      give_up(rd_kafka_message_errstr(message));
+    }
+    rd_kafka_message_destroy(message);
+  }
+};
+
 }  // namespace
 
 void produce_with_librdkafka(const KafkaOptions& options, const Trades& trades, std::int64_t count) {
@@ -94,13 +120,32 @@ kafka::Settings rival_reader_settings(const KafkaOptions& options, std::int32_t 
 }
 
 void consume_with_librdkafka(const KafkaOptions& options) {
-  // How many partitions there are is not known to a client without settings.
-  rd_kafka_t* asker = make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", options.brokers}}, nullptr);
-  rd_kafka_topic_t* asked = rd_kafka_topic_new(asker, kafka::ticks_topic(options).c_str(), nullptr);
-  const std::int32_t partitions = partitions_of(asker, asked);
-  rd_kafka_topic_destroy(asked);
-  rd_kafka_destroy(asker);
+  const std::int32_t partitions = partitions_of(options);
+  const Stopwatch watch;
+  kafka::Settings settings = rival_reader_settings(options, partitions);
+  settings.emplace_back("group.id", "bench");
+  rd_kafka_t* client = make_client(RD_KAFKA_CONSUMER, settings, nullptr);
+  rd_kafka_poll_set_consumer(client);
+  const std::string topic = kafka::ticks_topic(options);
+  rd_kafka_topic_partition_list_t* assigned = rd_kafka_topic_partition_list_new(partitions);
+  for (std::int32_t partition = 0; partition < partitions; ++partition) {
+    rd_kafka_topic_partition_list_add(assigned, topic.c_str(), partition)->offset = 0;
+  }
+  const auto code = rd_kafka_assign(client, assigned);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) give_up(rd_kafka_err2str(code));
+  rd_kafka_topic_partition_list_destroy(assigned);
+  Read read;
+  while (read.ended < partitions) {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(client, kWaitMs);
+    if (message != nullptr) read.take(message);
+  }
+  watch.print(read.records);
+  rd_kafka_consumer_close(client);
+  rd_kafka_destroy(client);
+}
 
+void consume_with_librdkafka_batches(const KafkaOptions& options) {
+  const std::int32_t partitions = partitions_of(options);
   const Stopwatch watch;
   rd_kafka_t* client = make_client(RD_KAFKA_CONSUMER, rival_reader_settings(options, partitions), nullptr);
   rd_kafka_topic_t* topic = rd_kafka_topic_new(client, kafka::ticks_topic(options).c_str(), nullptr);
@@ -109,22 +154,15 @@ void consume_with_librdkafka(const KafkaOptions& options) {
     if (rd_kafka_consume_start_queue(topic, partition, 0, queue) != 0) give_up(rd_kafka_err2str(rd_kafka_last_error()));
   }
   std::array<rd_kafka_message_t*, kRecordsPerBatch> messages{};
-  std::int64_t records = 0;
-  for (std::int32_t ended = 0; ended < partitions;) {
+  Read read;
+  while (read.ended < partitions) {
     const auto count = rd_kafka_consume_batch_queue(queue, kWaitMs, messages.data(), messages.size());
     for (rd_kafka_message_t* message :
          std::span(messages).first(static_cast<std::size_t>(std::max<ssize_t>(count, 0)))) {
-      if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        ++records;
-      } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        ++ended;
-      } else {
-        give_up(rd_kafka_message_errstr(message));
-      }
-      rd_kafka_message_destroy(message);
+      read.take(message);
     }
   }
-  watch.print(records);
+  watch.print(read.records);
   for (std::int32_t partition = 0; partition < partitions; ++partition) rd_kafka_consume_stop(topic, partition);
   rd_kafka_queue_destroy(queue);
   rd_kafka_topic_destroy(topic);

@@ -22,7 +22,9 @@ void consume_with_finpipe(const KafkaOptions& options);
 // The same keys and values, which are there before the time begins; librdkafka copies them, finds their partition, and
 // tells of each that it was acknowledged.
 void produce_with_librdkafka(const KafkaOptions& options, const Trades& trades, std::int64_t count);
-// rd_kafka_consume_batch_queue, which is its cheapest way; nobody looks at what comes.
+// rd_kafka_consumer_poll, which its documentation recommends and its examples use; nobody looks at what comes.
 void consume_with_librdkafka(const KafkaOptions& options);
+// The same by rd_kafka_consume_batch_queue, its older and cheapest way, which knows no groups.
+void consume_with_librdkafka_batches(const KafkaOptions& options);
 
 }  // namespace finpipe::kafka_bench
