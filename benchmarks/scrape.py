@@ -61,9 +61,13 @@ def measure(process, turns):
         client.request("GET", "/metrics")
         return client.getresponse().read().decode()
 
-    while int(re.search(r"\nfinpipe_processor_records_total (\d+)", scrape())[1]) < SYMBOLS:
+    def value(page, name):
+        return float(re.search(rf"\n{name} (\S+)", page)[1])
+
+    # All symbols are read, and in the store.
+    while (value(page := scrape(), "finpipe_processor_records_total") < SYMBOLS
+           or value(page, "finpipe_processor_commit_age_seconds") > 0):
         time.sleep(1)
-    page = scrape()
     print(f"{len(page):,} bytes, {sum(not line.startswith('#') for line in page.splitlines()):,} values", flush=True)
     costs = []
     for _ in range(turns):
