@@ -64,7 +64,10 @@ def main():
         "enable.partition.eof": True,
     })
     # From the beginning, each time: what holds is kept in memory only.
-    partitions = consumer.list_topics(arguments.topic, 10).topics[arguments.topic].partitions
+    topic = consumer.list_topics(arguments.topic, 10).topics[arguments.topic]
+    if topic.error:
+        raise SystemExit(f"{arguments.topic}: {topic.error.str()}")
+    partitions = topic.partitions
     consumer.assign([confluent_kafka.TopicPartition(arguments.topic, number, confluent_kafka.OFFSET_BEGINNING)
                      for number in partitions])
     schema, bars, at_end = load_schema(), Bars(), set()

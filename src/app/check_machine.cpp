@@ -26,7 +26,7 @@ constexpr std::uint64_t kFullDiskBytes = std::uint64_t{32} << 20;  // databases 
 constexpr std::uint64_t kLowDiskBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kEnoughDiskBytes = std::uint64_t{10} << 30;
 constexpr double kFullDiskShare = 0.03, kLowDiskShare = 0.15;
-constexpr rlim_t kEnoughFiles = 1'024;
+constexpr rlim_t kEnoughFiles = 4'096;
 constexpr std::int64_t kCertificateDays = 14;
 constexpr std::int64_t kSecondsPerDay = 86'400;
 

@@ -184,7 +184,7 @@ void Figures::publish_store(const StorePart& store, bool trouble) {
   metrics_.set(Metric::kCassandraLatencySeconds, static_cast<double>(cassandra->latency_us_p99) / kUsPerSecond, {"99"});
 }
 
-void Figures::publish_outlook(const FeedParts& feed, const LogPart& log, const StorePart* store) {
+void Figures::publish_outlook(const FeedParts& feed, const LogPart& log) {
   const std::int64_t now_ns = clock_.boot_ns();
   if (outlook_ns_ && now_ns - *outlook_ns_ < kNsPerSecond) return;
   outlook_ns_ = now_ns;
@@ -199,11 +199,11 @@ void Figures::publish_outlook(const FeedParts& feed, const LogPart& log, const S
   const auto certificate = [this](std::string_view server, double not_after_s) {
     metrics_.set(Metric::kCertificateNotAfterSeconds, not_after_s, {server});
   };
-  certificate("feed", feed.tls ? earlier(feed.tls->not_after_s(), 0) : 0);
+  const std::int64_t now_s = clock_.wall_ns() / kNsPerSecond;
+  certificate("feed", feed.tls ? earlier(feed.tls->not_after_s(now_s), 0) : 0);
   certificate("kafka", earlier(kafka_not_after_s_, kafka ? kafka->certificate_not_after_s : 0));
-  certificate("registry", static_cast<double>(log.registry_not_after_s()));
-  const auto cassandra = store != nullptr ? store->statistics() : std::nullopt;
-  certificate("cassandra", earlier(cassandra_not_after_s_, cassandra ? cassandra->certificate_not_after_s : 0));
+  certificate("registry", static_cast<double>(log.registry_not_after_s(now_s)));
+  certificate("cassandra", earlier(cassandra_not_after_s_, 0));
 }
 
 // A connection is not yet silent when the last frame came by the one before.

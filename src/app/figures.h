@@ -33,7 +33,7 @@ class Figures {
   void publish_log(const LogPart& log, bool trouble);
   void publish_store(const StorePart& store, bool trouble);
   // What changes slowly: at most once a second.
-  void publish_outlook(const FeedParts& feed, const LogPart& log, const StorePart* store);
+  void publish_outlook(const FeedParts& feed, const LogPart& log);
 
  private:
   void publish_ingest(const IngestCounts& ingest);

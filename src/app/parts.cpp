@@ -111,8 +111,8 @@ class OpenedLog final : public LogPart {
   [[nodiscard]] std::optional<std::string> registry_trouble() const override {
     return registry_ ? registry_->trouble() : std::nullopt;
   }
-  [[nodiscard]] std::int64_t registry_not_after_s() const override {
-    return registry_ ? registry_->certificate_not_after_s() : 0;
+  [[nodiscard]] std::int64_t registry_not_after_s(std::int64_t now_s) const override {
+    return registry_ ? registry_->certificate_not_after_s(now_s) : 0;
   }
   void interrupt() override {
     if constexpr (kIsServer) log_->interrupt();

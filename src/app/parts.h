@@ -63,7 +63,7 @@ class LogPart {
   // By any thread: what is wrong with the schema registry; what is known of schemas is used on.
   [[nodiscard]] virtual std::optional<std::string> registry_trouble() const { return std::nullopt; }
   // When the first certificate ends that is in use with the registry, in seconds since 1970; 0: none is known.
-  [[nodiscard]] virtual std::int64_t registry_not_after_s() const { return 0; }
+  [[nodiscard]] virtual std::int64_t registry_not_after_s(std::int64_t /*now_s*/) const { return 0; }
   // What waits for a server gives up, now and later, with kInterrupted.
   virtual void interrupt() {}
 };

@@ -179,7 +179,7 @@ void attend(const Watched& watched, const EndSignals& signals, Telling& telling,
     watched.figures.publish_ready(reasons_not_ready(status, log_trouble, store_trouble).empty());
     watched.figures.publish_log(watched.log, log_trouble.has_value());
     if (watched.store != nullptr) watched.figures.publish_store(*watched.store, store_trouble.has_value());
-    watched.figures.publish_outlook(watched.feed, watched.log, watched.store);
+    watched.figures.publish_outlook(watched.feed, watched.log);
     telling.tick(status, log_trouble, store_trouble, now_ns);
   }
   telling.clear();

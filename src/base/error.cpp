@@ -82,8 +82,10 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kSumOverflow, "sum_overflow", "A sum of volume or notional does not fit 128 bits",
      "Report it: no market does this"},
     {kPartitionCountChanged, "partition_count_changed", "The log has another number of partitions than asked for",
-     "Use its own number (`finpipe check` shows it), or an empty directory"},
-    {kLogIncomplete, "log_incomplete", "The log has a hole between two offsets", "Restore the log directory"},
+     "Use its own number (`finpipe check` shows it). A log in use cannot get another one: begin a new one, in another "
+     "directory or under another prefix of topics"},
+    {kLogIncomplete, "log_incomplete", "The log has a hole between two offsets",
+     "Restore the log; on Kafka see whether its topic is compacted"},
     {kNoSuchLetter, "no_such_letter", "There is no dead letter with this id",
      "Take the id from a line of `finpipe deadletters list`"},
     {kNotReplayable, "not_replayable", "The dead letter holds nothing that may be replayed",

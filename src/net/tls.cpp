@@ -11,6 +11,9 @@
 #include <limits>
 #include <utility>
 
+#include "base/clock.h"
+#include "base/time.h"
+#include "net/certificate_end.h"
 #include "net/openssl_impl.h"
 #include "net/tls_impl.h"
 
@@ -145,8 +148,10 @@ Result<std::shared_ptr<TlsContext>> TlsContext::server(const TlsServerOptions& o
   return std::shared_ptr<TlsContext>(new TlsContext(std::move(implementation)));
 }
 
-std::optional<std::int64_t> TlsContext::not_after_s() const {
-  return unless_never(std::min(implementation_->given_not_after_s, implementation_->shown_not_after_s.load()));
+std::optional<std::int64_t> TlsContext::not_after_s(std::int64_t now_s) const {
+  const std::int64_t given_s = implementation_->given_not_after_s;
+  const std::int64_t shown_s = implementation_->shown_not_after_s;
+  return unless_never(counts_still(shown_s, implementation_->shown_s, now_s) ? std::min(given_s, shown_s) : given_s);
 }
 
 void TlsContext::Implementation::note_shown(const SSL* ssl) {
@@ -156,6 +161,7 @@ void TlsContext::Implementation::note_shown(const SSL* ssl) {
   std::int64_t first_s = kNeverEnds;
   for (int i = 0; i < sk_X509_num(chain); ++i) first_s = std::min(first_s, end_of(sk_X509_value(chain, i)));
   shown_not_after_s = first_s;
+  shown_s = SystemClock().wall_ns() / kNsPerSecond;
 }
 
 std::optional<std::int64_t> not_after_s_of_pem(const std::string& pem) { return unless_never(ends_of(pem).first); }

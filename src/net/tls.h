@@ -34,9 +34,9 @@ class TlsContext {
   ~TlsContext();
 
   // Of a client's: when the first certificate ends, in seconds since 1970, of its own and of those that the last server
-  // showed, whether it was let in or not; those of ca_pem count until the last of them ends. nullopt: there is none.
-  // Any thread.
-  [[nodiscard]] std::optional<std::int64_t> not_after_s() const;
+  // showed, whether it was let in or not (counts_still); those of ca_pem count until the last of them ends. nullopt:
+  // there is none. Any thread.
+  [[nodiscard]] std::optional<std::int64_t> not_after_s(std::int64_t now_s) const;
 
   struct Implementation;
   [[nodiscard]] Implementation& implementation() const { return *implementation_; }

@@ -17,7 +17,8 @@ namespace finpipe::net {
 struct TlsContext::Implementation {
   boost::asio::ssl::context context;
   std::int64_t given_not_after_s = kNeverEnds;               // what the options had
-  std::atomic<std::int64_t> shown_not_after_s = kNeverEnds;  // what the last server had
+  std::atomic<std::int64_t> shown_not_after_s = kNeverEnds;  // what the last server had,
+  std::atomic<std::int64_t> shown_s = 0;                     // and when
 
   // A handshake of a client has ended, this way or that.
   void note_shown(const SSL* ssl);

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <memory>
 
+#include "base/utf8.h"
+
 namespace finpipe {
 namespace {
 
@@ -44,15 +46,20 @@ void write(spdlog::level::level_enum level, std::string_view message, std::initi
 bool is_plain(char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '='; }
 
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
+  while (!text.empty()) {
+    const char c = text.front();
+    const std::size_t length = utf8_length(text);
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (c >= ' ' && c < '\x7f') {
-      out += c;
+    } else if (length == 0) {
+      out += "\\ufffd";
+    } else if (length > 1 || (c >= ' ' && c < '\x7f')) {
+      out += text.substr(0, length);
     } else {
       fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
     }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
 

@@ -71,18 +71,25 @@ void delete_topic(const KafkaOptions& options, const std::string& name) {
   });
 }
 
-void write_transaction(const KafkaOptions& options, const std::string& topic, const std::string& value) {
-  rd_kafka_conf_t* configuration = rd_kafka_conf_new();
-  rd_kafka_conf_set(configuration, "bootstrap.servers", options.brokers.c_str(), nullptr, 0);
-  rd_kafka_conf_set(configuration, "transactional.id", topic.c_str(), nullptr, 0);
-  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nullptr, 0);
-  ASSERT_EQ(rd_kafka_init_transactions(client, 30'000), nullptr);
-  ASSERT_EQ(rd_kafka_begin_transaction(client), nullptr);
-  ASSERT_EQ(rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY("K", 1),
-                              RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_END),
-            RD_KAFKA_RESP_ERR_NO_ERROR);
-  ASSERT_EQ(rd_kafka_commit_transaction(client, 30'000), nullptr);
-  rd_kafka_destroy(client);
+void write_transactions(const KafkaOptions& options, const std::string& topic, const std::vector<std::string>& values) {
+  std::vector<rd_kafka_t*> clients;
+  for (const std::string& value : values) {
+    rd_kafka_conf_t* configuration = rd_kafka_conf_new();
+    rd_kafka_conf_set(configuration, "bootstrap.servers", options.brokers.c_str(), nullptr, 0);
+    rd_kafka_conf_set(configuration, "transactional.id", (topic + value).c_str(), nullptr, 0);
+    rd_kafka_t* client = clients.emplace_back(rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nullptr, 0));
+    ASSERT_EQ(rd_kafka_init_transactions(client, 30'000), nullptr);
+    ASSERT_EQ(rd_kafka_begin_transaction(client), nullptr);
+    ASSERT_EQ(
+        rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY("K", 1),
+                          RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()), RD_KAFKA_V_END),
+        RD_KAFKA_RESP_ERR_NO_ERROR);
+    ASSERT_EQ(rd_kafka_flush(client, 30'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  for (rd_kafka_t* client : clients) {
+    ASSERT_EQ(rd_kafka_commit_transaction(client, 30'000), nullptr);
+    rd_kafka_destroy(client);
+  }
 }
 
 void delete_records_below(const KafkaOptions& options, const std::string& topic, std::int32_t partition,

@@ -16,8 +16,8 @@ namespace finpipe::kafka_test {
 void create_topic(const KafkaOptions& options, const std::string& name, std::int32_t partitions,
                   const std::map<std::string, std::string>& configuration);
 void delete_topic(const KafkaOptions& options, const std::string& name);
-// One record, which a commit follows.
-void write_transaction(const KafkaOptions& options, const std::string& topic, const std::string& value);
+// Transactions of one record each, all begun before the first commits.
+void write_transactions(const KafkaOptions& options, const std::string& topic, const std::vector<std::string>& values);
 // As retention does.
 void delete_records_below(const KafkaOptions& options, const std::string& topic, std::int32_t partition,
                           std::int64_t offset);

@@ -169,6 +169,22 @@ class Access(unittest.TestCase):
                 assert_refused(code, run_as("reader", "check", *store))
         assert_works(run_as("reader", "check", *store))
 
+    def test_certificate_that_is_refused_ends_what_runs(self):
+        log = f"{settings_of('ingest')['log']}/refused"  # of the demo, which never ends by itself
+        assert_works(run_as("kafka", "check", "--create", "--store", f"embedded:{work}/none", log=log,
+                            kafka_password="kafka"))
+        allow("ingest", ("topic", "refused.ticks"), "Read", "Write")
+        allow("ingest", ("topic", "refused.dead-letters"), "Write")
+        ended_one = pem_with_key(work / "ended.pem", *kafka.authority.sign("ended", f"IP:{kafka.address()}", -1))
+        ingest = Side(self, "ingest", env=environment(**settings_of("ingest", log=log))).started()
+        with shown_certificate(ended_one):
+            kafka.nodes[1].terminate()  # else connections stay as they are
+            kafka.nodes[1].reap()
+            kafka.nodes[1].start()
+            assert_refused("E712", ended(ingest))
+        kafka.wait_until_ready(1)
+        assert_works(run_as("reader", "check", *store))
+
     def test_port_that_speaks_another_protocol(self):
         plain = f"kafka://{kafka.plain_contact_points()}"
         no_tls = {"kafka_tls": None, "kafka_ca_file": None}

@@ -152,7 +152,7 @@ TEST_F(FiguresTest, DisksAreThoseOfTheDirectories) {
   const auto log = open_log(settings, Access::kWrite);
   ASSERT_TRUE(log) << log.error().message();
   Figures figures(settings, true, metrics, clock);
-  figures.publish_outlook({}, **log, nullptr);
+  figures.publish_outlook({}, **log);
   const auto space = std::filesystem::space(directory.path());
   EXPECT_EQ(value(Metric::kDiskSizeBytes, {"log"}), static_cast<double>(space.capacity));
   EXPECT_GT(value(Metric::kDiskFreeBytes, {"log"}), 0);
@@ -160,7 +160,7 @@ TEST_F(FiguresTest, DisksAreThoseOfTheDirectories) {
   EXPECT_EQ(value(Metric::kDiskSizeBytes, {"work"}), 0);
   settings.log = "kafka://127.0.0.1:1";
   Figures on_servers(settings, true, metrics, clock);
-  on_servers.publish_outlook({}, **log, nullptr);
+  on_servers.publish_outlook({}, **log);
   EXPECT_EQ(value(Metric::kDiskSizeBytes, {"work"}),
             static_cast<double>(std::filesystem::space(std::filesystem::current_path()).capacity));
 }
@@ -177,7 +177,7 @@ TEST_F(FiguresTest, TheFirstCertificateThatEndsIsTold) {
   FeedParts feed;
   feed.tls = *net::TlsContext::client({.ca_pem = late.ca_pem, .certificate_pem = {}, .key_pem = {}});
   Figures figures(settings, true, metrics, clock);
-  figures.publish_outlook(feed, **log, nullptr);
+  figures.publish_outlook(feed, **log);
   const auto not_after = [&](std::string_view server) { return value(Metric::kCertificateNotAfterSeconds, {server}); };
   EXPECT_EQ(not_after("kafka"), static_cast<double>(*net::not_after_s_of_pem(soon.certificate_pem)));
   EXPECT_EQ(not_after("feed"), static_cast<double>(*net::not_after_s_of_pem(late.ca_pem)));

@@ -1,18 +1,22 @@
 #include "logs/kafka/cluster.h"
 
 #include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 
 #include <algorithm>
 #include <ranges>
 #include <utility>
 
 #include "logs/kafka/client.h"
+#include "net/certificate_end.h"
 
 namespace finpipe::kafka {
 namespace {
 
 constexpr int kAttemptMs = 500;  // of one question; an interrupt waits for two at most
 constexpr std::int64_t kFreshFailureNs = 10 * kNsPerSecond;
+constexpr std::int64_t kOtherBrokersNs = 2 * kNsPerSecond;
+constexpr std::int64_t kRefusedNs = 10 * kNsPerSecond;
 constexpr std::int64_t kTellsNs = 5 * kNsPerSecond;  // a client that nobody polls tells nothing new
 
 // Without the numbers that change with each attempt.
@@ -59,8 +63,11 @@ Result<void> Cluster::await(const void* who, std::string_view what, const std::f
     const std::int64_t now = now_ns();
     {
       const std::lock_guard lock(mutex_);
+      // Others that were named may take us, and are tried next.
+      const std::int64_t others_ns =
+          options_.patience_ms == 0 ? kOtherBrokersNs : std::min(kOtherBrokersNs, options_.patience_ms * kNsPerMs);
       const bool refused = refusal_ && refusal_->at_ns >= begun_ns && sum(now).brokers_up == 0;
-      if (refused) return fail(error_of(refusal_->failure, what, options_.mechanism));
+      if (refused && now - begun_ns >= others_ns) return fail(error_of(refusal_->failure, what, options_.mechanism));
     }
     if (now - begun_ns >= kAttemptMs * kNsPerMs && interrupted())
       return fail(ErrorCode::kInterrupted, std::string(what));
@@ -83,13 +90,27 @@ Result<void> Cluster::check_patience(const void* who, std::string_view what) {
   return fail(ErrorCode::kBrokerUnreachable, error.detail);
 }
 
+Result<void> Cluster::check_refused(std::string_view what) {
+  const std::int64_t now = now_ns();
+  const std::lock_guard lock(mutex_);
+  const bool refused = refused_since_ns_ && now - *refused_since_ns_ >= kRefusedNs && all_down_since_ns_ &&
+                       now - refusal_->at_ns < kFreshFailureNs;
+  if (!refused) return {};
+  return fail(error_of(refusal_->failure, what, options_.mechanism));
+}
+
 void Cluster::note(Failure failure) {
   const std::int64_t at_ns = now_ns();
   const std::lock_guard lock(mutex_);
   failure.reason = steady(std::move(failure.reason));
   // Several attempts may have failed before the first is told of.
   if (failure.reason.find("certificate verify failed") != std::string::npos) failure.certificate = certificate_;
-  if (is_refusal(failure)) refusal_ = {failure, at_ns};
+  if (is_refusal(failure)) {
+    refusal_ = {failure, at_ns};
+    if (!refused_since_ns_) refused_since_ns_ = at_ns;
+  } else if (failure.code == RD_KAFKA_RESP_ERR__TRANSPORT || failure.code == RD_KAFKA_RESP_ERR__RESOLVE) {
+    refused_since_ns_.reset();  // it may be one that starts
+  }
   failure_ = {std::move(failure), at_ns};
 }
 
@@ -102,15 +123,19 @@ void Cluster::note_certificate(int x509) {
 void Cluster::note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s) {
   const std::lock_guard lock(mutex_);
   ShownChain& chain = shown_[std::string(broker)];
+  chain.shown_s = clock_.wall_ns() / kNsPerSecond;
   if (not_after_s) chain.begun_s = std::min(chain.begun_s, *not_after_s);
   if (depth == 0) chain.whole_s = std::exchange(chain.begun_s, kNeverEnds);
 }
 
-std::int64_t Cluster::certificate_not_after_s() {
+std::int64_t Cluster::certificate_not_after_s(std::int64_t now_s) {
   const std::lock_guard lock(mutex_);
   std::int64_t first_s = kNeverEnds;
-  for (const ShownChain& chain : std::views::values(shown_))
-    first_s = std::min({first_s, chain.whole_s, chain.begun_s});
+  for (const ShownChain& chain : std::views::values(shown_)) {
+    for (const std::int64_t end_s : {chain.whole_s, chain.begun_s}) {
+      if (net::counts_still(end_s, chain.shown_s, now_s)) first_s = std::min(first_s, end_s);
+    }
+  }
   return first_s == kNeverEnds ? 0 : first_s;
 }
 
@@ -121,6 +146,7 @@ void Cluster::note(const void* client, const ClientStatistics& statistics) {
   const ClientStatistics all = sum(at_ns);
   if (all.brokers_up > 0) {
     all_down_since_ns_.reset();
+    refused_since_ns_.reset();
   } else if (!all_down_since_ns_) {
     all_down_since_ns_ = at_ns;
   }

@@ -57,10 +57,13 @@ class Cluster {
   // Whether it may wait on. Errors: kBrokerUnreachable (patience_ms since it said so first), and kInterrupted, but for
   // what a healthy cluster answers at once.
   [[nodiscard]] Result<void> check_patience(const void* who, std::string_view what);
+  // Whether every broker has refused us for some time, which waiting does not mend. Errors: what error_of makes of it.
+  [[nodiscard]] Result<void> check_refused(std::string_view what);
 
   [[nodiscard]] ClientStatistics statistics();
-  // When the first of the certificates ends that brokers showed last, in seconds since 1970; 0: none did.
-  [[nodiscard]] std::int64_t certificate_not_after_s();
+  // When the first of the certificates ends that brokers showed last (net::counts_still), in seconds since 1970; 0:
+  // none did.
+  [[nodiscard]] std::int64_t certificate_not_after_s(std::int64_t now_s);
   [[nodiscard]] std::optional<std::string> trouble();
 
  private:
@@ -68,6 +71,7 @@ class Cluster {
   // When the first certificate ends of the last chain, and of one that was shown in part since: a refusal ends it.
   struct ShownChain {
     std::int64_t whole_s = kNeverEnds, begun_s = kNeverEnds;
+    std::int64_t shown_s = 0;
   };
   struct Noted {
     Failure failure;
@@ -82,8 +86,9 @@ class Cluster {
   std::atomic<bool> interrupted_ = false;
 
   mutable std::mutex mutex_;
-  std::optional<Noted> failure_;  // the newest
-  std::optional<Noted> refusal_;  // likewise
+  std::optional<Noted> failure_;                  // the newest
+  std::optional<Noted> refusal_;                  // likewise
+  std::optional<std::int64_t> refused_since_ns_;  // nothing else has come of a connection meanwhile
   int certificate_ = 0;
   std::map<std::string, ShownChain> shown_;  // by broker
   struct Told {

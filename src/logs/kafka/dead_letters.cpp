@@ -136,16 +136,22 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
     for (std::size_t i = 0; i < order.size(); ++i) ranks[order[i]] = i;
     std::map<std::size_t, DeadLetter> held;  // by rank
     std::size_t next = 0;
-    return read(*fetcher, [&](const Place& place, DeadLetter letter) {
+    bool go_on = true;
+    const auto hand_out_first = [&] {
+      go_on = visit(held.begin()->second);
+      held.erase(held.begin());
+      return go_on;
+    };
+    FINPIPE_TRY(read(*fetcher, [&](const Place& place, DeadLetter letter) {
       const auto rank = ranks.find(place);
       if (rank == ranks.end()) return true;  // there is a newer one, or it came meanwhile
       held.emplace(rank->second, std::move(letter));
-      for (; !held.empty() && held.begin()->first == next; ++next) {
-        if (!visit(held.begin()->second)) return false;
-        held.erase(held.begin());
-      }
-      return true;
-    });
+      for (; go_on && !held.empty() && held.begin()->first == next; ++next) hand_out_first();
+      return go_on;
+    }));
+    // Retention took one meanwhile, whose turn does not come.
+    while (go_on && !held.empty()) hand_out_first();
+    return {};
   }
 
  private:

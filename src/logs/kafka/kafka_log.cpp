@@ -7,6 +7,8 @@
 #include <mutex>
 #include <utility>
 
+#include "base/clock.h"
+#include "base/time.h"
 #include "logs/kafka/dead_letters.h"
 #include "logs/kafka/ends_watch.h"
 #include "logs/kafka/kafka_topics.h"
@@ -152,12 +154,13 @@ std::vector<std::int64_t> KafkaLog::ends() const {
 
 KafkaStatistics KafkaLog::statistics() const {
   const kafka::ClientStatistics clients = parts_->cluster.statistics();
-  KafkaStatistics all{.brokers = clients.brokers,
-                      .brokers_up = clients.brokers_up,
-                      .records_read = parts_->shared->records_read,
-                      .prefetched_bytes = clients.prefetched_bytes,
-                      .retries = clients.retries,
-                      .certificate_not_after_s = parts_->cluster.certificate_not_after_s()};
+  KafkaStatistics all{
+      .brokers = clients.brokers,
+      .brokers_up = clients.brokers_up,
+      .records_read = parts_->shared->records_read,
+      .prefetched_bytes = clients.prefetched_bytes,
+      .retries = clients.retries,
+      .certificate_not_after_s = parts_->cluster.certificate_not_after_s(SystemClock().wall_ns() / kNsPerSecond)};
   const std::int64_t now_ns = parts_->cluster.now_ns();
   const auto add = [&all, now_ns](const kafka::Producer::Numbers& written) {
     all.records_written += written.records;

@@ -33,7 +33,7 @@ constexpr std::int64_t kMinRetentionMs = 86'400'000;
 
 // ---- The table -----------------------------------------------------------------------------------------------------
 
-// Every topic is cleaned by age alone: a compacted one would lose records.
+// Every topic is cleaned by age alone: one that is compacted, or bounded in size, would lose records unseen.
 struct TopicSpec {
   std::string (*name)(const KafkaOptions&);
   std::int32_t partitions;  // 0: as many as the log has
@@ -52,6 +52,7 @@ Configuration configuration_of(const TopicSpec& spec, const KafkaTopics& topics,
   const std::int64_t days = topics.*spec.days;
   return {{"cleanup.policy", "delete"},
           {"retention.ms", std::to_string(days == 0 ? -1 : days * 86'400'000)},
+          {"retention.bytes", "-1"},
           {"min.insync.replicas", replicas >= 3 ? "2" : "1"},
           {"unclean.leader.election.enable", "false"},
           {"max.message.bytes", std::to_string(spec.max_bytes)}};
@@ -239,6 +240,8 @@ Result<std::string> check_topic(Admin& admin, const TopicSpec& spec, const std::
   const std::int64_t retention_ms = number("retention.ms");
   if (retention_ms >= 0 && retention_ms < kMinRetentionMs)
     return refuse("retention.ms", fmt::format("not {} or more, or -1", kMinRetentionMs));
+  if (const std::int64_t most = number("retention.bytes"); most >= 0)
+    return refuse("retention.bytes", "so a busy day ends what nobody has read; not -1");
   return fmt::format("topic {}: partitions: {}, replicas: {}, min.insync.replicas {}, retention.ms {}", name,
                      topic.partitions, topic.replicas, in_sync, configuration["retention.ms"]);
 }

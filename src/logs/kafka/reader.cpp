@@ -23,6 +23,7 @@ constexpr std::size_t kTakenAtOnce = 256;  // messages
 // who frees others wait for each other.
 constexpr std::size_t kHeldBytes = std::size_t{24} << 20;
 constexpr std::size_t kMessageBytes = 400;                      // of librdkafka for each, about
+constexpr std::int64_t kMaxMarkers = 100;                       // in a row; a larger hole is one
 constexpr std::int64_t kFreshRangeNs = kNsPerSecond;            // a range that is younger need not be asked for
 constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
 
@@ -50,11 +51,11 @@ RecordType type_of(const rd_kafka_message_t& message, std::string_view value) {
   return message.key == nullptr ? RecordType::kControl : RecordType::kTrade;
 }
 
-// librdkafka keeps the record to itself that ends somebody's transaction. It stands for a control record that says
-// nothing, so that offsets stay consecutive.
+// librdkafka keeps the records to itself that end somebody's transactions, which may be several in a row. Each stands
+// for a control record that says nothing, so that offsets stay consecutive.
 bool is_marker_before(const rd_kafka_message_t& message, std::int64_t next) {
   return (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) &&
-         message.offset == next + 1;
+         message.offset > next && message.offset - next <= kMaxMarkers;
 }
 
 // Without its type, which is known when its value is.
@@ -182,6 +183,7 @@ Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {
   batches_.begin(max_bytes);
   assignments_.clear();
   fetcher_->client().poll(0);
+  FINPIPE_TRY(shared_.cluster.check_refused(fetcher_->client().topic_name()));
   FINPIPE_TRY(shared_.cluster.options().schemas.poll());
   if (membership_) FINPIPE_TRY(rebalance());
   FINPIPE_TRY(read());
@@ -284,10 +286,22 @@ Result<void> Reader::check(std::int32_t partition, const rd_kafka_message_s& mes
   Error error = error_of(failure, where);
   const bool missing = error.code == ErrorCode::kTopicMissing;
   if (missing && !at.missing_since_ns) at.missing_since_ns = shared_.cluster.now_ns();
-  if (error.code == ErrorCode::kOffsetOutOfRange) at.range.reset();
+  if (error.code == ErrorCode::kOffsetOutOfRange) FINPIPE_TRY(check_lost(partition));
   if (!missing && !is_passing(failure.code)) return fail(std::move(error));
   shared_.cluster.note(std::move(failure));
   return {};
+}
+
+// Of a partition whose next record is not there: retention takes from its begin, and all else is worse.
+Result<void> Reader::check_lost(std::int32_t partition) {
+  Cursor& at = cursor(partition);
+  at.range.reset();
+  FINPIPE_TRY(check_still_the_log(shared_, partition));
+  FINPIPE_TRY_ASSIGN(now, range(partition));
+  if (at.next <= now.end) return {};
+  return fail(ErrorCode::kCheckpointMismatch,
+              fmt::format("{}: partition {} ends at {}, and was read up to {}", fetcher_->client().topic_name(),
+                          partition, now.end, at.next));
 }
 
 Result<void> Reader::check_missing(std::int32_t partition) {

@@ -66,6 +66,7 @@ class Reader final : public LogReader {
   // Gives the record its type, and the value that it has above the log; false: its schema is not known yet.
   [[nodiscard]] bool translate(const rd_kafka_message_s& message, LogRecord& record);
   [[nodiscard]] Result<void> check(std::int32_t partition, const rd_kafka_message_s& message);
+  [[nodiscard]] Result<void> check_lost(std::int32_t partition);
   [[nodiscard]] Result<void> check_missing(std::int32_t partition);
   [[nodiscard]] Result<void> check_log_id(std::int32_t partition, std::string_view value);
   void release();

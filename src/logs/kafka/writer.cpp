@@ -71,6 +71,10 @@ Result<std::span<const LogWriter::Acknowledged>> Writer::poll() {
     acknowledged_.push_back({partition, end});
   }
   if (of_ == Of::kLog) FINPIPE_TRY(check_others());
+  if (const auto refused = shared_.cluster.check_refused(producer_->client().topic_name()); !refused) {
+    producer_->give_up(refused.error());
+    return fail(refused.error());
+  }
   FINPIPE_TRY(check_patience());
   return acknowledged_;
 }

@@ -83,8 +83,8 @@ class SchemaRegistry {
   // Why a foreign schema is not known yet, or the ids are not compared yet.
   [[nodiscard]] std::optional<std::string> trouble() const;
   // When the first certificate ends that is in use with it, in seconds since 1970; 0: none is known.
-  [[nodiscard]] std::int64_t certificate_not_after_s() const {
-    return options_.tls ? options_.tls->not_after_s().value_or(0) : 0;
+  [[nodiscard]] std::int64_t certificate_not_after_s(std::int64_t now_s) const {
+    return options_.tls ? options_.tls->not_after_s(now_s).value_or(0) : 0;
   }
   // False after a start without the registry, until it has confirmed the ids.
   [[nodiscard]] bool confirmed() const { return confirmed_; }

@@ -144,19 +144,22 @@ std::int64_t days_left(const std::shared_ptr<TlsContext>& context, const Generat
   client.connect({.host = "127.0.0.1", .port = server.port(), .tls = context});
   EXPECT_TRUE(run_until(loop, [&] { return recorder.open || !recorder.ends.empty(); }));
   constexpr std::int64_t kDayS = 86'400;
-  const std::int64_t left_s = context->not_after_s().value_or(0) - SystemClock().wall_ns() / kNsPerSecond;
+  const std::int64_t now_s = SystemClock().wall_ns() / kNsPerSecond;
+  const std::int64_t left_s = context->not_after_s(now_s).value_or(0) - now_s;
   return floor_div(left_s + kDayS / 2, kDayS);
 }
 
 TEST(TlsContext, TellsWhenWhatItsServerShowedEnds) {
   const auto shown = certificate_for("127.0.0.1", 40);
   const auto system = *TlsContext::client({});
-  EXPECT_EQ(system->not_after_s(), std::nullopt);
+  EXPECT_EQ(system->not_after_s(0), std::nullopt);
   EXPECT_EQ(days_left(system, shown), 39) << "refused: nobody knows its authority";
   EXPECT_EQ(days_left(client_tls(shown), shown), 39);
   const auto expired = certificate_for("127.0.0.1", 0);
   EXPECT_EQ(days_left(client_tls(expired), expired), -1) << "refused: it has ended";
   EXPECT_EQ(days_left(system, certificate_for("127.0.0.1", 60)), 59) << "renewed";
+  const std::int64_t later_s = SystemClock().wall_ns() / kNsPerSecond + 100 * std::int64_t{86'400};
+  EXPECT_EQ(system->not_after_s(later_s), std::nullopt) << "another one may be there by then";
 }
 
 TEST(TlsContext, TellsWhenWhatItWasGivenEnds) {
@@ -165,7 +168,7 @@ TEST(TlsContext, TellsWhenWhatItWasGivenEnds) {
   const auto old = certificate_for("old", 10);
   const auto context = *TlsContext::client(
       {.ca_pem = old.ca_pem + shown.ca_pem, .certificate_pem = own.certificate_pem, .key_pem = own.key_pem});
-  EXPECT_EQ(context->not_after_s(), not_after_s_of_pem(own.certificate_pem));
+  EXPECT_EQ(context->not_after_s(0), not_after_s_of_pem(own.certificate_pem));
   EXPECT_EQ(days_left(context, shown), 19) << "the old authority is not needed any more";
   EXPECT_EQ(not_after_s_of_pem("nothing"), std::nullopt);
   EXPECT_EQ(not_after_s_of_der("nothing"), std::nullopt);

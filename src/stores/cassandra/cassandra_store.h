@@ -73,7 +73,6 @@ struct CassandraStatistics {
   std::int64_t in_flight = 0;     // requests under way now
   std::int64_t window = 0;        // as many may be
   std::int64_t latency_us_p50 = 0, latency_us_p99 = 0;
-  std::int64_t certificate_not_after_s = 0;  // since 1970, of what nodes showed: when the first ends; 0: none known
 };
 
 // Creates or brings up to date keyspace and tables; what is there stays. `replication` is a number (one for all data

@@ -18,7 +18,8 @@ TEST(Log, AValueCannotForgeALineOrAnotherField) {
 
 TEST(Log, JsonMembersAreEscaped) {
   EXPECT_EQ(log_json("it \"ends\"", {{"path", "C:\\x"}, {"raw", std::string("\x01\xff", 2)}}),
-            R"("message":"it \"ends\"","path":"C:\\x","raw":"\u0001\u00ff")");
+            R"("message":"it \"ends\"","path":"C:\\x","raw":"\u0001\ufffd")");
+  EXPECT_EQ(log_json("x", {{"path", "/données/\xe2\x82"}}), R"("message":"x","path":"/données/\ufffd\ufffd")");
 }
 
 TEST(Log, LinesCarryTimeAndLevelInTheChosenFormat) {

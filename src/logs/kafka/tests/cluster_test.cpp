@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include "base/clock.h"
+#include "base/time.h"
+
 namespace finpipe::kafka {
 namespace {
 
@@ -22,10 +25,19 @@ ErrorCode wait_while_refused(int brokers_up) {
   return waited.error().code;
 }
 
-TEST(KafkaCluster, AWrongPasswordIsToldAtOnce) { EXPECT_EQ(wait_while_refused(0), ErrorCode::kLogLogin); }
+TEST(KafkaCluster, AWrongPasswordIsTold) { EXPECT_EQ(wait_while_refused(0), ErrorCode::kLogLogin); }
 
 TEST(KafkaCluster, OneBrokerThatRefusesIsNoWrongPasswordWhileAnotherIsUp) {
   EXPECT_EQ(wait_while_refused(1), ErrorCode::kBrokerUnreachable);
+}
+
+TEST(KafkaCluster, ARefusalIsNoneWhenTheNextBrokerThatIsTriedTakesUs) {
+  Cluster cluster(KafkaOptions(), {});
+  int steps = 0;
+  EXPECT_TRUE(cluster.await(&cluster, "topic t", [&](int) -> Result<Cluster::Step> {
+    cluster.note({RD_KAFKA_RESP_ERR__AUTHENTICATION, "invalid credentials"});
+    return ++steps == 3 ? Cluster::Step::kDone : Cluster::Step::kNothing;
+  }));
 }
 
 TEST(KafkaCluster, AGuessAtTheProtocolIsToldAfterThePatience) {
@@ -41,22 +53,35 @@ TEST(KafkaCluster, AGuessAtTheProtocolIsToldAfterThePatience) {
 }
 
 TEST(KafkaCluster, CertificatesOfARenewedChainTakeTheOthersPlace) {
+  constexpr std::int64_t now_s = 60;
   Cluster cluster(KafkaOptions(), {});
-  EXPECT_EQ(cluster.certificate_not_after_s(), 0);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 0);
   const auto show = [&](std::string_view broker, int depth, std::int64_t end_s) {
     cluster.note_shown(broker, depth, end_s);
   };
   show("a:1", 2, 900), show("a:1", 1, 100), show("a:1", 0, 700);
-  EXPECT_EQ(cluster.certificate_not_after_s(), 100);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 100);
   show("b:1", 1, 600), show("b:1", 0, 500);
   show("a:1", 1, 900);
-  EXPECT_EQ(cluster.certificate_not_after_s(), 100) << "the new chain is not whole yet";
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 100) << "the new chain is not whole yet";
   show("a:1", 0, 800);
-  EXPECT_EQ(cluster.certificate_not_after_s(), 500);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 500);
   show("b:1", 0, 900);
-  EXPECT_EQ(cluster.certificate_not_after_s(), 800);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 800);
   show("b:1", 1, 50);
-  EXPECT_EQ(cluster.certificate_not_after_s(), 50) << "and is refused";
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s), 50) << "and is refused";
+}
+
+// Its broker may have a new one by now, which is shown to who connects anew only.
+TEST(KafkaCluster, ACertificateThatEndedWhileItsBrokerWasConnectedIsNotTold) {
+  const std::int64_t now_s = SystemClock().wall_ns() / kNsPerSecond;
+  Cluster cluster(KafkaOptions(), {});
+  cluster.note_shown("a:1", 0, now_s + 100);
+  cluster.note_shown("b:1", 0, now_s + 500);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s + 99), now_s + 100);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s + 100), now_s + 500);
+  cluster.note_shown("a:1", 0, now_s - 1);
+  EXPECT_EQ(cluster.certificate_not_after_s(now_s + 100), now_s - 1) << "it is refused";
 }
 
 }  // namespace
