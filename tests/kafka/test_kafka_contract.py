@@ -21,6 +21,7 @@ import confluent_kafka  # noqa: E402
 import fastavro  # noqa: E402
 
 csv.field_size_limit(10_000_000)
+KEPT = 4 << 20  # bytes of a record in a dead letter
 BITCOIN = "BINANCE:BTCUSDT"
 SYMBOLS = 10_000
 SCHEMAS = {name: fastavro.schema.load_schema(ROOT / f"schemas/{name}.avsc", _write_hint=False)
@@ -82,7 +83,7 @@ class Writer:
         self.topic = topic
         self.refusals = []
         self.producer = confluent_kafka.Producer({"bootstrap.servers": kafka.contact_points(),
-                                                  "message.max.bytes": 10_000_000, "log_level": 0})
+                                                  "message.max.bytes": 20_000_000, "log_level": 0})
 
     def write(self, partition, key, value):
         self.producer.produce(self.topic, value, key, partition, on_delivery=self.delivered)
@@ -225,7 +226,7 @@ class OthersWrite(unittest.TestCase):
     def put_bad(self, reason, value, key=BITCOIN, partition=None):
         """Between good ones."""
         self.writer.write(self.home if partition is None else partition, key, value)
-        self.bad.append((reason, digest(value or b"")))
+        self.bad.append((reason, digest((value or b"")[:KEPT])))
         self.bad_trades += key is not None
         self.put_good()
 
@@ -254,6 +255,9 @@ class OthersWrite(unittest.TestCase):
             **{name: self.last[name] for name in ("symbol", "event_time", "seq", "received_at", "writer", "session")}}))
         self.writer.write(self.home, BITCOIN, os.urandom(5_000_000))
         self.assertEqual(self.writer.refusals, [confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE])
+        kafka.tool("configs", "--alter", "--entity-type", "topics", "--entity-name", self.writer.topic, "--add-config",
+                   "max.message.bytes=12000000")
+        self.put_bad("avro_malformed", os.urandom(10_000_000))
 
         played = play(self.parts)
         self.assertIn("34,419 already in the log", played)
