@@ -58,14 +58,17 @@ Result<KafkaOptions> kafka_options(const Settings& settings, const KafkaUrl& url
   return options;
 }
 
-Result<std::unique_ptr<KafkaLog>> open_kafka(KafkaOptions options, Patience patience,
-                                             const std::function<bool()>& stop) {
+Result<std::unique_ptr<KafkaLog>> open_kafka(KafkaOptions options, Patience patience, const std::function<bool()>& stop,
+                                             const WaitsFor& waits) {
   constexpr std::int64_t kFirstPatienceMs = 5'000;
   options.patience_ms = patience == Patience::kEndless ? kFirstPatienceMs : patience_ms_of(patience);
   auto log = KafkaLog::open(options, stop);
   if (gives_up(patience)) return log;
   if (!log && (patience != Patience::kEndless || log.error().code != ErrorCode::kBrokerUnreachable)) return log;
-  if (!log) log_warn("waiting for Kafka", {{"reason", log.error().detail}});
+  if (!log) {
+    log_warn("waiting for Kafka", {{"reason", log.error().detail}});
+    if (waits) waits(kTheLog, log.error().detail);
+  }
   options.patience_ms = 0;
   return KafkaLog::open(options, stop);
 }
@@ -158,15 +161,18 @@ Result<StorePart> open_cassandra(CassandraOptions /*options*/, Patience /*patien
 }  // namespace
 
 Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access, Patience patience,
-                                          const std::function<bool()>& stop) {
+                                          const std::function<bool()>& stop, const WaitsFor& waits) {
   FINPIPE_TRY_ASSIGN(url, parse_log_url(settings.log));
   if (const auto* kafka = std::get_if<KafkaUrl>(&url)) {
     FINPIPE_TRY_ASSIGN(options, kafka_options(settings, *kafka));
     FINPIPE_TRY_ASSIGN(
         registry, open_registry(settings, *kafka, access == Access::kWrite ? Registering::kAsSet : Registering::kNo,
-                                patience_ms_of(patience), stop));
+                                patience_ms_of(patience), stop, [&waits](const std::string& reason) {
+                                  if (waits) waits(kTheRegistry, reason);
+                                }));
     if (registry) options.schemas = registry->wire_schemas();
-    FINPIPE_TRY_ASSIGN(log, open_kafka(options, patience, stop));
+    if (waits) waits(kTheLog, "");
+    FINPIPE_TRY_ASSIGN(log, open_kafka(options, patience, stop, waits));
     if (access == Access::kWrite && settings.partitions != 0 && settings.partitions != log->partitions()) {
       return fail(ErrorCode::kPartitionCountChanged,
                   fmt::format("{} are asked for, the topic has {}", settings.partitions, log->partitions()));

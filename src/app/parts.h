@@ -68,12 +68,17 @@ class LogPart {
   virtual void interrupt() {}
 };
 
+// Hears what is waited for, and why.
+using WaitsFor = std::function<void(std::string_view what, const std::string& reason)>;
+constexpr std::string_view kTheRegistry = "the schema registry", kTheLog = "the log's servers";
+
 // Access concerns directories, and schemas, which only who writes has registered; patience concerns servers; `stop`
-// ends the waiting for one, with kInterrupted. Errors: kBadUrl, kBadSetting (a password in the clear),
-// kPartitionCountChanged, those of open_registry and of the log.
+// ends the waiting for one, with kInterrupted; `waits` hears of the registry and of the log. Errors: kBadUrl,
+// kBadSetting (a password in the clear), kPartitionCountChanged, those of open_registry and of the log.
 [[nodiscard]] Result<std::unique_ptr<LogPart>> open_log(const Settings& settings, Access access,
                                                         Patience patience = Patience::kSome,
-                                                        const std::function<bool()>& stop = {});
+                                                        const std::function<bool()>& stop = {},
+                                                        const WaitsFor& waits = {});
 // The consumer group of the processors of a log on Kafka.
 [[nodiscard]] std::string group_of(const Settings& settings);
 // Creates topics, and checks those that are there; returns what was done, a line each. `known`: the log's id, as a

@@ -223,7 +223,9 @@ class Service {
     const Patience patience = settings_.exit_at_end ? Patience::kOnceOpen : Patience::kEndless;
     FINPIPE_TRY(serve_meanwhile());
     FINPIPE_TRY_ASSIGN(log,
-                       open_log(settings_, Access::kWrite, patience, [this, stop] { return starting_ && stop(); }));
+                       open_log(
+                           settings_, Access::kWrite, patience, [this, stop] { return starting_ && stop(); },
+                           [this](std::string_view what, const std::string& reason) { set_waits_for(what, reason); }));
     log_ = std::move(log);
     hub_ = std::make_unique<LiveHub>(log_->partitions());
     if (ingests()) open_ingest();
@@ -386,13 +388,25 @@ class Service {
     return options;
   }
 
+  // Until the log is open.
+  void set_waits_for(std::string_view what, const std::string& reason) {
+    metrics_.set(Metric::kLogTrouble, what == kTheLog ? 1 : 0);
+    metrics_.set(Metric::kRegistryTrouble, what == kTheRegistry ? 1 : 0);
+    const std::lock_guard lock(mutex_);
+    waits_for_ = fmt::format("the log is not open yet: waiting for {}", what);
+    if (!reason.empty()) waits_for_ += ": " + reason;
+  }
+
   // Health and metrics, while a log on servers is opened, which may take as long as they are away.
   Result<void> serve_meanwhile() {
     const auto log = parse_log_url(settings_.log);
     if (!listens() || !log || !std::holds_alternative<KafkaUrl>(*log)) return {};
-    metrics_.set(Metric::kLogTrouble, 1);  // until it is open
+    set_waits_for(kTheLog, "");
     EndpointOptions options = endpoint_options();
-    options.not_ready = [] { return std::vector<std::string>{"the log is not open yet: its servers are waited for"}; };
+    options.not_ready = [this] {
+      const std::lock_guard lock(mutex_);
+      return std::vector{waits_for_};
+    };
     FINPIPE_TRY_ASSIGN(endpoint,
                        EndpointThread::start(elsewhere_, no_live_bars_, metrics_, clock_, std::move(options)));
     endpoint_ = std::move(endpoint);
@@ -452,6 +466,7 @@ class Service {
   std::atomic<bool> starting_ = true;
   std::mutex mutex_;
   PipelineThreads* threads_ = nullptr;  // while they work
+  std::string waits_for_;               // until the log is open
   Metrics metrics_;
   Figures figures_;
   std::vector<MarketPolicy> policies_;
