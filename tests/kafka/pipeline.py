@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import io
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tools")]
@@ -89,8 +91,12 @@ class Servers:
         test_class.addClassCleanup(self.cassandra.stop)
 
     def parts(self, name):
-        return ["--log", f"kafka://{self.kafka.contact_points()}/{name}",
-                "--store", f"cassandra://{self.cassandra.contact_points()}/{name}"]
+        """Never behind a proxy of Kafka; `log_by_proxy` is."""
+        kafka = self.kafka.plain_contact_points() if self.kafka.plaintext_too else self.kafka.contact_points()
+        return ["--log", f"kafka://{kafka}/{name}", "--store", f"cassandra://{self.cassandra.contact_points()}/{name}"]
+
+    def log_by_proxy(self, name):
+        return ["--log", f"kafka://{self.kafka.contact_points()}/{name}"]
 
     def create(self, name, partitions):
         output_of(PROGRAM, "check", "--create", *self.parts(name), "--partitions", partitions, "--feed", f"tape:{TAPE}")
@@ -104,6 +110,11 @@ class Servers:
         """What a reader of the topic of bars ends up with."""
         shown = output_of(python_tools(), ROOT / "examples/bars_consumer.py", "--to-end", self.kafka.contact_points(), f"{name}.bars")
         return rows_of(shown, BAR_COLUMNS)
+
+    def ledger(self, name):
+        """The rows of its table: an account for each session and partition."""
+        told = self.cassandra.cqlsh(f"SELECT JSON * FROM {name}.ledger")
+        return [json.loads(line) for line in told.splitlines() if line.strip().startswith("{")]
 
     def embedded(self, tape, partitions):
         """Where an undisturbed run with embedded parts left its results."""
@@ -156,18 +167,48 @@ class Side:
             raise AssertionError(f"exit code {code}\n{self.text()}")
 
     def stop(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"it had ended, exit code {self.process.returncode}\n{self.text()}")
         self.process.send_signal(signal.SIGTERM)
         self.ended()
 
     def kill(self):
+        """It must be alive, for what has ended cannot be killed."""
         self.process.kill()
-        self.process.wait()
+        if self.process.wait() != -signal.SIGKILL:
+            raise AssertionError(f"it had ended, exit code {self.process.returncode}\n{self.text()}")
 
     def freeze(self):
+        """It stands still when this returns."""
         self.process.send_signal(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
+        if not wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] in "TZ", 10) or self.process.poll() is not None:
+            raise AssertionError(f"it does not stand still, exit code {self.process.poll()}\n{self.text()}")
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
+
+
+class Place(typing.NamedTuple):
+    """Of a partition: up to which record all is stored, and where its log ends."""
+
+    stored: int
+    end: int
+
+
+def places(parts, partitions):
+    """Those of all partitions; nothing is stored of one without a checkpoint."""
+    shown = output_of(PROGRAM, "checkpoint", "show", *parts).decode()
+    told = re.findall(r"^partition (\d+)$.*?offset +(\d+) of (\d+),", shown, re.MULTILINE | re.DOTALL)
+    return {partition: Place(0, 0) for partition in range(partitions)} | {
+        int(partition): Place(int(stored), int(end)) for partition, stored, end in told}
+
+
+def accounts(parts):
+    """{partition: (received, stored)} of a log that one session wrote, as `verify` counts them."""
+    told = output_of(PROGRAM, "verify", *parts).decode().replace(",", "")
+    rows = re.findall(r"^ +(\d+) live +1 +(\d+) +\d+ +\d+ +\d+ +(\d+) ", told, re.MULTILINE)
+    return {int(partition): (int(received), int(stored)) for partition, received, stored in rows}
 
 
 def to_go(parts, env=None):

@@ -1,7 +1,9 @@
 """What happens to the sides of a pipeline on Kafka and Cassandra while a tape passes, round by round: three processors share
-six partitions, and in the end trades, bars and revisions are those of an undisturbed run. FINPIPE_ROUNDS asks for more
-than six; FINPIPE_SEED replays. And of three brokers one at a time is killed while trades go on."""
+six partitions, and in the end trades, bars, revisions and the account of trades are those of an undisturbed run. A fault
+strikes what is alive and has work left, at a random part of the tape, and shows. FINPIPE_ROUNDS asks for more than six;
+FINPIPE_SEED replays. And of three brokers one at a time is killed while trades go on."""
 
+import contextlib
 import csv
 import io
 import json
@@ -17,96 +19,258 @@ import urllib.error
 import urllib.request
 
 import pipeline
-from pipeline import PROGRAM, Side, output_of, wait_until
-from services.kafka import Kafka
+
+pipeline.use_python_tools()
+
+from confluent_kafka import KafkaException, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, OffsetSpec  # noqa: E402
+from pipeline import PROGRAM, Side, output_of, wait_until  # noqa: E402
+from program import scrape  # noqa: E402
+from services.kafka import Kafka  # noqa: E402
 
 SEED = int(os.environ.get("FINPIPE_SEED", "20240808"))
 ROUNDS = int(os.environ.get("FINPIPE_ROUNDS", "6"))
 PARTITIONS = 6
 COPIES = 2
 SESSION_TIMEOUT_S = 6  # a broker allows no shorter one
+PATIENCE_S = 60
+# What each request of the ingest and each answer takes. A tape is some dozens of them, one after the other. Only what
+# is under way goes on when it is slow: other questions are given up after half a second, and asked again.
+QUICK_S, SLOW_S = 0.02, 1
+# So many MiB of the log an ingest reads ahead of what Kafka has, a good quarter of the tape. With 1 it does not look for
+# newer sessions before its end.
+AHEAD = 2
 
 
 class Round:
-    """Three processors and an ingest on topics and tables of their own."""
+    """Three processors and an ingest on topics and tables of their own. The ingest's way to Kafka sets the pace: slow from
+    the first fault to the last one's effect, so that there is work left, however slow the machine."""
 
     def __init__(self, test, name, moments):
-        self.test, self.moments = test, moments
+        self.test, self.name, self.moments = test, name, moments
+        self.way = test.servers.kafka.proxies[1]
         self.parts = test.servers.parts(name)
         test.servers.create(name, PARTITIONS)
+        self.admin = AdminClient({"bootstrap.servers": test.servers.kafka.plain_contact_points()})
+        self.frozen = None
         self.processors = [self.processor() for _ in range(3)]
         for processor in self.processors:
             processor.started()
-        self.ingest = self.new_ingest().started()
+        self.ingest = self.new_ingest()
 
     def processor(self):
         return Side(self.test, "process", *self.parts, "--kafka-session-timeout", SESSION_TIMEOUT_S,
-                    "--kafka-max-poll", SESSION_TIMEOUT_S)
+                    "--kafka-max-poll", SESSION_TIMEOUT_S, listen="127.0.0.1:0")
+
+    def replace(self, processor):
+        self.processors[self.processors.index(processor)] = new = self.processor()
+        return new
 
     def new_ingest(self):
-        return Side(self.test, "ingest", "--feed", f"tape:{self.test.tape}", *self.parts[:2])
+        self.way.delay(QUICK_S)
+        return Side(self.test, "ingest", "--feed", f"tape:{self.test.tape}", "--kafka-buffer", AHEAD,
+                    *self.test.servers.log_by_proxy(self.name), listen="127.0.0.1:0").started()
 
-    def pause(self, least_s, most_s):
-        time.sleep(self.moments.uniform(least_s, most_s))
+    # ---- When: by what part of the tape is in the log.
+
+    def fractions(self, count, most=0.7):
+        """Random ones in order, some way apart, from a tenth to so much of the tape."""
+        return [0.1 + (most - 0.1) * (number + self.moments.random() * 0.7) / count for number in range(count)]
+
+    def in_log(self):
+        """Records; none while the broker begins again."""
+        ends = {TopicPartition(f"{self.name}.ticks", partition): OffsetSpec.latest() for partition in range(PARTITIONS)}
+        with contextlib.suppress(KafkaException):
+            return sum(end.result().offset for end in self.admin.list_offsets(ends, request_timeout=10).values())
+        return 0
+
+    def reach(self, fraction):
+        """Until the log has so much of the tape; the rest comes slowly."""
+        self.wait_for_records(fraction * self.test.records)
+
+    def wait_for_records(self, count):
+        self.way.delay(QUICK_S)
+        self.until(lambda: self.in_log() >= count, "the tape does not go on")
+        self.way.delay(SLOW_S)
+        self.assert_work_left()
+
+    def assert_work_left(self):
+        """The ingest is not through with the tape, so there is more to come for everybody."""
+        self.test.assertIsNone(self.ingest.process.poll(), f"the ingest had ended\n{self.ingest.text()}")
+        records = self.in_log()
+        self.test.assertGreater(records, 0)
+        self.test.assertLess(records, self.test.records, "the log had all of the tape")
+
+    def until(self, condition, otherwise):
+        self.test.assertTrue(wait_until(condition, PATIENCE_S), otherwise)
+
+    # ---- Whom.
+
+    def share(self, processor):
+        """The partitions that it has; only those have a clock, once they have trades."""
+        if processor is self.frozen or " started " not in processor.text():
+            return set()
+        page = scrape(processor.address())
+        return {partition for partition in range(PARTITIONS)
+                if page.get(f'finpipe_processor_clock_seconds{{partition="{partition}"}}', 0) > 0}
+
+    def one_with_a_share(self):
+        candidates = []
+        self.until(lambda: candidates.extend(one for one in self.processors if self.share(one)) or candidates,
+                   "no processor has a partition")
+        return self.moments.choice(candidates)
+
+    def freeze_amid_work(self):
+        """A processor that stands still, and {partition: up to where all is stored} of those where it had more to store."""
+        found = []
+
+        def caught():
+            processor = self.one_with_a_share()
+            share = self.share(processor)
+            processor.freeze()
+            places = pipeline.places(self.parts, PARTITIONS)
+            left = {partition: places[partition].stored for partition in share
+                    if places[partition].stored < places[partition].end}
+            if not left:
+                processor.thaw()
+                return False
+            found.append((processor, left))
+            return True
+
+        self.until(caught, "no processor has anything left to store")
+        self.frozen = found[0][0]
+        return found[0]
+
+    def wait_for_takeover(self, left):
+        """Others have the partitions, and have stored what was left there."""
+
+        def taken():
+            taken_by_others = set().union(*map(self.share, self.processors))
+            places = pipeline.places(self.parts, PARTITIONS)
+            return left.keys() <= taken_by_others and all(places[one].stored > stored for one, stored in left.items())
+
+        self.until(taken, f"nobody went on with {left}")
+
+    def wait_for_balance(self):
+        """Each processor has partitions, no two the same, together all."""
+
+        def balanced():
+            shares = [self.share(processor) for processor in self.processors]
+            return all(shares) and sum(map(len, shares)) == len(set().union(*shares)) == PARTITIONS
+
+        self.until(balanced, "the partitions are not shared")
 
     def finish(self):
+        self.way.delay(0)
         self.ingest.ended()
         pipeline.wait_until_stored(self.parts, PARTITIONS)
         for processor in self.processors:
-            processor.stop()
+            processor.started().stop()
 
 
 class Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.servers = pipeline.Servers(cls)
+        cls.servers = pipeline.Servers(cls, proxied=True, plaintext_too=True)
         cls.tape = pipeline.long_tape(cls.servers.work / "long.tape", COPIES)
-        cls.expected = pipeline.exports(cls.servers.embedded(cls.tape, PARTITIONS))
+        undisturbed = cls.servers.embedded(cls.tape, PARTITIONS)
+        cls.expected = pipeline.exports(undisturbed)
+        cls.accounts = pipeline.accounts(undisturbed)
+        cls.records = sum(place.end for place in pipeline.places(undisturbed, PARTITIONS).values())
 
-    # ---- What goes wrong.
+    # ---- What goes wrong; each returns how many sessions of ingest there were.
 
     def processors_killed(self, at):
-        for _ in range(3):
-            at.pause(0.5, 3)
-            victim = at.moments.randrange(3)
-            at.processors[victim].kill()
-            at.processors[victim] = at.processor()
+        """Each amid its work. The others, or who comes instead, go on with that."""
+        left = {}
+        for fraction in at.fractions(3):
+            at.reach(fraction)
+            victim, of_victim = at.freeze_amid_work()
+            victim.kill()
+            at.replace(victim)
+            left |= of_victim
+        at.wait_for_takeover(left)
+        return 1
 
     def ingest_killed(self, at):
-        for _ in range(2):
-            at.pause(0.1, 1)
+        for fraction in at.fractions(2):
+            at.reach(fraction)
             at.ingest.kill()
+            at.way.reset()  # nothing comes later of what it had sent
+            self.assertLess(at.in_log(), self.records, "the log had all of the tape")
             at.ingest = at.new_ingest()
+        return 3
 
     def broker_killed(self, at):
-        at.pause(0.2, 2)
+        at.reach(*at.fractions(1))
+        before = at.in_log()
         self.servers.kafka.kill()
-        at.pause(1, 4)
+        for side in at.ingest, *at.processors:
+            at.until(lambda side=side: scrape(side.address())["finpipe_kafka_brokers_up"] == 0, "nobody noticed")
+        time.sleep(at.moments.uniform(0, 3))
         self.servers.kafka.start_node()
+        at.wait_for_records(before + self.records / 20)
+        return 1
 
     def processor_is_a_zombie(self, at):
         """It is away for so long that others get its partitions, and then goes on with what it was about to do."""
-        at.pause(0.5, 2)
-        zombie = at.moments.choice(at.processors)
-        zombie.freeze()
-        time.sleep(SESSION_TIMEOUT_S + at.moments.uniform(2, 4))
+        at.reach(*at.fractions(1))
+        zombie, left = at.freeze_amid_work()
+        at.wait_for_takeover(left)
+        time.sleep(at.moments.uniform(0, 2))
+        at.assert_work_left()
         zombie.thaw()
+        at.frozen = None
+        at.wait_for_balance()  # it has joined again
+        return 1
 
     def ingest_is_a_zombie(self, at):
-        at.pause(0.1, 0.6)
+        """Another one goes on with the tape meanwhile. The zombie notices only by what it wrote in vain."""
+        at.reach(*at.fractions(1, most=0.5))  # it has not read the rest either
         zombie = at.ingest
         zombie.freeze()
-        at.ingest = at.new_ingest().started()
-        at.pause(0.1, 2)
+        before = at.in_log()
+        at.ingest = at.new_ingest()
+        at.wait_for_records(before + self.records / 20)
         zombie.thaw()
-        zombie.ended((0, 1))  # it may notice
+        at.way.delay(0)
+        zombie.ended((1,))
+        self.assertIn("newer_ingest", zombie.text())
+        return 2
 
     def processors_come_and_go(self, at):
-        for _ in range(4):
-            time.sleep(2)
-            leaver = at.moments.randrange(3)
-            at.processors[leaver].stop()
-            at.processors[leaver] = at.processor().started()
+        """The partitions of who leaves go to the others, and to who comes instead."""
+        for fraction in at.fractions(4):
+            at.reach(fraction)
+            leaver = at.one_with_a_share()
+            leaver.stop()
+            at.replace(leaver).started()
+            at.wait_for_balance()
+            at.assert_work_left()
+        return 1
+
+    # ---- What comes of it.
+
+    def assert_ledger(self, rows, sessions):
+        """Sessions differ from the undisturbed run, where there is one. The same are, in each partition: what is stored, in
+        all sessions together; and what the newest session received, for a tape is read from its start each time. That one
+        found in the log what the others had stored there, no more and no less. And every session's account balances. `check
+        --create` counts as a session of an operator, without trades."""
+        self.assertEqual([row for row in rows if row["writer"] != "live" and (row["received"] or row["in_log"])], [])
+        rows = [row for row in rows if row["writer"] == "live"]
+        self.assertEqual({row["session"] for row in rows}, set(range(1, sessions + 1)))
+        for row in rows:
+            self.assertEqual(row["received"], row["already_in_log"] + row["appended"] + row["dead_lettered_before"], row)
+            self.assertEqual(row["in_log"], row["stored"] + row["skipped"] + row["dead_lettered_after"], row)
+            self.assertLessEqual(row["appended"], row["in_log"], row)
+        for partition, (received, stored) in self.accounts.items():
+            *older, newest = sorted((row for row in rows if row["partition"] == partition), key=lambda row: row["session"])
+            self.assertEqual(sum(row["stored"] for row in (*older, newest)), stored, rows)
+            self.assertEqual(newest["session"], sessions, rows)
+            self.assertEqual(newest["received"], received, rows)
+            self.assertEqual(newest["already_in_log"], sum(row["stored"] for row in older), rows)
+        for session in range(1, sessions + 1):  # each had a part of the work
+            self.assertGreater(sum(row["stored"] for row in rows if row["session"] == session), 0, rows)
 
     def test_rounds(self):
         faults = [self.processors_killed, self.ingest_killed, self.broker_killed, self.processor_is_a_zombie,
@@ -122,18 +286,22 @@ class Faults(unittest.TestCase):
                 print(f"round {number}: {fault.__name__}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
     def play(self, number, fault):
-        at = Round(self, f"round{number}", random.Random(f"{SEED}-{number}"))
-        fault(at)
+        name = f"round{number}"
+        at = Round(self, name, random.Random(f"{SEED}-{number}"))
+        sessions = fault(at)
         at.finish()
         found = pipeline.exports(at.parts)
         # Of a session that was replaced while it went on, trades are refused, and told so.
         refused = found.pop("dead-letters") != self.expected["dead-letters"]
-        self.assertTrue(not refused or fault == self.ingest_is_a_zombie, "dead letters")
+        self.assertEqual(refused, fault == self.ingest_is_a_zombie, "dead letters")
         for what, content in found.items():
             self.assertTrue(content == self.expected[what], f"{what} differ")
-        self.assertTrue(self.servers.published_bars(f"round{number}") == pipeline.bars_of(found["bars"]), "published bars")
+        self.assertTrue(self.servers.published_bars(name) == pipeline.bars_of(found["bars"]), "published bars")
+        ledger = self.servers.ledger(name)
+        self.assert_ledger(ledger, sessions)
+        self.assertEqual(sum(row["dead_lettered_after"] for row in ledger) > 0, refused, ledger)
         pipeline.output_of(pipeline.PROGRAM, "verify", *at.parts)
-        self.servers.drop(f"round{number}")
+        self.servers.drop(name)
 
 
 class OneOfThreeBrokersKilled(unittest.TestCase):
