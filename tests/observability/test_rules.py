@@ -3,9 +3,9 @@ says what a reader needs, and asks for metrics that exist."""
 
 import collections
 import json
-import os
 import pathlib
 import re
+import subprocess
 import sys
 import unittest
 
@@ -39,8 +39,11 @@ class Rules(unittest.TestCase):
         checked("promtool", "check", "config", PROMETHEUS / "prometheus.yaml")
         checked("promtool", "check", "rules", *RULE_FILES)
 
-    @unittest.skipIf(os.geteuid() != 0, "needs root, for a network of its own")
     def test_each_container_of_a_service_is_a_target_with_its_role(self):
+        tried = subprocess.run(["unshare", "--mount", "--net", "mount", "--bind", "/etc/resolv.conf", "/etc/resolv.conf"],
+                               capture_output=True, text=True)
+        if tried.returncode != 0:
+            self.skipTest(f"needs a network and mounts of its own: {tried.stderr.strip()}")
         told = checked("unshare", "--mount", "--net", sys.executable, "-B", RESOLVER, "ingest=10.0.0.1",
                        "process=10.0.0.2,10.0.0.3", "serve=10.0.0.4", "--", "promtool", "check", "service-discovery",
                        "--timeout=5s", PROMETHEUS / "prometheus.yaml", "finpipe")
