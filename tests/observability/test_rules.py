@@ -30,7 +30,7 @@ def names_in(expression):
     bare = re.sub(r"\b(by|on|ignoring)\s*\([^)]*\)", "", bare)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
     words = {"and", "or", "unless", "offset", "sum", "max", "min_over_time", "max_over_time", "increase", "rate", "time", "absent",
-             "histogram_quantile", "label_replace"}
+             "histogram_quantile", "label_replace", "clamp_min"}
     return {name for name in re.findall(r"(?<![\w:.])[a-z_:][\w:]*", bare) if name not in words}
 
 
