@@ -13,7 +13,7 @@ import time
 import unittest
 import urllib.request
 
-from monitoring import OBSERVABILITY, Monitoring, checked, environment_without_settings, faster
+from monitoring import OBSERVABILITY, Monitoring, checked, environment_without_settings, faster, targets_text
 from services.processes import wait_until
 from sinks import Sinks
 
@@ -23,6 +23,66 @@ LOGIN = {"ALERT_SMTP_USER": "it's", "ALERT_SMTP_PASSWORD": "p4ss: \"'"}
 SLACK = {"ALERT_SLACK_URL": "https://127.0.0.1/services/T0/B0/secret"}
 PAGER = {"ALERT_PAGER_URL": "https://127.0.0.1/page"}
 PATIENCE_S = 40
+
+
+# Whether the first alert mutes the second one of its pipeline.
+MUTING = (
+    ("FeedDown role=ingest instance=i", "FeedStalled role=ingest instance=i", True),
+    ("FeedDown role=ingest instance=i", "FeedStalled role=ingest instance=j", False),
+    ("FeedDown role=ingest instance=i", "LagHigh market=us", True),
+    ("TargetDown role=ingest instance=i", "NoHeartbeat role=process instance=p", True),
+    ("TargetDown role=ingest instance=i", "LagHigh market=us", True),
+    ("TargetDown role=process instance=p", "NoHeartbeat role=serve instance=s", False),
+    # Of the instance that has lost its log.
+    ("LogDown role=ingest instance=i", "FeedStalled role=ingest instance=i", True),
+    ("LogDown role=process instance=p", "CommitStalled role=process instance=p", True),
+    ("LogDown role=serve instance=s", "NoHeartbeat role=serve instance=s", True),
+    ("LogDown role=serve instance=s", "NotReady role=serve instance=s", True),
+    # An ingest that cannot write, everybody's heartbeats and bars.
+    ("LogDown role=ingest instance=i", "NoHeartbeat role=process instance=p", True),
+    ("LogDown role=run instance=r", "NoHeartbeat role=run instance=r", True),
+    ("LogDown role=ingest instance=i", "CloseDelayHigh", True),
+    ("LogDown role=process instance=p", "CloseDelayHigh", True),
+    # One that has lost its way to the log, nothing of others.
+    ("LogDown role=serve instance=s", "FeedStalled role=ingest instance=i", False),
+    ("LogDown role=serve instance=s", "NoHeartbeat role=ingest instance=i", False),
+    ("LogDown role=serve instance=s", "NoHeartbeat role=process instance=p", False),
+    ("LogDown role=serve instance=s", "CommitStalled role=process instance=p", False),
+    ("LogDown role=serve instance=s", "CloseDelayHigh", False),
+    ("LogDown role=process instance=p", "NoHeartbeat role=ingest instance=i", False),
+    ("LogDown role=process instance=p", "NotReady role=process instance=q", False),
+    ("LogDown role=ingest instance=i", "NotReady role=process instance=p", False),
+    ("NoHeartbeat role=ingest instance=i", "FeedStalled role=ingest instance=i", True),
+    ("NoHeartbeat role=ingest instance=i", "FeedStalled role=ingest instance=j", False),
+    ("NoHeartbeat role=process instance=p", "FeedStalled role=process instance=p", False),
+    ("StoreDown role=process instance=p", "CommitStalled role=process instance=p", True),
+    ("StoreDown role=serve instance=s", "NotReady role=serve instance=s", True),
+    ("StoreDown role=process instance=p", "BacklogGrows", True),
+    ("StoreDown role=run instance=r", "CloseDelayHigh", True),
+    ("StoreDown role=serve instance=s", "CommitStalled role=process instance=p", False),
+    ("StoreDown role=serve instance=s", "NotReady role=process instance=p", False),
+    ("StoreDown role=serve instance=s", "BacklogGrows", False),
+    ("StoreDown role=serve instance=s", "CloseDelayHigh", False),
+    ("StoreDown role=process instance=p", "CommitStalled role=process instance=q", False),
+    # Who serves goes on no further than what is stored.
+    ("StoreDown role=process instance=p", "NoHeartbeat role=process instance=p", True),
+    ("StoreDown role=process instance=p", "NoHeartbeat role=serve instance=s", True),
+    ("LogDown role=process instance=p", "NoHeartbeat role=serve instance=s", True),
+    ("CommitStalled role=process instance=p", "NotReady role=serve instance=s", True),
+    ("BacklogGrows", "NoHeartbeat role=serve instance=s", True),
+    ("StoreDown role=process instance=p", "NoHeartbeat role=process instance=q", False),
+    ("StoreDown role=serve instance=s", "NoHeartbeat role=process instance=p", False),
+    ("StoreDown role=process instance=p", "NoHeartbeat role=ingest instance=i", False),
+    ("StoreDown role=run instance=r", "NoHeartbeat role=run instance=r", False),
+    ("BacklogGrows", "NoHeartbeat role=ingest instance=i", False),
+    ("DiskFull role=run instance=r use=log", "DiskLow role=run instance=r use=log", True),
+    ("DiskFull role=run instance=r use=log", "DiskLow role=run instance=r use=store", False),
+    ("CertificateExpired role=run instance=r certificate=feed", "FeedDown role=run instance=r", True),
+    ("CertificateExpired role=run instance=r certificate=kafka", "LogDown role=run instance=r", True),
+    ("CertificateExpired role=run instance=r certificate=cassandra", "StoreDown role=run instance=r", True),
+    ("CertificateExpired role=run instance=r certificate=kafka", "StoreDown role=run instance=r", False),
+    ("CertificateExpired role=run instance=r certificate=kafka", "LogDown role=run instance=q", False),
+)
 
 
 class Temporary(unittest.TestCase):
@@ -85,8 +145,11 @@ class Delivery(Temporary):
         super().setUp()
         self.sinks = Sinks()
         self.addCleanup(self.sinks.close)
-        self.monitoring = Monitoring(self.directory, self.sinks, {}, factor=10)
+        # A target of another pipeline: were there none, that were an alert.
+        targets = {"finpipe": targets_text(["127.0.0.1:1"], role="run", job="other")}
+        self.monitoring = Monitoring(self.directory, self.sinks, targets, factor=10)
         self.enterContext(self.monitoring)
+        self.api = f"http://127.0.0.1:{self.monitoring.alertmanager_port}/api/v2"
 
     def post(self, *alerts, **labels):
         """(name, severity, whether it has ended) as Prometheus would tell them. One that began long ago would be passed on
@@ -97,7 +160,7 @@ class Delivery(Temporary):
                   "startsAt": rfc3339(now), "endsAt": rfc3339(now if ended else now + 600)}
                  for name, severity, ended in alerts]
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.monitoring.alertmanager_port}/api/v2/alerts", json.dumps(texts).encode(),
+            f"{self.api}/alerts", json.dumps(texts).encode(),
             {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             self.assertEqual(answer.status, 200)
@@ -123,6 +186,25 @@ class Delivery(Temporary):
         for channel in ("slack", "email"):
             self.await_message(channel, "Smouldering", resolved=True)
         self.assertIsNone(self.sinks.first("pager", "Smouldering"))
+
+    def muted(self, *pairs):
+        """Of each pair of alerts whether the first mutes the second, as Alertmanager says; each is of a pipeline of its own."""
+        for at, pair in enumerate(pairs):
+            for name, *labels in (text.split() for text in pair):
+                self.post((name, "page", False), job=f"pipeline-{at}", **dict(label.split("=") for label in labels))
+        with urllib.request.urlopen(f"{self.api}/alerts", timeout=10) as answer:
+            told = {(alert["labels"]["job"], alert["labels"]["alertname"]): bool(alert["status"]["inhibitedBy"])
+                    for alert in json.load(answer)}
+        return [told[f"pipeline-{at}", muted.split()[0]] for at, (_, muted) in enumerate(pairs)]
+
+    def test_an_instance_mutes_only_what_it_explains(self):
+        found = self.muted(*[(muting, muted) for muting, muted, _ in MUTING])
+        for (muting, muted, expected), is_muted in zip(MUTING, found):
+            with self.subTest(f"{muting} > {muted}"):
+                self.assertEqual(is_muted, expected)
+
+    def test_a_missing_ingest_explains_missing_heartbeats(self):
+        self.assertEqual(self.muted(("TargetMissing role=ingest", "NoHeartbeat role=process instance=p")), [True])
 
     def test_what_follows_from_another_alert_is_silent(self):
         self.post(("FeedDown", "page", False), ("LagHigh", "ticket", False), ("FeedStalled", "page", False))
