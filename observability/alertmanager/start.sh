@@ -6,8 +6,9 @@
 #   ALERT_SMTP_USER, ALERT_SMTP_PASSWORD, ALERT_SMTP_TLS (true)       its login, and whether TLS is insisted on
 #   ALERT_SLACK_URL, ALERT_SLACK_CHANNEL (#alerts)                    a webhook of Slack
 #   ALERT_PAGER_URL, ALERT_PAGER_TOKEN                                a webhook for what must wake somebody; its bearer token
-#   ALERT_RUNBOOK_BASE                                                goes before docs/operations.md#ALERT in messages, such
-#                                                                     as https://HOST/finpipe/
+#   ALERT_RUNBOOK_BASE                                                goes before docs/operations.md#ALERT in e-mail and in
+#                                                                     Slack, such as https://HOST/finpipe/; what the webhook
+#                                                                     for who is woken gets has the path alone
 #   ALERT_DIRECTORY                                                   where the files go; default a temporary directory
 #   ALERTMANAGER                                                      the program
 # A channel without its first variable is left out. Arguments go to Alertmanager; with `check` instead, the files are only

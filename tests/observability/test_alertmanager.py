@@ -23,6 +23,8 @@ LOGIN = {"ALERT_SMTP_USER": "it's", "ALERT_SMTP_PASSWORD": "p4ss: \"'"}
 SLACK = {"ALERT_SLACK_URL": "https://127.0.0.1/services/T0/B0/secret"}
 PAGER = {"ALERT_PAGER_URL": "https://127.0.0.1/page"}
 PATIENCE_S = 40
+MAIL = ["FIRING Burning: Burning happened", "seen", "job=finpipe role=ingest severity=page",
+        "https://pages.example/docs/operations.md#burning"]
 
 
 # Whether the first alert mutes the second one of its pipeline.
@@ -156,7 +158,7 @@ class Delivery(Temporary):
         at once, before it is known what others make of it."""
         now = time.time()
         texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"} | labels,
-                  "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": "docs"},
+                  "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": f"docs/operations.md#{name.lower()}"},
                   "startsAt": rfc3339(now), "endsAt": rfc3339(now if ended else now + 600)}
                  for name, severity, ended in alerts]
         request = urllib.request.Request(
@@ -171,16 +173,20 @@ class Delivery(Temporary):
         return self.sinks.first(channel, name, resolved)
 
     def test_a_page_reaches_all_channels_and_a_ticket_all_but_the_pager_and_each_is_resolved(self):
-        self.post(("Burning", "page", False), ("Smouldering", "ticket", False))
+        self.post(("Burning", "page", False), ("Smouldering", "ticket", False), role="ingest")
         for channel in ("pager", "slack", "email"):
             self.await_message(channel, "Burning")
         for channel in ("slack", "email"):
             self.await_message(channel, "Smouldering")
         told = self.await_message("slack", "Burning").content
         self.assertIn("Burning happened", told)
-        self.assertIn("https://pages.example/docs", told)
-        self.assertEqual(self.await_message("email", "Burning").content["To"], "team@finpipe.example")
-        self.post(("Burning", "page", True), ("Smouldering", "ticket", True))
+        self.assertIn("https://pages.example/docs/operations.md#burning", told)
+        mail = self.await_message("email", "Burning").content
+        self.assertEqual(mail["To"], "team@finpipe.example")
+        self.assertEqual(mail.get_content_type(), "multipart/alternative")
+        self.assertEqual([part.get_content_type() for part in mail.iter_parts()], ["text/plain"])
+        self.assertEqual(mail.get_body().get_content().strip().splitlines(), MAIL)
+        self.post(("Burning", "page", True), ("Smouldering", "ticket", True), role="ingest")
         for channel in ("pager", "slack", "email"):
             self.await_message(channel, "Burning", resolved=True)
         for channel in ("slack", "email"):
