@@ -23,6 +23,10 @@ if [ -n "${ALERT_EMAIL_TO-}" ] && [ -z "${ALERT_SMTP-}" ]; then
   echo "start.sh: ALERT_EMAIL_TO needs ALERT_SMTP, the HOST:PORT of a mail server" >&2
   exit 2
 fi
+if [ -n "${ALERT_EMAIL_TO-}" ] && [ -n "${ALERT_SMTP_USER-}" ] && [ -z "${ALERT_SMTP_PASSWORD-}" ]; then
+  echo "start.sh: ALERT_SMTP_USER needs ALERT_SMTP_PASSWORD, its password at the mail server" >&2
+  exit 2
+fi
 if [ -z "${ALERT_EMAIL_TO-}${ALERT_SLACK_URL-}${ALERT_PAGER_URL-}" ]; then
   echo "start.sh: no ALERT_EMAIL_TO, ALERT_SLACK_URL or ALERT_PAGER_URL: alerts are shown, and sent to nobody" >&2
 fi

@@ -132,6 +132,12 @@ class Configuration(Temporary):
         self.assertEqual(done.returncode, 2)
         self.assertIn("ALERT_SMTP", done.stderr)
 
+    def test_a_login_without_a_password_is_refused(self):
+        environment = environment_without_settings() | EMAIL | {"ALERT_SMTP_USER": "alerts"}
+        done = subprocess.run([START, "check"], env=environment, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("ALERT_SMTP_PASSWORD", done.stderr)
+
     def test_severity_decides_who_is_told(self):
         path = self.made(**EMAIL, **SLACK, **PAGER)
         for label, receiver in (("severity=page", "page"), ("severity=ticket", "ticket"), ("alertname=Odd", "ticket")):
@@ -158,7 +164,8 @@ class Delivery(Temporary):
         at once, before it is known what others make of it."""
         now = time.time()
         texts = [{"labels": {"alertname": name, "severity": severity, "job": "finpipe"} | labels,
-                  "annotations": {"summary": f"{name} happened", "description": "seen", "runbook_url": f"docs/operations.md#{name.lower()}"},
+                  "annotations": {"summary": f"{name} happened", "description": "seen",
+                                  "runbook_url": f"docs/operations.md#{name.lower()}"},
                   "startsAt": rfc3339(now), "endsAt": rfc3339(now if ended else now + 600)}
                  for name, severity, ended in alerts]
         request = urllib.request.Request(
