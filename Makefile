@@ -1,6 +1,6 @@
 # Short names for what the scripts do; ./run and ./test need no make.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka bench-load \
+.PHONY: help build run test test-quick test-long test-bare soak bench bench-cassandra bench-kafka bench-load bench-scrape \
   services-up services-down alerts dashboards dashboards-build up down logs ps smoke package image lint lint-deploy \
   lint-full sanitize fuzz format clean
 
@@ -40,7 +40,7 @@ soak: ## simulate the pipeline with new seeds until one fails or it is stopped (
 	@tools/build.sh simulation_long_test -DFINPIPE_TESTS=ON
 	@FINPIPE_SOAK=$${FROM:-$$(date +%s)000} build/simulation_long_test --gtest_filter=Pipeline.Soak
 
-bench: ## build and run the benchmarks, each with its ratio to a rival
+bench: ## build and run the benchmarks that need no server, most with a ratio to a rival
 	@tools/packages.sh install run test
 	@tools/build.sh bench_programs -DFINPIPE_BENCHMARKS=ON
 	@tools/bench.sh
@@ -61,6 +61,11 @@ bench-load: ## the highest rate that a pipeline sustains on embedded parts, on K
 	@tools/packages.sh install run test cassandra services
 	@tools/build.sh finpipe -DFINPIPE_CASSANDRA=ON
 	@benchmarks/load/rates.py
+
+bench-scrape: ## what it costs a run with 10,000 symbols to be scraped each second: three turns of two minutes
+	@tools/packages.sh install run
+	@tools/build.sh finpipe
+	@benchmarks/scrape.py
 
 services-up: ## Kafka, a schema registry and Cassandra on 127.0.0.1, in the background; prints where they are
 	@tools/packages.sh install services
