@@ -19,6 +19,7 @@ RULE_FILES = sorted(PROMETHEUS.glob("rules/*.yaml"))
 TEST_FILES = sorted(PROMETHEUS.glob("tests/*.yaml"))
 RULES = [rule for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+NOT_SEEN_TO_FIRE = {"SparkStreamSlow"}
 # Of Prometheus and Alertmanager themselves.
 OWN = {"up", "prometheus_rule_evaluation_failures_total", "prometheus_config_last_reload_successful",
        "alertmanager_notifications_failed_total"}
@@ -75,6 +76,11 @@ class Rules(unittest.TestCase):
                 self.assert_exist(seen)
                 self.assertEqual(alert["annotations"]["runbook_url"], f"docs/operations.md#{name.lower()}")
                 self.assertIn(name.lower(), headings)
+
+    def test_each_alert_that_there_is_was_seen_to_fire(self):
+        rows = re.findall(r"^\| (\w+) \| .* \|$", (ROOT / "docs/alerts.md").read_text(), re.MULTILINE)
+        self.assertEqual(rows[0], "alert")
+        self.assertEqual(sorted(rows[1:]), sorted(ALERTS.keys() - NOT_SEEN_TO_FIRE))
 
     def assert_exist(self, names, *also):
         """`also`: sets of others that do."""
