@@ -205,10 +205,12 @@ class Faults(unittest.TestCase):
         at.reach(*at.fractions(1))
         before = at.in_log()
         self.servers.kafka.kill()
-        for side in at.ingest, *at.processors:
-            at.until(lambda side=side: scrape(side.address())["finpipe_kafka_brokers_up"] == 0, "nobody noticed")
-        time.sleep(at.moments.uniform(0, 3))
-        self.servers.kafka.start_node()
+        try:
+            for side in at.ingest, *at.processors:
+                at.until(lambda side=side: scrape(side.address())["finpipe_kafka_brokers_up"] == 0, "it did not notice")
+            time.sleep(at.moments.uniform(0, 3))
+        finally:
+            self.servers.kafka.start_node()  # for the next round too
         at.wait_for_records(before + self.records / 20)
         return 1
 
