@@ -36,7 +36,7 @@ SESSION_TIMEOUT_S = 6  # a broker allows no shorter one
 PATIENCE_S = 60
 # What each request of the ingest and each answer takes. A tape is some dozens of them, one after the other. Only what
 # is under way goes on when it is slow: other questions are given up after half a second, and asked again.
-QUICK_S, SLOW_S = 0.02, 1
+QUICK_S, SLOW_S = 0.01, 1
 # So many MiB of the log an ingest reads ahead of what Kafka has, a good quarter of the tape. With 1 it does not look for
 # newer sessions before its end.
 AHEAD = 2
@@ -266,8 +266,9 @@ class Faults(unittest.TestCase):
             self.assertEqual(row["in_log"], row["stored"] + row["skipped"] + row["dead_lettered_after"], row)
             self.assertLessEqual(row["appended"], row["in_log"], row)
         for partition, (received, stored) in self.accounts.items():
-            *older, newest = sorted((row for row in rows if row["partition"] == partition), key=lambda row: row["session"])
-            self.assertEqual(sum(row["stored"] for row in (*older, newest)), stored, rows)
+            mine = sorted((row for row in rows if row["partition"] == partition), key=lambda row: row["session"])
+            self.assertEqual(sum(row["stored"] for row in mine), stored, rows)
+            *older, newest = mine
             self.assertEqual(newest["session"], sessions, rows)
             self.assertEqual(newest["received"], received, rows)
             self.assertEqual(newest["already_in_log"], sum(row["stored"] for row in older), rows)
