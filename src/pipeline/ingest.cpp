@@ -130,8 +130,9 @@ Result<bool> Ingest::step() {
     FINPIPE_TRY(flush());
   } else if (batch.frames.empty() || log_.pending_bytes() >= options_.send_bytes) {
     FINPIPE_TRY(send());
-    if (started_ && log_.others_wrote()) FINPIPE_TRY(check_replaced());
   }
+  // A full log is written out on the way, and what comes of the last records is known now.
+  if (started_ && log_.others_wrote()) FINPIPE_TRY(check_replaced());
   return !ended_;
 }
 

@@ -37,9 +37,8 @@ PATIENCE_S = 60
 # What each request of the ingest and each answer takes. A tape is some dozens of them, one after the other. Only what
 # is under way goes on when it is slow: other questions are given up after half a second, and asked again.
 QUICK_S, SLOW_S = 0.01, 1
-# So many MiB of the log an ingest reads ahead of what Kafka has, a good quarter of the tape. With 1 it does not look for
-# newer sessions before its end.
-AHEAD = 2
+# So many MiB of the log an ingest reads ahead of what Kafka has, some eighth of the tape.
+AHEAD = 1
 
 
 class Round:

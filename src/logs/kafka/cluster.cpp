@@ -13,7 +13,8 @@
 namespace finpipe::kafka {
 namespace {
 
-constexpr int kAttemptMs = 500;  // of one question; an interrupt waits for two at most
+constexpr int kAttemptMs = 500;           // of a question; an interrupt waits for two at most
+constexpr int kLongestAttemptMs = 2'000;  // of one that was asked before, and not answered in time
 constexpr std::int64_t kFreshFailureNs = 10 * kNsPerSecond;
 constexpr std::int64_t kOtherBrokersNs = 2 * kNsPerSecond;
 constexpr std::int64_t kRefusedNs = 10 * kNsPerSecond;
@@ -36,10 +37,11 @@ Cluster::Cluster(KafkaOptions options, std::function<bool()> stop)
 
 Result<void> Cluster::retry(Client& client, std::string_view what, const std::function<int(int)>& attempt) {
   int failed = 0;
-  return await(&client, what, [&](int timeout_ms) -> Result<Step> {
+  return await(&client, what, [&, timeout_ms = kAttemptMs](int) mutable -> Result<Step> {
     const std::int64_t begun_ns = now_ns();
     failed = attempt(timeout_ms);
     if (failed == 0) return Step::kDone;
+    if (failed == RD_KAFKA_RESP_ERR__TIMED_OUT) timeout_ms = std::min(2 * timeout_ms, kLongestAttemptMs);
     if (!is_passing(failed)) return fail(error_of({failed, error_text(failed)}, what, options_.mechanism));
     // One that fails at once is not tried again at once.
     const std::int64_t left_ms = std::min<std::int64_t>(timeout_ms, 100) - (now_ns() - begun_ns) / kNsPerMs;

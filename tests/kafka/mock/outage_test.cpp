@@ -91,6 +91,14 @@ TEST_F(KafkaOutage, ABrokerThatStaysAwayIsToldAfterThePatience) {
   expect_both_to_end(*log, ErrorCode::kBrokerUnreachable, [] {});
 }
 
+TEST_F(KafkaOutage, ABrokerThatIsSlowIsGivenMoreTimeEachTimeItIsAsked) {
+  KafkaOptions options = cluster_.new_log(1);
+  cluster_.set_delay(800);
+  options.patience_ms = 20'000;
+  const auto log = KafkaLog::open(options);
+  EXPECT_TRUE(log) << log.error().message();
+}
+
 TEST_F(KafkaOutage, WhoPollsForABrokerThatIsAwayCanBeStopped) {
   auto options = cluster_.new_log(1);
   options.patience_ms = 0;
