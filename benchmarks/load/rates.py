@@ -31,9 +31,10 @@ SMALL = "FINPIPE_BENCH_SMALL" in os.environ
 SYMBOLS = 50
 LIMIT_MS = 100
 PARTITIONS = 4
-SEARCH = ("--search", "--rate", 5000, "--limit", LIMIT_MS, "--symbols", SYMBOLS,
-          *(("--highest", 6000, "--try", 1, "--seconds", 2) if SMALL else ("--try", 4, "--seconds", 10)))
-PATIENCE_S = 120 if SMALL else 240
+SEARCH = ("--search", "--limit", LIMIT_MS, "--symbols", SYMBOLS, "--precision", 10,
+          *(("--rate", 5000, "--highest", 6000, "--try", 1, "--seconds", 2) if SMALL else
+            ("--rate", 20_000, "--try", 2, "--seconds", 5)))
+PATIENCE_S = 600
 COLUMNS = ("p50_ms", "p90_ms", "p99_ms", "p99.9_ms", "max_ms")
 
 
