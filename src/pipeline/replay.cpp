@@ -25,7 +25,8 @@ std::unexpected<Error> refuse(std::string why) { return fail(ErrorCode::kNotRepl
 Result<LetterTrades> read_record(const DeadLetter& letter, std::optional<std::string_view> mended,
                                  const ReplayLog& log) {
   const ReplayLog::Record* record = log.record(letter.partition, letter.offset);
-  if (record == nullptr || record->in_log != letter.raw) return refuse("the log has its record no longer, or the letter was cut");
+  if (record == nullptr || record->in_log != letter.raw)
+    return refuse("the log has its record no longer, or the letter was cut");
   if (record->type != RecordType::kTrade) return refuse("it is a control record: only trades can be replayed");
   const bool is_avro = !letter.raw.empty() && letter.raw.front() == '\0';
   if (mended || !is_avro) return read_letter_trades(mended.value_or(letter.raw));
