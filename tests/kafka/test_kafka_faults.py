@@ -207,7 +207,6 @@ class Faults(unittest.TestCase):
         try:
             for side in at.ingest, *at.processors:
                 at.until(lambda side=side: scrape(side.address())["finpipe_kafka_brokers_up"] == 0, "it did not notice")
-            time.sleep(at.moments.uniform(0, 3))
         finally:
             self.servers.kafka.start_node()  # for the next round too
         at.wait_for_records(before + self.records / 20)
@@ -218,7 +217,6 @@ class Faults(unittest.TestCase):
         at.reach(*at.fractions(1))
         zombie, left = at.freeze_amid_work()
         at.wait_for_takeover(left)
-        time.sleep(at.moments.uniform(0, 2))
         at.assert_work_left()
         zombie.thaw()
         at.frozen = None

@@ -140,7 +140,6 @@ class KafkaDeadLetterQuery final : public DeadLetterQuery {
     const auto hand_out_first = [&] {
       go_on = visit(held.begin()->second);
       held.erase(held.begin());
-      return go_on;
     };
     FINPIPE_TRY(read(*fetcher, [&](const Place& place, DeadLetter letter) {
       const auto rank = ranks.find(place);
