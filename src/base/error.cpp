@@ -184,6 +184,8 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kGroupInUse, "group_in_use", "Processors are at work on this log",
      "Stop every `finpipe process` of the group; one that did not stop in order is a member until its session times "
      "out"},
+    {kLogUserUnknown, "log_user_unknown", "Kafka does not know the user, or not for this login method",
+     "Correct FINPIPE_KAFKA_USER or --kafka-mechanism, or create the user for that mechanism with kafka-configs"},
     {kRegistryUnreachable, "registry_unreachable", "The schema registry does not answer, or not as a registry does",
      "Check the registry's URL with its path, and that it is up; once it has answered, finpipe starts without it too"},
     {kRegistryRefused, "registry_refused", "The schema registry refuses a request for good",

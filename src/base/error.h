@@ -118,6 +118,7 @@ enum class ErrorCode : std::uint16_t {
   kGroupPermission = 931,
   kLogProtocol = 932,
   kGroupInUse = 933,
+  kLogUserUnknown = 934,
   // 94x: the schema registry
   kRegistryUnreachable = 940,
   kRegistryRefused = 941,

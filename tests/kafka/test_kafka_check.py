@@ -99,8 +99,9 @@ class Servers(CheckTest):
             kafka.start_node()
         self.wait_until_well()
 
-    def test_wrong_password(self):
+    def test_wrong_password_or_user(self):
         self.check(kafka_password="another").assert_fault("log.log_login", "E921")
+        self.check(kafka_user="another").assert_fault("log.log_user_unknown", "E934")
 
     def test_an_acl_is_revoked(self):
         reader = {"kafka_user": READER[0], "kafka_password": READER[1]}

@@ -57,11 +57,23 @@ struct Callbacks {
     return 0;
   }
 
+  // A broker tells a wrong password and an unknown user by one text; but by SCRAM, who knows the user answers the first
+  // message of a login. librdkafka says how far that came, in the thread that it has for each broker.
+  static void note_login(const rd_kafka_t* client, std::string_view facility, std::string_view text) {
+    static thread_local bool is_answered = false;
+    if (facility == "SASLSCRAM") is_answered = !text.ends_with("client-first-message");
+    if (facility != "FAIL" || text.find("SASL authentication error") == std::string_view::npos) return;
+    auto* self = static_cast<Client*>(rd_kafka_opaque(client));
+    if (!self->left_)
+      self->cluster_.note_login(self->cluster_.options().mechanism.starts_with("SCRAM") && !is_answered);
+  }
+
   // Failed connections are told by `error` too, and the cluster says how it is; settings are our own affair.
-  static void log(const rd_kafka_t* /*client*/, int level, const char* facility, const char* text) {
+  static void log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
     constexpr int kError = 3;  // of syslog
     constexpr int kWarning = 4;
     const std::string_view what(facility);
+    note_login(client, what, text);
     if (level > kWarning || what == "FAIL" || what == "ERROR" || what == "CONFWARN") return;
     (level <= kError ? log_error : log_warn)("Kafka client", {{"what", facility}, {"text", text}});
   }

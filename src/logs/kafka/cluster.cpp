@@ -107,6 +107,7 @@ void Cluster::note(Failure failure) {
   failure.reason = steady(std::move(failure.reason));
   // Several attempts may have failed before the first is told of.
   if (failure.reason.find("certificate verify failed") != std::string::npos) failure.certificate = certificate_;
+  if (failure.reason.find("SASL authentication error") != std::string::npos) failure.user_unknown = user_unknown_;
   if (is_refusal(failure)) {
     refusal_ = {failure, at_ns};
     if (!refused_since_ns_) refused_since_ns_ = at_ns;
@@ -119,6 +120,11 @@ void Cluster::note(Failure failure) {
 void Cluster::note_certificate(int x509) {
   const std::lock_guard lock(mutex_);
   certificate_ = x509;
+}
+
+void Cluster::note_login(bool user_unknown) {
+  const std::lock_guard lock(mutex_);
+  user_unknown_ = user_unknown;
 }
 
 // They come from the authority's on; the last is the broker's own.

@@ -48,6 +48,8 @@ class Cluster {
   // What clients tell.
   void note(Failure failure);
   void note_certificate(int x509);
+  // A login failed; the failure itself is told after it.
+  void note_login(bool user_unknown);
   // A broker showed a certificate, so far from its own in the chain.
   void note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s);
   void note(const void* client, const ClientStatistics& statistics);
@@ -90,6 +92,7 @@ class Cluster {
   std::optional<Noted> refusal_;                  // likewise
   std::optional<std::int64_t> refused_since_ns_;  // nothing else has come of a connection meanwhile
   int certificate_ = 0;
+  bool user_unknown_ = false;
   std::map<std::string, ShownChain> shown_;  // by broker
   struct Told {
     ClientStatistics statistics;

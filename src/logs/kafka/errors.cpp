@@ -123,6 +123,7 @@ Error error_of(const Failure& failure, std::string_view what, std::string_view m
   if (failure.code == RD_KAFKA_RESP_ERR__SSL) return {ErrorCode::kTlsFailed, std::move(detail)};
   ErrorCode code = code_of(failure.code);
   if (code == ErrorCode::kLogLogin) {
+    if (failure.user_unknown) return {ErrorCode::kLogUserUnknown, std::move(detail)};
     if (failure.reason.find("mechanism") != std::string::npos &&
         failure.reason.find("not supported") != std::string::npos)
       code = ErrorCode::kLogLoginMethod;

@@ -8,11 +8,13 @@
 
 namespace finpipe::kafka {
 
-// `code` is an rd_kafka_resp_err_t, `reason` what librdkafka says of it, `certificate` an X509_V_ERR of OpenSSL or 0.
+// `code` is an rd_kafka_resp_err_t, `reason` what librdkafka says of it, `certificate` an X509_V_ERR of OpenSSL or 0,
+// `user_unknown` that a login ended before the password came into play.
 struct Failure {
   int code = 0;
   std::string reason;
   int certificate = 0;
+  bool user_unknown = false;
 };
 
 // Whether the broker answered, and will not have us: waiting does not help.

@@ -74,11 +74,11 @@ struct KafkaStatistics {
 class KafkaLog {
  public:
   // Finds the topics and the log id. Errors: kBrokerUnreachable (patience_ms), kInterrupted, kBadSetting, kLogLogin,
-  // kLogLoginMethod, kLogPermission, kTlsUnknownCa, kTlsSelfSigned, kTlsWrongHost, kTlsExpired, kTlsFailed,
-  // kLogProtocol, kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kPartitionCountChanged, kLogRefused;
-  // kUnknownSchemaId when the log was written with another registry, or with one or without one other than now; and as
-  // all that reads or writes those of WireSchemas::poll, and kRegistryUnreachable when a schema is not known for
-  // patience_ms.
+  // kLogUserUnknown, kLogLoginMethod, kLogPermission, kTlsUnknownCa, kTlsSelfSigned, kTlsWrongHost, kTlsExpired,
+  // kTlsFailed, kLogProtocol, kBadCertificate, kTopicMissing, kLogIdMissing, kLogIdsDiffer, kPartitionCountChanged,
+  // kLogRefused; kUnknownSchemaId when the log was written with another registry, or with one or without one other than
+  // now; and as all that reads or writes those of WireSchemas::poll, and kRegistryUnreachable when a schema is not
+  // known for patience_ms.
   // `stop`: asked from time to time while it waits; true ends it with kInterrupted.
   [[nodiscard]] static Result<std::unique_ptr<KafkaLog>> open(const KafkaOptions& options,
                                                               std::function<bool()> stop = {});

@@ -50,6 +50,8 @@ Settings common_settings(const KafkaOptions& options, Statistics statistics, std
     settings.emplace_back("sasl.mechanism", options.mechanism);
     settings.emplace_back("sasl.username", options.user);
     settings.emplace_back("sasl.password", options.password);
+    // Says how far a login came; it is read by Client and goes no further.
+    if (options.mechanism.starts_with("SCRAM")) settings.emplace_back("debug", "security");
   }
   if (tls) {
     settings.emplace_back("ssl.endpoint.identification.algorithm", "https");

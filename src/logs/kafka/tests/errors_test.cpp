@@ -44,6 +44,15 @@ TEST(KafkaErrors, AScramLoginThatThisLibraryCannotDoIsExplained) {
   EXPECT_EQ(error_of(failure, "", "PLAIN").detail.find("Kafka 4"), std::string::npos);
 }
 
+TEST(KafkaErrors, AUserThatKafkaDoesNotKnowIsNoBadPassword) {
+  Failure failure{RD_KAFKA_RESP_ERR__AUTHENTICATION, "invalid credentials"};
+  EXPECT_EQ(error_of(failure, "", "SCRAM-SHA-512").code, ErrorCode::kLogLogin);
+  failure.user_unknown = true;
+  const Error error = error_of(failure, "", "SCRAM-SHA-512");
+  EXPECT_EQ(error.code, ErrorCode::kLogUserUnknown);
+  EXPECT_EQ(error.detail, "invalid credentials");
+}
+
 TEST(KafkaErrors, AMethodThatTheBrokerDoesNotHaveIsNoBadPassword) {
   EXPECT_EQ(code(RD_KAFKA_RESP_ERR__AUTHENTICATION,
                  "SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL "
