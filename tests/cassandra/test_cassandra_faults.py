@@ -114,7 +114,7 @@ class Faults(unittest.TestCase):
 
     def make_anew(self, store, name):
         """What a node loses that has acknowledged it: after a flush that failed and one that did not, Cassandra 5.0 takes
-        the write at their border for flushed, and does not replay it (about one round in three). `verify` sees it, and the
+        the write at their border for flushed, and does not replay it (two rounds of 20). `verify` sees it, and the
         log has it."""
         parts = self.parts(store, name)
         verified = subprocess.run([PROGRAM, "verify", *parts], capture_output=True, text=True)
