@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Trades into Kafka and out of it: finpipe, librdkafka used bare, and Python's client with fastavro, in turns on one
 node that this script starts. All have the settings of `--kafka-profile throughput`. finpipe encodes what it writes, and
-makes bars of what it reads, in a store that keeps nothing; librdkafka is given and gives bytes, each record by
-rd_kafka_consumer_poll or, its cheapest way, by rd_kafka_consume_batch_queue; Python encodes and decodes. Medians. Then
-the memory of reading a backlog, and live_latency_bench with its log on the node.
+makes bars of what it reads, in the store in memory or in one that keeps nothing; librdkafka is given and gives bytes,
+each record by rd_kafka_consumer_poll or, its cheapest way, by rd_kafka_consume_batch_queue; Python encodes and decodes.
+Medians. Then the memory of reading a backlog and keeping nothing, and live_latency_bench with its log on the node.
 
   make bench-kafka     or: benchmarks/kafka/compare.py [RECORDS [BACKLOG]], after a build with benchmarks
 
@@ -93,9 +93,10 @@ def consume(sides, count):
     whole, part = sides.new_log(), sides.new_log()
     sides.bench("produce", "finpipe", whole, count)
     sides.bench("produce", "finpipe", part, count // PYTHON_SHARE)
-    runs = {"finpipe": [], "librdkafka": [], "librdkafka-batches": [], "Python": []}
+    native = ("finpipe", "finpipe-no-store", "librdkafka", "librdkafka-batches")
+    runs = {name: [] for name in (*native, "Python")}
     for _ in range(TIMES):
-        for name in ("finpipe", "librdkafka", "librdkafka-batches"):
+        for name in native:
             runs[name].append(sides.bench("consume", name, whole))
         runs["Python"].append(sides.python("consume", "reader", part))
     assert {int(run["trades"]) for run in runs["finpipe"]} == {count}
@@ -106,7 +107,7 @@ def consume(sides, count):
 def backlog(sides, count):
     log = sides.new_log(BACKLOG_PARTITIONS)
     sides.bench("produce", "finpipe", log, count)
-    return sides.bench("consume", "finpipe", log)
+    return sides.bench("consume", "finpipe-no-store", log)
 
 
 def main():

@@ -14,6 +14,7 @@
 #include "kafka/measure.h"
 #include "kafka/sides.h"
 #include "pipeline/processor.h"
+#include "stores/memory_store.h"
 
 namespace finpipe::kafka_bench {
 namespace {
@@ -82,6 +83,25 @@ std::int64_t peak_resident_bytes() {
   return 0;
 }
 
+void consume_into(Store& store, const KafkaOptions& options) {
+  const auto log = must(KafkaLog::open(options));
+  const auto letters = log->dead_letters();
+  const Stopwatch watch;
+  const auto reader = log->reader();
+  SystemClock clock;
+  Processor processor(*reader, store, *letters, clock);
+  while (must(processor.step()) > 0 || !must(processor.caught_up())) {
+  }
+  while (!must(processor.finish())) {
+  }
+  watch.print(processor.records_applied());
+  std::int64_t stored = 0;
+  for (const auto& [partition, processing] : processor.partitions()) {
+    for (const auto& [session, row] : processing.checkpoint().ledger) stored += row.stored;
+  }
+  fmt::print("trades {}\npeak_mb {:.0f}\n", stored, static_cast<double>(peak_resident_bytes()) / 1e6);
+}
+
 }  // namespace
 
 void produce_with_finpipe(const KafkaOptions& options, const Trades& trades, std::int64_t count) {
@@ -106,23 +126,13 @@ void produce_with_finpipe(const KafkaOptions& options, const Trades& trades, std
 }
 
 void consume_with_finpipe(const KafkaOptions& options) {
-  const auto log = must(KafkaLog::open(options));
-  const auto letters = log->dead_letters();
-  const Stopwatch watch;
-  const auto reader = log->reader();
+  MemoryStore store;
+  consume_into(store, options);
+}
+
+void consume_with_finpipe_and_keep_nothing(const KafkaOptions& options) {
   NoStore store;
-  SystemClock clock;
-  Processor processor(*reader, store, *letters, clock);
-  while (must(processor.step()) > 0 || !must(processor.caught_up())) {
-  }
-  while (!must(processor.finish())) {
-  }
-  watch.print(processor.records_applied());
-  std::int64_t stored = 0;
-  for (const auto& [partition, processing] : processor.partitions()) {
-    for (const auto& [session, row] : processing.checkpoint().ledger) stored += row.stored;
-  }
-  fmt::print("trades {}\npeak_mb {:.0f}\n", stored, static_cast<double>(peak_resident_bytes()) / 1e6);
+  consume_into(store, options);
 }
 
 }  // namespace finpipe::kafka_bench

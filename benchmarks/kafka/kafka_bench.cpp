@@ -4,8 +4,8 @@
 //
 //   kafka_bench create PREFIX PARTITIONS               makes the topics of a log
 //   kafka_bench produce finpipe|librdkafka PREFIX N    writes N trades
-//   kafka_bench consume SIDE PREFIX                    reads what finpipe has written; SIDE: finpipe, librdkafka, or
-//                                                      librdkafka-batches, its cheapest way
+//   kafka_bench consume SIDE PREFIX                    reads what finpipe has written; SIDE: finpipe, finpipe-no-store,
+//                                                      librdkafka, or librdkafka-batches, its cheapest way
 //   kafka_bench settings writer|reader PARTITIONS      what rivals tell librdkafka, a name and value a line
 #include <fmt/format.h>
 
@@ -25,7 +25,7 @@ namespace {
 [[noreturn]] void usage() {
   give_up(
       "usage: kafka_bench create PREFIX PARTITIONS | produce finpipe|librdkafka PREFIX N | "
-      "consume finpipe|librdkafka|librdkafka-batches PREFIX | settings writer|reader PARTITIONS");
+      "consume finpipe|finpipe-no-store|librdkafka|librdkafka-batches PREFIX | settings writer|reader PARTITIONS");
 }
 
 std::int64_t number_of(std::string_view text) {
@@ -43,9 +43,10 @@ void run(const std::vector<std::string>& words) {
     const auto produce = words[1] == "finpipe" ? produce_with_finpipe : produce_with_librdkafka;
     produce(options_of(words[2]), Trades(), number_of(words[3]));
   } else if (what == "consume" && words.size() == 3) {
-    const auto consume = words[1] == "finpipe"      ? consume_with_finpipe
-                         : words[1] == "librdkafka" ? consume_with_librdkafka
-                                                    : consume_with_librdkafka_batches;
+    const auto consume = words[1] == "finpipe"            ? consume_with_finpipe
+                         : words[1] == "finpipe-no-store" ? consume_with_finpipe_and_keep_nothing
+                         : words[1] == "librdkafka"       ? consume_with_librdkafka
+                                                          : consume_with_librdkafka_batches;
     consume(options_of(words[2]));
   } else if (what == "settings" && words.size() == 3) {
     const auto partitions = static_cast<std::int32_t>(number_of(words[2]));

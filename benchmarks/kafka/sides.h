@@ -11,9 +11,10 @@ namespace finpipe::kafka_bench {
 
 // Trades become Avro and go through the log's writer, until all are acknowledged.
 void produce_with_finpipe(const KafkaOptions& options, const Trades& trades, std::int64_t count);
-// The whole log through the log's reader and the processor, into a store that keeps nothing: every commit is made, and
-// thrown away.
+// The whole log through the log's reader and the processor, into the store in memory.
 void consume_with_finpipe(const KafkaOptions& options);
+// The same, but every commit is thrown away.
+void consume_with_finpipe_and_keep_nothing(const KafkaOptions& options);
 
 // As finpipe's reader has them. librdkafka's bound of what is fetched ahead is of each queue: the one of all partitions
 // gets what finpipe's, one for each, get together.

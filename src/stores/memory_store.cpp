@@ -36,13 +36,7 @@ Result<Store::Ticket> MemoryStore::poll() {
 }
 
 void MemoryStore::apply(Commit commit) {
-  for (const Tick& tick : commit.ticks) {
-    StoredTick stored{tick, std::string(tick.trade.conditions.codes)};
-    stored.tick.trade.symbol = {};
-    stored.tick.trade.conditions.codes = {};
-    ticks_.insert_or_assign({std::string(tick.trade.symbol), tick.trade.event_time_ms, tick.trade.seq},
-                            std::move(stored));
-  }
+  for (const Tick& tick : commit.ticks) keep(tick);
   for (const RevisionRow& row : commit.revisions)
     revisions_.insert_or_assign({row.key, row.bar.generation, row.bar.revision}, row.bar);
   for (SpanRow& row : commit.spans)
@@ -63,6 +57,18 @@ void MemoryStore::apply(Commit commit) {
     else if (std::tie(row.generation, row.offset) >= std::tie(at->second.generation, at->second.offset))
       at->second = std::move(row);
   }
+}
+
+void MemoryStore::keep(Tick tick) {
+  Trade& trade = tick.trade;
+  auto of_symbol = ticks_.find(trade.symbol);
+  if (of_symbol == ticks_.end()) of_symbol = ticks_.try_emplace(std::string(trade.symbol)).first;
+  auto codes = codes_.find(trade.conditions.codes);
+  if (codes == codes_.end()) codes = codes_.emplace(trade.conditions.codes).first;
+  trade.symbol = of_symbol->first;
+  trade.conditions.codes = *codes;
+  auto& ticks = of_symbol->second;
+  ticks.insert_or_assign(ticks.end(), {trade.event_time_ms, trade.seq}, tick);  // most come in order
 }
 
 Result<std::optional<CheckpointRow>> MemoryStore::load_checkpoint(std::int32_t partition) {
@@ -143,18 +149,12 @@ Result<void> MemoryStore::revisions(const BarRange& range, const std::function<b
 
 Result<void> MemoryStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) {
   if (range.from_ms >= range.to_ms) return {};
-  const auto see = [&visit](const auto& entry) { return visit_tick(entry, visit); };
-  visit_between(ticks_.lower_bound({std::string(range.symbol), range.from_ms, kLowest}),
-                ticks_.lower_bound({std::string(range.symbol), range.to_ms, kLowest}), order, see);
+  const auto of_symbol = ticks_.find(range.symbol);
+  if (of_symbol == ticks_.end()) return {};
+  const auto& ticks = of_symbol->second;
+  visit_between(ticks.lower_bound({range.from_ms, kLowest}), ticks.lower_bound({range.to_ms, kLowest}), order,
+                [&visit](const auto& entry) { return visit(entry.second); });
   return {};
-}
-
-bool MemoryStore::visit_tick(const std::pair<const TickKey, StoredTick>& stored,
-                             const std::function<bool(const Tick&)>& visit) {
-  Tick tick = stored.second.tick;
-  tick.trade.symbol = std::get<std::string>(stored.first);
-  tick.trade.conditions.codes = stored.second.codes;
-  return visit(tick);
 }
 
 Result<std::vector<SpanRow>> MemoryStore::spans() {

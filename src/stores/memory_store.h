@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,6 +20,10 @@ namespace finpipe {
 
 class MemoryStore final : public Store, public Query {
  public:
+  MemoryStore() = default;
+  MemoryStore(MemoryStore&&) = default;
+  MemoryStore& operator=(MemoryStore&&) = default;
+
   [[nodiscard]] Ticket submit(Commit commit) override;
   [[nodiscard]] Result<Ticket> poll() override;
 
@@ -40,22 +48,23 @@ class MemoryStore final : public Store, public Query {
   [[nodiscard]] Result<std::optional<PolicyRow>> policy(std::string_view hash) override;
 
  private:
-  struct StoredTick {
-    Tick tick;  // without symbol and codes
-    std::string codes;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
-  using TickKey = std::tuple<std::string, std::int64_t, std::int64_t>;          // symbol, event_time, seq
+  using TickKey = std::pair<std::int64_t, std::int64_t>;                        // event_time, seq
   using RevisionKey = std::tuple<BarKey, std::int64_t, std::int32_t>;           // bar, generation, revision
   using SpanKey = std::tuple<std::int32_t, LogId, std::int64_t, std::int32_t>;  // partition, log, offset, index
   using VoidKey = std::tuple<std::int32_t, LogId, std::int64_t>;                // partition, log, offset
 
   void apply(Commit commit);
-  [[nodiscard]] static bool visit_tick(const std::pair<const TickKey, StoredTick>& stored,
-                                       const std::function<bool(const Tick&)>& visit);
+  void keep(Tick tick);
 
   std::deque<Commit> submitted_;
   Ticket next_ticket_ = 1;
-  std::map<TickKey, StoredTick> ticks_;
+  // By symbol. The texts of a tick are that key, and one of `codes_`.
+  std::unordered_map<std::string, std::map<TickKey, Tick>, TextHash, std::equal_to<>> ticks_;
+  std::set<std::string, std::less<>> codes_;
   std::map<BarKey, Bar> bars_;
   std::map<RevisionKey, Bar> revisions_;
   std::map<SpanKey, SpanRow> spans_;

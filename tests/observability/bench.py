@@ -1,5 +1,5 @@
-"""Where a drill takes place: a directory with a pipeline of finpipe, the vendor's stand-in, its servers, and Prometheus and
-Alertmanager that watch them. All of it ends with the drill."""
+"""Where a drill takes place: a directory with a pipeline of finpipe, the vendor's stand-in, Kafka and Cassandra with their
+JMX agents, and Prometheus and Alertmanager that watch them all. All of it ends with the drill."""
 
 import contextlib
 import json
@@ -11,8 +11,10 @@ import tempfile
 import time
 import urllib.request
 
-from monitoring import ROOT, Monitoring, environment_without_settings
+from monitoring import ROOT, Monitoring, environment_without_settings, targets_text
 from services.addresses import reserve_port
+from services.cassandra import Cassandra
+from services.kafka import Kafka
 from services.processes import Process, wait_until
 from sinks import Sinks
 
@@ -21,6 +23,7 @@ TAPE = ROOT / "data/binance.tape"
 SYMBOLS = "BINANCE:BTCUSDT,BINANCE:ETHUSDT"
 KEY = "a-key-of-this-drill"
 PATIENCE_S = 120
+KEYSPACE = "finpipe"
 
 
 class Bench:
@@ -33,6 +36,8 @@ class Bench:
         self.ends.callback(self.sinks.close)
         self.targets = {}  # role: address
         self.jmx = {}
+        self.kafka = self.cassandra = None
+        self.registry = ()  # its settings
         self.monitoring = None
         self.started = 0
         self.over_at = 0.0  # when a fault ends that nobody mends
@@ -87,9 +92,45 @@ class Bench:
         self.targets[role] = process.address
         return process
 
-    def run(self, vendor, *words, **environment):
-        """Everything in one process, on embedded parts unless told otherwise."""
-        return self.side("run", "--feed", vendor.url, "--symbols", SYMBOLS, *words, **environment)
+    def run(self, vendor, *words, log=None, store=None):
+        """Everything in one process, on Kafka and Cassandra unless a directory is named for one of them."""
+        self.create()
+        return self.side("run", "--feed", vendor.url, "--symbols", SYMBOLS, *words, *self.registry,
+                         "--log", f"embedded:{log}" if log else self.log_url(),
+                         "--store", f"embedded:{store}" if store else self.store_url())
+
+    # ---- Servers
+
+    def add_kafka(self, **options):
+        self.kafka = self.ends.enter_context(Kafka(self.directory / "kafka", jmx=True, **options))
+        self.jmx["kafka"] = targets_text(self.kafka.metrics_targets())
+        return self.kafka
+
+    def add_cassandra(self, **options):
+        self.cassandra = self.ends.enter_context(Cassandra(self.directory / "cassandra", jmx=True, **options))
+        self.jmx["cassandra"] = targets_text(self.cassandra.metrics_targets())
+        return self.cassandra
+
+    def log_url(self):
+        return f"kafka://{self.kafka.contact_points()}"
+
+    def store_url(self):
+        return f"cassandra://{self.cassandra.contact_points()}/{KEYSPACE}"
+
+    def create(self):
+        """Topics and tables, on servers that are started unless they are there."""
+        if not self.kafka:
+            self.add_kafka()
+        if not self.cassandra:
+            self.add_cassandra()
+        self.finish("check", "--create", "--log", self.log_url(), "--store", self.store_url(), "--partitions", "2",
+                    "--feed", "sim:", *self.registry)
+
+    def finish(self, *words):
+        """A command of finpipe that ends by itself, and well."""
+        done = self.start(*words)
+        if done.child.wait(PATIENCE_S) != 0:
+            raise AssertionError(done.log_text())
 
     # ---- Watching
 

@@ -73,7 +73,7 @@ def bad_price(bench):
 def log_hangs(bench):
     disk = bench.small_disk("disk", 2048, "ext4")
     vendor = bench.simulate()
-    bench.run(vendor, "--log", f"embedded:{disk}/log")
+    bench.run(vendor, log=disk / "log")
     yield
     bench.freeze(disk)
     yield
@@ -84,7 +84,7 @@ def log_hangs(bench):
 def store_hangs(bench):
     disk = bench.small_disk("disk", 2048, "ext4")
     vendor = bench.simulate("--speed", "40")
-    bench.run(vendor, "--store", f"embedded:{disk}/store")
+    bench.run(vendor, store=disk / "store")
     yield
     bench.freeze(disk)
     yield
@@ -94,7 +94,7 @@ def store_hangs(bench):
 @drill("DiskLow", fault="a file system of 2 GiB fills up to 90 %")
 def disk_low(bench):
     disk = bench.small_disk("disk", 2048, "ext4")
-    bench.run(bench.simulate(), "--log", f"embedded:{disk}/log")
+    bench.run(bench.simulate(), log=disk / "log")
     yield
     filler = fill(disk, 0.90)
     yield
@@ -104,7 +104,7 @@ def disk_low(bench):
 @drill("DiskFull", fault="a file system of 2 GiB fills up to 99 %")
 def disk_full(bench):
     disk = bench.small_disk("disk", 2048, "ext4")
-    bench.run(bench.simulate(), "--log", f"embedded:{disk}/log")
+    bench.run(bench.simulate(), log=disk / "log")
     yield
     filler = fill(disk, 0.99)
     yield

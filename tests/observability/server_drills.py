@@ -5,52 +5,30 @@ import functools
 import subprocess
 import time
 
-from bench import SYMBOLS, fill
+from bench import KEYSPACE, SYMBOLS, fill
 from drills import drill
-from monitoring import ROOT, checked, targets_text
+from monitoring import ROOT, checked
 from services.cache import python_tools
-from services.cassandra import Cassandra
-from services.kafka import Kafka
 from services.processes import ServiceError
 from services.registry import Registry
 
 ALL = []
 HERE = ROOT / "tests/observability"
-KEYSPACE = "finpipe"
 server_drill = functools.partial(drill, into=ALL)
-
-
-def add_kafka(bench, **options):
-    kafka = bench.ends.enter_context(Kafka(bench.directory / "kafka", jmx=True, **options))
-    bench.jmx["kafka"] = targets_text(kafka.metrics_targets())
-    return kafka
-
-
-def add_cassandra(bench, **options):
-    cassandra = bench.ends.enter_context(Cassandra(bench.directory / "cassandra", jmx=True, **options))
-    bench.jmx["cassandra"] = targets_text(cassandra.metrics_targets())
-    return cassandra
 
 
 class Sides:
     """ingest, process and serve on Kafka and Cassandra, each with its JMX agent; all that Prometheus can see of a pipeline."""
 
     def __init__(self, bench, **kafka):
-        self.kafka = add_kafka(bench, **kafka)
-        self.cassandra = add_cassandra(bench)
-        self.log = "--log", f"kafka://{self.kafka.contact_points()}"
-        self.parts = *self.log, "--store", f"cassandra://{self.cassandra.contact_points()}/{KEYSPACE}"
-        self.finpipe(bench, "check", "--create", *self.parts, "--partitions", "2", "--feed", "sim:")
-        self.vendor = bench.simulate()
-        self.ingest = bench.side("ingest", *self.log, "--feed", self.vendor.url, "--symbols", SYMBOLS)
+        self.kafka = bench.add_kafka(**kafka)
+        self.cassandra = bench.add_cassandra()
+        bench.create()
+        log = "--log", bench.log_url()
+        self.parts = *log, "--store", bench.store_url()
+        self.ingest = bench.side("ingest", *log, "--feed", bench.simulate().url, "--symbols", SYMBOLS)
         self.process = bench.side("process", *self.parts)
         self.serve = bench.side("serve", *self.parts)
-
-    def finpipe(self, bench, *words):
-        done = bench.start(*words)
-        if done.child.wait(120) != 0:
-            raise AssertionError(done.log_text())
-        return done.log_text()
 
 
 @server_drill("LogDown", fault="the only Kafka broker is killed")
@@ -64,13 +42,9 @@ def log_killed(bench):
 
 @server_drill("RegistryDown", fault="the schema registry is killed, and the process is started again")
 def registry_killed(bench):
-    kafka = add_kafka(bench)
-    registry = bench.ends.enter_context(Registry(bench.directory / "registry", kafka=kafka))
-    log = "--log", f"kafka://{kafka.contact_points()}", "--registry", registry.url()
-    done = bench.start("check", "--create", *log, "--partitions", "2", "--feed", "sim:")
-    if done.child.wait(120) != 0:
-        raise AssertionError(done.log_text())
-    run = bench.run(bench.simulate(), *log, "--registry-cache", bench.directory / "schemas")
+    registry = bench.ends.enter_context(Registry(bench.directory / "registry", kafka=bench.add_kafka()))
+    bench.registry = "--registry", registry.url(), "--registry-cache", bench.directory / "schemas"
+    run = bench.run(bench.simulate())
     yield
     registry.kill()
     run.terminate()
@@ -125,7 +99,7 @@ def ledger_damaged(bench):
     for side in (sides.process, sides.serve):
         side.terminate()
         side.reap(60)
-    sides.finpipe(bench, "checkpoint", "reset", *sides.parts)
+    bench.finish("checkpoint", "reset", *sides.parts)
     for side in (sides.process, sides.serve):
         side.start()
 
@@ -133,7 +107,7 @@ def ledger_damaged(bench):
 @server_drill("KafkaLogDirectoryOffline", fault="one of two disks of a Kafka broker, of 64 MiB, fills up")
 def broker_disk_full(bench):
     disk = bench.small_disk("disk", 64)
-    kafka = add_kafka(bench, settings={"log.dirs": f"{bench.directory}/kafka/node1/data,{disk}/data"})
+    kafka = bench.add_kafka(settings={"log.dirs": f"{bench.directory}/kafka/node1/data,{disk}/data"})
     kafka.create_topic("many", partitions=4)
     bench.run(bench.simulate())
     yield
@@ -148,7 +122,7 @@ def broker_disk_full(bench):
 @server_drill("CassandraDropsMessages", fault="a Cassandra node stands still for 5 s now and then, while much is written")
 def node_pauses(bench):
     # Most of what is under way waits in the node then, not in the client.
-    cassandra = add_cassandra(bench, settings={"concurrent_writes": 2})
+    cassandra = bench.add_cassandra(settings={"concurrent_writes": 2})
     cassandra.cqlsh("CREATE KEYSPACE busy WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
                     "CREATE TABLE busy.rows (key int PRIMARY KEY, value blob)")
     bench.run(bench.simulate())
@@ -167,7 +141,7 @@ def node_pauses(bench):
 
 @server_drill("CassandraCompactionsBehind", fault="300 MiB in hundreds of files are to be merged, two at a time and at 1 MiB/s")
 def compactions_throttled(bench):
-    cassandra = add_cassandra(bench, settings={
+    cassandra = bench.add_cassandra(settings={
         "memtable_heap_space": "2MiB", "memtable_offheap_space": "2MiB", "concurrent_compactors": 1})
     cassandra.cqlsh("CREATE KEYSPACE busy WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
                     "CREATE TABLE busy.rows (key int PRIMARY KEY, value blob) WITH compaction = "
