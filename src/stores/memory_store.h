@@ -21,8 +21,8 @@ namespace finpipe {
 class MemoryStore final : public Store, public Query {
  public:
   MemoryStore() = default;
-  MemoryStore(MemoryStore&&) = default;
-  MemoryStore& operator=(MemoryStore&&) = default;
+  MemoryStore(MemoryStore&&) noexcept = default;  // not copied: ticks refer to texts that are kept beside them
+  MemoryStore& operator=(MemoryStore&&) noexcept = default;
 
   [[nodiscard]] Ticket submit(Commit commit) override;
   [[nodiscard]] Result<Ticket> poll() override;
