@@ -1,7 +1,8 @@
 #!/bin/sh
 # docker-compose.yaml in short.
 #
-#   tools/stack.sh up [SERVICE...]    builds what is ours, starts all, waits until it is healthy; makes .env when needed
+#   tools/stack.sh up [SERVICE...]    builds what is ours, starts all of COMPOSE_PROFILES, waits until it is healthy;
+#                                    makes .env when needed
 #   tools/stack.sh down               ends it; its data stay in volumes
 #   tools/stack.sh logs [SERVICE...]  follows what they say
 #   tools/stack.sh ps                 what runs, and how it is
@@ -17,23 +18,27 @@ compose() {
   docker compose "$@"
 }
 
-# Adds NAME=random to .env unless it is there; only the owner can read that file afterwards.
-make_secret() {
-  if ! grep -qs "^$1=." .env; then
-    umask 077
-    [ -f .env ] || cp .env.example .env
-    [ -z "$(tail -c 1 .env)" ] || echo >>.env
-    printf '%s=%s\n' "$1" "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" >>.env
-    echo "$1 is new in .env" >&2
-  fi
+# Makes .env, which only its owner can read, and adds what it lacks for starting everything; what it says stays.
+make_env() (
+  umask 077
+  [ -f .env ] || cp .env.example .env
   chmod 600 .env
+  grep -q '^GRAFANA_ADMIN_PASSWORD=.' .env ||
+    add_to_env GRAFANA_ADMIN_PASSWORD "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
+  grep -q '^COMPOSE_PROFILES=' .env || add_to_env COMPOSE_PROFILES watch
+)
+
+add_to_env() {
+  [ -z "$(tail -c 1 .env)" ] || echo >>.env
+  echo "$1=$2" >>.env
+  echo "$1 is new in .env" >&2
 }
 
 command=${1-}
 [ $# -eq 0 ] || shift
 case $command in
   up)
-    make_secret GRAFANA_ADMIN_PASSWORD
+    make_env
     # An image that was named is taken as it is.
     build=--build
     if [ -n "${APP_IMAGE-}" ] || grep -qs '^APP_IMAGE=.' .env; then build=; fi
@@ -41,14 +46,14 @@ case $command in
     compose up --detach $build --wait --wait-timeout 600 "$@"
     ;;
   down) compose --profile '*' down "$@" ;;
-  logs) compose logs --follow --tail 100 "$@" ;;
-  ps) compose ps --all "$@" ;;
+  logs) compose --profile '*' logs --follow --tail 100 "$@" ;;
+  ps) compose --profile '*' ps --all "$@" ;;
   smoke)
     port=$(docker compose port serve 8080 2>/dev/null) || port=
     exec python3 -B tools/smoke.py "http://${port:-127.0.0.1:${SERVE_PORT:-8080}}"
     ;;
   *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -78,8 +78,6 @@ def main(compose, image):
             "STACK_KAFKA": kafka.contact_points(),
             "STACK_CASSANDRA": cassandra.contact_points(),
             "STACK_REGISTRY": registry.url(),
-            # Of services that are not brought up.
-            "GRAFANA_ADMIN_PASSWORD": "-",
             **{f"{name.upper()}_PORT": str(port) for name, port in ports.items()},
         }
         # No .env of who develops here.
