@@ -166,10 +166,13 @@ class Side:
         if code not in codes:
             raise AssertionError(f"exit code {code}\n{self.text()}")
 
-    def stop(self):
+    def ask_to_stop(self):
         if self.process.poll() is not None:
             raise AssertionError(f"it had ended, exit code {self.process.returncode}\n{self.text()}")
         self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        self.ask_to_stop()
         self.ended()
 
     def kill(self):

@@ -22,7 +22,7 @@ import pipeline
 
 pipeline.use_python_tools()
 
-from confluent_kafka import KafkaException, TopicPartition  # noqa: E402
+from confluent_kafka import ConsumerGroupState, KafkaException, TopicPartition  # noqa: E402
 from confluent_kafka.admin import AdminClient, OffsetSpec  # noqa: E402
 from pipeline import PROGRAM, Side, output_of, wait_until  # noqa: E402
 from program import scrape  # noqa: E402
@@ -39,6 +39,8 @@ PATIENCE_S = 60
 QUICK_S, SLOW_S = 0.01, 1
 # So many MiB of the log an ingest reads ahead of what Kafka has, some eighth of the tape.
 AHEAD = 1
+# Joins and leaves, and the time from one to the next.
+CHANGES, CHANGE_S = 8, 2
 
 
 class Round:
@@ -159,6 +161,10 @@ class Round:
 
         self.until(balanced, "the partitions are not shared")
 
+    def group_is_stable(self):
+        group = f"{self.name}.process"
+        return self.admin.describe_consumer_groups([group])[group].result().state == ConsumerGroupState.STABLE
+
     def finish(self):
         self.way.delay(0)
         self.ingest.ended()
@@ -238,14 +244,31 @@ class Faults(unittest.TestCase):
         return 2
 
     def processors_come_and_go(self, at):
-        """The partitions of who leaves go to the others, and to who comes instead."""
-        for fraction in at.fractions(4):
-            at.reach(fraction)
-            leaver = at.one_with_a_share()
-            leaver.stop()
-            at.replace(leaver).started()
-            at.wait_for_balance()
+        """One comes and another one goes every two seconds, asked to and killed in turns. A dead one is missed only after a
+        session's timeout, so most changes meet a group that is not through with those before."""
+        at.reach(*at.fractions(1, most=0.2))
+        at.wait_for_balance()
+        asked, of_share, amid = [], 0, 0
+        for number in range(CHANGES):
+            next_change = time.monotonic() + CHANGE_S
+            amid += not at.group_is_stable()
+            sharers = [processor for processor in at.processors if at.share(processor)]
+            of_share += bool(sharers)
+            leaver = at.moments.choice(sharers or at.processors)
+            at.replace(leaver)
+            if number % 2 == 0:
+                leaver.ask_to_stop()
+                asked.append(leaver)
+            else:
+                leaver.kill()
             at.assert_work_left()
+            time.sleep(max(0, next_change - time.monotonic()))
+        for leaver in asked:
+            leaver.ended()
+        self.assertGreaterEqual(of_share, 2, "too few of those that left had a partition")
+        self.assertGreaterEqual(amid, CHANGES // 2, "the changes did not meet each other")
+        at.wait_for_balance()
+        at.assert_work_left()
         return 1
 
     # ---- What comes of it.
