@@ -25,7 +25,7 @@ KEPT = 4 << 20  # bytes of a record in a dead letter
 BITCOIN = "BINANCE:BTCUSDT"
 SYMBOLS = 10_000
 SCHEMAS = {name: fastavro.schema.load_schema(ROOT / f"schemas/{name}.avsc", _write_hint=False)
-           for name in ("stock_tick", "feed_status", "stock_quote")}
+           for name in ("stock_tick", "feed_status", "stock_quote", "dead_letter")}
 BY_ID = {schema["finpipe.id"]: schema for schema in SCHEMAS.values()}
 
 
@@ -268,7 +268,20 @@ class OthersWrite(unittest.TestCase):
         letters = [(row["reason"], digest(base64.b64decode(row["raw_base64"])))
                    for row in export("dead-letters", self.parts)]
         self.assertEqual(sorted(letters), sorted(self.bad))
+        self.assertEqual(sorted(self.letters_in_topic()), sorted(self.bad))
         output_of(PROGRAM, "verify", *self.parts)
+
+    def letters_in_topic(self):
+        """As others read them; each tells the place of the record that it is of."""
+        records = {(one.partition(), one.offset()): one.value() or b"" for one in read_topic("ours.ticks")}
+        for message in read_topic("ours.dead-letters"):
+            name, letter = decode(message.value())
+            self.assertEqual(name, "io.finpipe.DeadLetter")
+            self.assertEqual(message.key().decode(), letter["id"])
+            self.assertEqual(message.headers(), [("reason", letter["reason"].encode())])
+            self.assertEqual(letter["stage"], "PROCESS")
+            self.assertTrue(letter["raw"] == records[letter["partition"], letter["offset"]][:KEPT], "of another record")
+            yield letter["reason"], digest(letter["raw"])
 
 
 if __name__ == "__main__":
