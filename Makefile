@@ -51,11 +51,13 @@ bench-cassandra: ## trades into a Cassandra node that it starts, beside the Pyth
 	@tools/build.sh cassandra_bench
 	@benchmarks/cassandra/compare.py
 
-bench-kafka: ## trades into a Kafka node that it starts, and out of it, beside bare librdkafka and a Python client
-	@tools/packages.sh install run test services
-	@tools/build.sh kafka_bench -DFINPIPE_BENCHMARKS=ON
+bench-kafka: ## trades into a Kafka node and out of it, beside bare librdkafka and a Python client; joins and departures
+	@tools/packages.sh install run test cassandra services
+	@tools/build.sh kafka_bench -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
 	@tools/build.sh live_latency_bench
+	@tools/build.sh finpipe
 	@benchmarks/kafka/compare.py
+	@benchmarks/kafka/join.py 8
 
 bench-load: ## the highest rate that a pipeline sustains on embedded parts, on Kafka, on Kafka and Cassandra, three times each
 	@tools/packages.sh install run test cassandra services

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """How long the bars of a partition stand still when a processor joins a group, or leaves it, while trades go on: the
 longest time between two bars that a partition publishes, of real Kafka and Cassandra that this script starts. Trades come
-20 times as fast as they were recorded, of 12 symbols, so that every partition has several a second.
+20 times as fast as they were recorded, of 12 symbols, so that every partition has several a second. Fails when a join
+or a departure stops a partition for longer than 3 s.
 
-  benchmarks/kafka/join.py [CHANGES]   after a build with Cassandra; FINPIPE names the program
+  make bench-kafka     or: benchmarks/kafka/join.py [CHANGES], after a build with Cassandra; FINPIPE names the program
 """
 
 import contextlib
@@ -22,6 +23,7 @@ import pipeline  # noqa: E402
 PARTITIONS = 6
 SPEED = 20
 SETTLED_S = 10  # from a change to the next
+LIMIT_S = 3
 
 
 class Cleanups(contextlib.ExitStack):
@@ -69,6 +71,7 @@ def main():
         symbols = [f"BINANCE:{first}{number}USDT" for first in "BE" for number in range(6)]
         processors = [pipeline.Side(test, "process", *parts).started() for _ in range(2)]
         pipeline.Side(test, "ingest", "--feed", feed, "--symbols", ",".join(symbols), *parts[:2]).started()
+        start = time.time()
         time.sleep(SETTLED_S)
         spans = [("nothing", time.time())]
         time.sleep(SETTLED_S)
@@ -79,10 +82,17 @@ def main():
             else:
                 processors.pop(0).stop()
             time.sleep(SETTLED_S)
-        times = published(servers.kafka.contact_points(), "join.bars")
-        for kind in ("nothing", "join", "leave"):
-            pauses = [longest_pause_s(times, begin, begin + SETTLED_S) for what, begin in spans if what == kind]
-            print(f"{kind:8} longest pause of a partition, s: " + " ".join(f"{pause:.2f}" for pause in pauses), flush=True)
+        end = time.time()
+        times = {partition: [start, *of_one, end]  # one that has stopped for good stands still until the end
+                 for partition, of_one in published(servers.kafka.contact_points(), "join.bars").items()}
+    longest = {}
+    for kind in ("nothing", "join", "leave"):
+        pauses = [longest_pause_s(times, begin, begin + SETTLED_S) for what, begin in spans if what == kind]
+        longest[kind] = max(pauses, default=0)
+        print(f"{kind:8} longest pause of a partition, s: " + " ".join(f"{pause:.2f}" for pause in pauses), flush=True)
+    for kind in ("join", "leave"):
+        if longest[kind] > LIMIT_S:
+            sys.exit(f"a {kind} stopped a partition for {longest[kind]:.2f} s, longer than {LIMIT_S} s")
 
 
 if __name__ == "__main__":
