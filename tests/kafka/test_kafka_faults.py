@@ -40,7 +40,7 @@ QUICK_S, SLOW_S = 0.01, 1
 # So many MiB of the log an ingest reads ahead of what Kafka has, some eighth of the tape.
 AHEAD = 1
 # Joins and leaves, and the time from one to the next.
-CHANGES, CHANGE_S = 8, 2
+CHANGES, CHANGE_S = 6, 2
 
 
 class Round:
