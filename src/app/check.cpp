@@ -25,6 +25,7 @@ struct CheckFlags {
   bool json = false;
   bool try_feed = false;
   std::string service;
+  std::string role;
 };
 
 void check_policies(Findings& findings, const Settings& settings) {
@@ -49,6 +50,12 @@ void take_demo(Settings& settings) {
     settings.store = kDemoStore;
 }
 
+// A service elsewhere may be another user of Kafka, as who creates topics is.
+std::string_view role_of(const CheckFlags& flags, const ServiceView& service) {
+  if (!flags.role.empty() || flags.create || !service.here) return flags.role;
+  return service.role;
+}
+
 Result<int> check(Settings settings, const CheckFlags& flags) {
   if (flags.create) {
     FINPIPE_TRY_ASSIGN(store, parse_store_url(settings.store));
@@ -69,7 +76,8 @@ Result<int> check(Settings settings, const CheckFlags& flags) {
   check_certificate_files(findings, settings, clock);
   // The store first: then the log holds at least what the checkpoints say.
   const StoreView store = check_store(findings, settings, flags.create, clock);
-  const LogView log = check_log(findings, settings, flags.create, store, service, deadline_ns, clock);
+  const LogView log =
+      check_log(findings, settings, flags.create, store, service, role_of(flags, service), deadline_ns, clock);
   FINPIPE_TRY_ASSIGN(later, ask_service(settings, flags.service));
   check_service(findings, settings, service, later, clock);
   Trying trying = flags.try_feed ? Trying::kConnect : Trying::kReach;
@@ -89,6 +97,12 @@ void add_check(CLI::App& program, CommandLine& line) {
                     "or bring them up to date; nothing is lost. What else is wrong are warnings then");
   command->add_option("--service", flags->service, "the service that must be running [none must; looks at --listen]")
       ->type_name("http://HOST:PORT");
+  command
+      ->add_option(
+          "--role", flags->role,
+          "what the user of a log on Kafka must be allowed: what this command needs [that of the service here]")
+      ->check(CLI::IsMember({"run", "ingest", "process"}).description(""))
+      ->type_name("run|ingest|process");
   command->add_flag("--try-feed", flags->try_feed,
                     "connect to the feed, with the key, unless somebody seems to be: a key has one connection");
   command->add_flag("--json", flags->json, "a JSON object a line");

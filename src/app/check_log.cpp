@@ -195,6 +195,23 @@ void check_kafka(Findings& findings, const Settings& settings, const KafkaUrl& u
   if (replicas) check_replicas(findings, *replicas);
 }
 
+// What a process of that role needs besides reading: one that may not has ended, so it need not run.
+void check_access(Findings& findings, const Settings& settings, const KafkaUrl& url, std::string_view role) {
+  if (role.empty()) return findings.ok("access", "to read; --role asks for what ingest, process or run need besides");
+  const bool ingests = role == "ingest" || role == "run";
+  const bool processes = role == "process" || role == "run";
+  const auto refusals = log_refusals(settings, url,
+                                     {.ticks = ingests,
+                                      .bars = processes,
+                                      .letters = ingests || processes,
+                                      .group = role == "process" ? group_of(settings) : ""});
+  // A broker that is away is told of by the replicas.
+  if (!refusals && findings.faulty("log")) return;
+  if (!refusals) return findings.fault("log", refusals.error());
+  for (const Error& refusal : *refusals) findings.fault("log", refusal);
+  if (refusals->empty()) findings.ok("access", fmt::format("all that {} needs", role));
+}
+
 }  // namespace
 
 void check_replicas(Findings& findings, const KafkaReplicas& replicas) {
@@ -239,7 +256,7 @@ bool ingests_here(const Settings& settings, const ServiceView& service) {
 }
 
 LogView check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
-                  const ServiceView& service, std::int64_t deadline_ns, Clock& clock) {
+                  const ServiceView& service, std::string_view role, std::int64_t deadline_ns, Clock& clock) {
   const auto url = parse_log_url(settings.log);
   if (!url) {
     findings.broken("log", url.error());
@@ -264,6 +281,7 @@ LogView check_log(Findings& findings, const Settings& settings, bool create, con
   }
   const auto view = check_opened(findings, settings, place != nullptr ? place->directory : settings.log, **log, store,
                                  ingests_here(settings, service), deadline_ns, clock);
+  if (view && kafka != nullptr) check_access(findings, settings, *kafka, role);
   if (view) return *view;
   if (!explained()) findings.broken("log", view.error());
   return {};

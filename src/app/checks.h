@@ -91,9 +91,10 @@ struct StoreView {
 struct LogView {
   std::optional<std::int64_t> newest_ns;  // stamp of its newest record; nullopt: not known
 };
-// With registry, checkpoints and dead letters. Reading ends at `deadline_ns` of the boot clock.
+// With registry, checkpoints and dead letters; and what a process of that role may do, empty: none is known. Reading
+// ends at `deadline_ns` of the boot clock.
 LogView check_log(Findings& findings, const Settings& settings, bool create, const StoreView& store,
-                  const ServiceView& service, std::int64_t deadline_ns, Clock& clock);
+                  const ServiceView& service, std::string_view role, std::int64_t deadline_ns, Clock& clock);
 void check_replicas(Findings& findings, const KafkaReplicas& replicas);
 // Whether the ingest runs on this machine, as far as can be seen.
 [[nodiscard]] bool ingests_here(const Settings& settings, const ServiceView& service);

@@ -160,6 +160,7 @@ void Figures::publish_log(const LogPart& log, bool trouble) {
   metrics_.raise_to(Metric::kKafkaRecordsRead, static_cast<double>(kafka->records_read));
   metrics_.set(Metric::kKafkaPrefetchedBytes, static_cast<double>(kafka->prefetched_bytes));
   metrics_.raise_to(Metric::kKafkaRetries, static_cast<double>(kafka->retries));
+  metrics_.raise_to(Metric::kKafkaRebalances, static_cast<double>(kafka->rebalances));
   metrics_.set(Metric::kKafkaLatencySeconds, static_cast<double>(kafka->append_latency_us_p50) / kUsPerSecond, {"50"});
   metrics_.set(Metric::kKafkaLatencySeconds, static_cast<double>(kafka->append_latency_us_p99) / kUsPerSecond, {"99"});
 }

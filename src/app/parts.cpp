@@ -210,6 +210,12 @@ Result<KafkaReplicas> log_replicas(const Settings& settings, const KafkaUrl& url
   return kafka_replicas(options);
 }
 
+Result<std::vector<Error>> log_refusals(const Settings& settings, const KafkaUrl& url, const KafkaAccess& access) {
+  FINPIPE_TRY_ASSIGN(options, kafka_options(settings, url));
+  options.patience_ms = kBriefPatienceMs;
+  return kafka_refusals(options, access);
+}
+
 Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create) {
   FINPIPE_TRY_ASSIGN(registry, open_registry(settings, url, create ? Registering::kAsSet : Registering::kNo,
                                              create ? kPatienceMs : kBriefPatienceMs, {}));

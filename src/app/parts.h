@@ -14,6 +14,7 @@
 #include "app/urls.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "logs/kafka/kafka_access.h"
 #include "logs/kafka/kafka_replicas.h"
 #include "market/market_policy.h"
 #include "market/splits.h"
@@ -87,6 +88,9 @@ constexpr std::string_view kTheRegistry = "the schema registry", kTheLog = "the 
                                                           const std::optional<LogId>& known);
 // How finpipe's topics are replicated, as the brokers say that answer. Errors: those of kafka_replicas.
 [[nodiscard]] Result<KafkaReplicas> log_replicas(const Settings& settings, const KafkaUrl& url);
+// What the settings' user may not do of it. Errors: those of kafka_refusals.
+[[nodiscard]] Result<std::vector<Error>> log_refusals(const Settings& settings, const KafkaUrl& url,
+                                                      const KafkaAccess& access);
 
 // Has the registry's schemas registered, when told to and set so; what it answered, as a line. Empty: none is set.
 [[nodiscard]] Result<std::string> check_registry(const Settings& settings, const KafkaUrl& url, bool create);

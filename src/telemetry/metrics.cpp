@@ -153,6 +153,8 @@ constexpr auto kMetrics = std::to_array<MetricInfo>({
     {kKafkaRecordsRead, "finpipe_kafka_records_read_total", kCounter, "", "Records received from Kafka"},
     {kKafkaPrefetchedBytes, "finpipe_kafka_prefetched_bytes", kGauge, "bytes", "Received and not processed yet"},
     {kKafkaRetries, "finpipe_kafka_retries_total", kCounter, "", "Requests to Kafka that were sent again"},
+    {kKafkaRebalances, "finpipe_kafka_rebalances_total", kCounter, "",
+     "Times that the group shared the partitions anew with this process as a member; its joining is the first"},
     {kKafkaLatencySeconds,
      "finpipe_kafka_append_latency_seconds",
      kGauge,

@@ -60,6 +60,7 @@ enum class Metric : std::uint8_t {
   kKafkaRecordsRead,
   kKafkaPrefetchedBytes,
   kKafkaRetries,
+  kKafkaRebalances,
   kKafkaLatencySeconds,
   // Processor
   kProcessorRecords,

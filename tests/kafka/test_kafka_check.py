@@ -1,6 +1,7 @@
 """Faults of Kafka, a schema registry and Cassandra that are made for real, one at a time, and what `finpipe check` says
 to somebody who runs nothing else: the cause with its remedy, and no other fault."""
 
+import contextlib
 import functools
 import pathlib
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 import unittest
 
 import pipeline
-from pipeline import PROGRAM, TAPE, Cassandra, Kafka, environment, output_of
+from pipeline import PROGRAM, TAPE, Cassandra, Kafka, Side, environment, output_of
 from services.certificates import Authority
 from services.processes import wait_until
 from services.registry import Registry
@@ -16,12 +17,13 @@ from services.registry import Registry
 pipeline.use_python_tools()
 
 from check_lines import Checked  # noqa: E402
-from confluent_kafka import TopicPartition, admin  # noqa: E402
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition, admin  # noqa: E402
 
 PARTITIONS = 2
 PATIENCE_S = 120
 SUPERUSER = ("kafka", "kafka")
 READER = ("reader", "secret-of-reader")
+WORKER = ("worker", "secret-of-worker")
 
 
 def setUpModule():
@@ -35,7 +37,7 @@ def setUpModule():
 def start_servers():
     """Those of all classes but one."""
     global kafka, registry, cassandra, superuser
-    kafka = Kafka(work / "kafka", security="sasl_ssl", users=dict([READER])).start()
+    kafka = Kafka(work / "kafka", security="sasl_ssl", users=dict([READER, WORKER])).start()
     unittest.addModuleCleanup(kafka.stop)
     registry = Registry(work / "registry").start()
     unittest.addModuleCleanup(registry.stop)
@@ -82,6 +84,21 @@ class CheckTest(unittest.TestCase):
         """What was stopped is there again, and has what it missed."""
         self.wait_until(lambda: not self.check().faults(), "it to be well again")
 
+    def acl(self, user, kind, name, operation):
+        """As a binding or a filter has it; a name that ends in `*` is prefixed."""
+        pattern = admin.ResourcePatternType.PREFIXED if name.endswith("*") else admin.ResourcePatternType.LITERAL
+        return dict(restype=admin.ResourceType[kind], name=name.rstrip("*"), principal=f"User:{user[0]}", host="*",
+                    resource_pattern_type=pattern, operation=admin.AclOperation[operation],
+                    permission_type=admin.AclPermissionType.ALLOW)
+
+    def allow(self, *acls):
+        for done in superuser.create_acls([admin.AclBinding(**self.acl(*acl)) for acl in acls]).values():
+            done.result(PATIENCE_S)
+
+    def revoke(self, *acl):
+        for done in superuser.delete_acls([admin.AclBindingFilter(**self.acl(*acl))]).values():
+            self.assertEqual(len(done.result(PATIENCE_S)), 1)
+
 
 class Servers(CheckTest):
     def test_all_is_well(self):
@@ -105,14 +122,10 @@ class Servers(CheckTest):
 
     def test_an_acl_is_revoked(self):
         reader = {"kafka_user": READER[0], "kafka_password": READER[1]}
-        acl = dict(restype=admin.ResourceType.TOPIC, name=f"{self.name}.", principal=f"User:{READER[0]}", host="*",
-                   resource_pattern_type=admin.ResourcePatternType.PREFIXED,
-                   operation=admin.AclOperation.READ, permission_type=admin.AclPermissionType.ALLOW)
-        for done in superuser.create_acls([admin.AclBinding(**acl)]).values():
-            done.result(PATIENCE_S)
+        acl = (READER, "TOPIC", f"{self.name}.*", "READ")
+        self.allow(acl)
         self.wait_until(lambda: not self.check(**reader).faults(), "the ACL to be in force")
-        for done in superuser.delete_acls([admin.AclBindingFilter(**acl)]).values():
-            self.assertEqual(len(done.result(PATIENCE_S)), 1)
+        self.revoke(*acl)
         self.wait_until(lambda: self.check(**reader).faults(), "the ACL to be gone")
         self.check(**reader).assert_fault("log.log_permission", rf"{self.name}\.ticks")
 
@@ -151,6 +164,89 @@ class Servers(CheckTest):
             self.check().assert_fault("store.schema_missing", "ticks")
         finally:
             self.run_finpipe("check", "--create")
+
+
+class Rights(CheckTest):
+    """Of a process' user, beyond to read: what it lacks is named by `check`, which does nothing that needs it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.worker = {"kafka_user": WORKER[0], "kafka_password": WORKER[1]}
+        cls.ticks, cls.bars, cls.letters = (f"{cls.name}.{topic}" for topic in ("ticks", "bars", "dead-letters"))
+        cls.group = f"{cls.name}.process"
+
+    def setUp(self):
+        self.allow((WORKER, "TOPIC", f"{self.name}.*", "READ"), *[
+            (WORKER, "TOPIC", topic, "WRITE") for topic in (self.ticks, self.bars, self.letters)],
+            (WORKER, "GROUP", self.group, "READ"))
+        for role in ("run", "process"):
+            self.wait_until(lambda: not self.check("--role", role, **self.worker).faults(), "the ACLs to be in force")
+
+    @contextlib.contextmanager
+    def without(self, *acl):
+        self.revoke(WORKER, *acl)
+        try:
+            yield
+        finally:
+            self.allow((WORKER, *acl))
+
+    def check_as(self, role):
+        return self.check("--role", role, **self.worker)
+
+    def kept(self):
+        """Ends of the topics, groups, and the places that the processors' group keeps."""
+        ends = superuser.list_offsets({
+            TopicPartition(topic, partition): admin.OffsetSpec.latest()
+            for topic in (self.ticks, self.bars) for partition in range(PARTITIONS)
+        } | {TopicPartition(self.letters, 0): admin.OffsetSpec.latest()})
+        groups = superuser.list_consumer_groups().result(PATIENCE_S).valid
+        places = superuser.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)])[self.group]
+        return ([end.result(PATIENCE_S).offset for end in ends.values()],
+                [group.group_id for group in groups if group.group_id == self.group],
+                [(place.topic, place.partition) for place in places.result(PATIENCE_S).topic_partitions])
+
+    def test_to_write_a_topic(self):
+        for roles, others, topic in ((("ingest", "run"), ("process",), self.ticks),
+                                     (("process", "run"), ("ingest",), self.bars),
+                                     (("ingest", "process", "run"), (), self.letters)):
+            with self.subTest(topic), self.without("TOPIC", topic, "WRITE"):
+                for role in roles:
+                    self.wait_until(lambda: self.check_as(role).faults(), "the ACL to be gone")  # noqa: B023
+                    self.check_as(role).assert_fault("log.log_write_permission", rf"{topic}: .*\(E930\)")
+                for role in others:
+                    self.check_as(role).assert_no_fault()
+                self.check(**self.worker).assert_no_fault()
+
+    def test_to_be_one_of_the_group(self):
+        self.allow((WORKER, "GROUP", self.group, "DESCRIBE"))  # else it may not even ask where the group is
+        with self.without("GROUP", self.group, "READ"):
+            for also in ((), ("GROUP", self.group, "DESCRIBE")):
+                if also:
+                    self.revoke(WORKER, *also)
+                self.wait_until(lambda: self.check_as("process").faults(), "the ACL to be gone")
+                self.check_as("process").assert_fault("log.group_permission", rf"group {self.group}: .*\(E931\)")
+                for role in ("ingest", "run"):
+                    self.check_as(role).assert_no_fault()
+
+    def test_what_the_service_here_needs(self):
+        process = Side(self, "process", listen="127.0.0.1:0", env=environment(**self.settings | self.worker)).started()
+        check = lambda: self.check("--service", process.address().rstrip("/"), **self.worker)  # noqa: E731
+        self.wait_until(lambda: not check().faults(), "it to be ready")
+        with self.without("TOPIC", self.letters, "WRITE"):
+            self.wait_until(lambda: check().faults(), "the ACL to be gone")
+            check().assert_fault("log.log_write_permission", rf"{self.letters}: .*\(E930\)")
+        with self.without("TOPIC", self.ticks, "WRITE"):
+            check().assert_no_fault()
+        process.stop()
+
+    def test_nothing_is_written_and_no_place_kept(self):
+        before = self.kept()
+        self.assertEqual(before[1:], ([], []))
+        for role in ("run", "process"):
+            said = self.check_as(role).assert_no_fault().said
+            self.assertRegex(said, rf"(?m)^ok +access +all that {role} needs$")
+        self.assertEqual(self.kept(), before)
 
 
 class Expired(CheckTest):

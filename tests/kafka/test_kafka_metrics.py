@@ -66,6 +66,7 @@ class Metrics(unittest.TestCase):
         self.all_is_well()
         self.a_record_is_none_of_ours()
         self.cassandra_stands_still()
+        self.another_shares_the_partitions()
         self.nothing_is_received()
 
     def all_is_well(self):
@@ -123,6 +124,15 @@ class Metrics(unittest.TestCase):
             self.servers.cassandra.resume()
         page = self.wait_for("process", lambda page: page["processor_commit_age_seconds"] < 3 and self.backlog(page) < 100)
         self.assertGreater(page["processor_commit_seconds_sum"], 10)
+
+    def another_shares_the_partitions(self):
+        rebalances = "kafka_rebalances_total"
+        self.assertEqual({side: self.scrape(side)[rebalances] for side in self.running}, {"ingest": 0, "process": 1, "serve": 0})
+        self.running["another"] = Side(self, "process", *self.servers.parts("told"), listen="127.0.0.1:0").started()
+        joined = self.wait_for("process", lambda page: page[rebalances] > 1)[rebalances]
+        self.wait_for("another", lambda page: page[rebalances] > 0)
+        self.running.pop("another").stop()
+        self.wait_for("process", lambda page: page[rebalances] > joined)
 
     def nothing_is_received(self):
         self.running["ingest"].stop()

@@ -335,7 +335,7 @@ TEST(CheckLog, SaysWhatItCouldNotFinishInTime) {
   LogView view;
   const auto found_until = [&](std::int64_t deadline_ns) {
     return found_by(
-        [&](Findings& findings) { view = check_log(findings, settings, false, {}, {}, deadline_ns, clock); });
+        [&](Findings& findings) { view = check_log(findings, settings, false, {}, {}, {}, deadline_ns, clock); });
   };
   EXPECT_EQ(found_until(clock.boot_ns() + 60 * kNsPerSecond), Names{"FAULT dead_letters.bad_price"});
   EXPECT_EQ(view.newest_ns, 0);

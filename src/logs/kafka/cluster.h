@@ -54,6 +54,8 @@ class Cluster {
   void note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s);
   void note(const void* client, const ClientStatistics& statistics);
   void forget(const void* client);
+  // A group has shared the partitions, with a member of ours.
+  void note_rebalance() { ++rebalances_; }
   // Somebody waits for an answer (and has not had one since it said so first), or does not.
   void set_waiting(const void* who, bool waiting);
   // Whether it may wait on. Errors: kBrokerUnreachable (patience_ms since it said so first), and kInterrupted, but for
@@ -63,6 +65,7 @@ class Cluster {
   [[nodiscard]] Result<void> check_refused(std::string_view what);
 
   [[nodiscard]] ClientStatistics statistics();
+  [[nodiscard]] std::int64_t rebalances() const { return rebalances_; }
   // When the first of the certificates ends that brokers showed last (net::counts_still), in seconds since 1970; 0:
   // none did.
   [[nodiscard]] std::int64_t certificate_not_after_s(std::int64_t now_s);
@@ -86,6 +89,7 @@ class Cluster {
   const std::function<bool()> stop_;
   SystemClock clock_;
   std::atomic<bool> interrupted_ = false;
+  std::atomic<std::int64_t> rebalances_ = 0;
 
   mutable std::mutex mutex_;
   std::optional<Noted> failure_;                  // the newest

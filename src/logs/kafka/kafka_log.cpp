@@ -160,6 +160,7 @@ KafkaStatistics KafkaLog::statistics() const {
       .records_read = parts_->shared->records_read,
       .prefetched_bytes = clients.prefetched_bytes,
       .retries = clients.retries,
+      .rebalances = parts_->cluster.rebalances(),
       .certificate_not_after_s = parts_->cluster.certificate_not_after_s(SystemClock().wall_ns() / kNsPerSecond)};
   const std::int64_t now_ns = parts_->cluster.now_ns();
   const auto add = [&all, now_ns](const kafka::Producer::Numbers& written) {

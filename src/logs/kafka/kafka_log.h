@@ -67,6 +67,7 @@ struct KafkaStatistics {
   std::int64_t pending_bytes = 0;                                     // appended and not acknowledged
   std::int64_t prefetched_bytes = 0;                                  // received by readers and not asked for yet
   std::int64_t retries = 0;                                           // requests that were sent again
+  std::int64_t rebalances = 0;                                        // that a group reader was given partitions by
   std::int64_t append_latency_us_p50 = 0, append_latency_us_p99 = 0;  // from append to acknowledgement; the slowest
   std::int64_t certificate_not_after_s = 0;  // since 1970, of what brokers showed: when the first ends; 0: none known
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -137,6 +138,35 @@ class Admin {
           return {};
         }));
     return members;
+  }
+
+  // Asks for what only who may be a member gets: to keep a place, of a partition that there is not.
+  [[nodiscard]] Result<void> keep_no_place(const std::string& group) {
+    const Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy> places(
+        rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(places.get(), ticks_topic(client_->cluster().options()).c_str(),
+                                      std::numeric_limits<std::int32_t>::max())
+        ->offset = 0;
+    const Owned<rd_kafka_AlterConsumerGroupOffsets_t, rd_kafka_AlterConsumerGroupOffsets_destroy> wanted(
+        rd_kafka_AlterConsumerGroupOffsets_new(group.c_str(), places.get()));
+    std::array<rd_kafka_AlterConsumerGroupOffsets_t*, 1> groups{wanted.get()};
+    return ask(
+        fmt::format("group {}", group),
+        [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+          rd_kafka_AlterConsumerGroupOffsets(client_->get(), groups.data(), groups.size(), options, queue);
+        },
+        [](rd_kafka_event_t* event) -> Failure {
+          std::size_t count = 0;
+          const auto* results = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+              rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
+          if (count != 1) return {};
+          if (const auto* error = rd_kafka_group_result_error(results[0]); error != nullptr)
+            return {rd_kafka_error_code(error), rd_kafka_error_string(error)};
+          const auto* places_told = rd_kafka_group_result_partitions(results[0]);
+          if (places_told == nullptr || places_told->cnt != 1) return {};
+          const auto code = places_told->elems[0].err;
+          return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? Failure{} : Failure{code, error_text(code)};
+        });
   }
 
   [[nodiscard]] Result<Configuration> describe(const std::string& name) {
@@ -343,6 +373,11 @@ Result<void> check_idle(Cluster& cluster, const std::string& group) {
   FINPIPE_TRY_ASSIGN(members, admin->members(group));
   if (members == 0) return {};
   return fail(ErrorCode::kGroupInUse, fmt::format("group {}: {} members", group, members));
+}
+
+Result<void> check_member(Cluster& cluster, const std::string& group) {
+  FINPIPE_TRY_ASSIGN(admin, Admin::connect(cluster));
+  return admin->keep_no_place(group);
 }
 
 }  // namespace kafka

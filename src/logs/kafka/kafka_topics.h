@@ -1,5 +1,5 @@
 // The topics that finpipe needs, declared in one table (kafka_topics.cpp), made and checked; and whether a group is
-// idle.
+// idle, and may be joined.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,9 @@ namespace kafka {
 class Cluster;
 // As KafkaLog::check_idle.
 [[nodiscard]] Result<void> check_idle(Cluster& cluster, const std::string& group);
+// Whether the user may be a member; it is none, and nothing is changed. Errors: kGroupPermission, those of
+// KafkaLog::open that concern all brokers.
+[[nodiscard]] Result<void> check_member(Cluster& cluster, const std::string& group);
 
 }  // namespace kafka
 }  // namespace finpipe

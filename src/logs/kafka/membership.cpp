@@ -138,6 +138,7 @@ void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partiti
   const std::span<rd_kafka_topic_partition_t> changed(partitions->elems, static_cast<std::size_t>(partitions->cnt));
   const bool assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
   was_assigned_ = was_assigned_ || assigned;
+  if (assigned) client_->cluster().note_rebalance();
   rd_kafka_error_t* error = nullptr;
   if (assigned) {
     // Paused at the end: nothing is ever fetched here, and no committed offset is asked for.

@@ -109,6 +109,12 @@ Settings letters_settings(const KafkaOptions& options) {
   return settings;
 }
 
+Settings asking_settings(const KafkaOptions& options) {
+  Settings settings = common_settings(options, Statistics::kNone);
+  settings.emplace_back("acks", "2");
+  return settings;
+}
+
 Settings reader_settings(const KafkaOptions& options, std::int32_t partitions, Statistics statistics) {
   Settings settings = common_settings(options, statistics);
   const std::int64_t queued_kb = std::max<std::int64_t>(kPrefetchBytes / 1024 / std::max(partitions, 1), 64);

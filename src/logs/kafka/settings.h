@@ -28,6 +28,8 @@ enum class Statistics : bool { kNone, kEachSecond };
 [[nodiscard]] Settings writer_settings(const KafkaOptions& options);
 // One that is refused does not hold up the others.
 [[nodiscard]] Settings letters_settings(const KafkaOptions& options);
+// Of one whose records are refused: no broker acknowledges by two.
+[[nodiscard]] Settings asking_settings(const KafkaOptions& options);
 // Of one that reads so many partitions of a topic.
 [[nodiscard]] Settings reader_settings(const KafkaOptions& options, std::int32_t partitions, Statistics statistics);
 // How long librdkafka waits for a member that is not polled any more. It takes no less than a session.

@@ -5,11 +5,14 @@ from .parts import (
     BAD,
     BY_PROCESS,
     CALM,
+    COUNTED,
     GOOD,
     PROCESS,
     THEIRS,
     WARN,
     Board,
+    bars,
+    count,
     current,
     lines,
     number,
@@ -84,6 +87,8 @@ def client_row(made):
             "reqps",
             total("finpipe_kafka_retries_total", PROCESS, by=BY_PROCESS),
         ),
+    )
+    made.line(
         lines(
             "Buffers",
             "Bytes that wait to be acknowledged, and that were fetched and not processed yet.",
@@ -91,6 +96,12 @@ def client_row(made):
             current("sum", "finpipe_log_pending_bytes", PROCESS + " to send", by=BY_PROCESS),
             current("sum", "finpipe_kafka_prefetched_bytes", PROCESS + " fetched", by=BY_PROCESS),
         ),
+        bars(
+            "Rebalances",
+            "Times that the group of processors shared the partitions anew, in each span of the axis.",
+            "short",
+            count("finpipe_kafka_rebalances_total", PROCESS, by=BY_PROCESS),
+        ).interval(COUNTED),
     )
 
 

@@ -33,6 +33,8 @@ PROCESSES = 'role=~"process|run"'
 PROCESS, BY_PROCESS = "{{role}} {{instance}}", "role, instance"
 # JMX agents are scraped so often; the spans of rates go by what their queries say.
 SCRAPES_OF_AGENTS = "15s"
+# The shortest span that is counted: some scrapes.
+COUNTED = "1m"
 GOOD, WARN, BAD, CALM = "green", "orange", "red", "blue"
 WIDTH = 24
 

@@ -4,6 +4,7 @@ from . import parts
 from .parts import (
     BAD,
     BY_PROCESS,
+    COUNTED,
     GOOD,
     PROCESS,
     PROCESSES,
@@ -30,8 +31,6 @@ TROUBLE = words(_0=("none", GOOD), _1=("away", BAD))
 RECEIVES = 'role=~"ingest|run"'
 FAILED = 'status=~"4xx|5xx"'
 PARTITION = PROCESSES + ',partition=~"$partition"'
-# The shortest span that is counted: some scrapes.
-COUNTED = "1m"
 
 
 def percentiles(histogram):
