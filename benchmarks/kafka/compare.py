@@ -117,7 +117,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="finpipe-bench-") as work:
         with Kafka(pathlib.Path(work) / "server", fast=True, heap_mb=1024) as server:
             sides = Sides(server.contact_points())
-            sides.bench("produce", "finpipe", sides.new_log(), count // 4)  # Java compiles what is used often
+            sides.bench("produce", "finpipe", sides.new_log(), 2 * count)  # Java compiles what is used often
             table(f"produce, {PARTITIONS} partitions", produce(sides, count))
             table("consume", consume(sides, count))
             read = backlog(sides, backlog_count)

@@ -20,6 +20,7 @@ Result<void> Processor::assign(const LogReader::Assignment& assignment) {
   // Whatever an earlier assignment left in memory may be older than the store: it is always dropped.
   partitions_.erase(partition);
   uncommitted_since_ns_.erase(partition);
+  paused_.erase(partition);
   std::erase_if(in_flight_, [&](const InFlight& commit) { return commit.partition == partition; });
   if (assignment.change == LogReader::Change::kRevoked) return {};
   FINPIPE_TRY_ASSIGN(processor,
@@ -42,15 +43,31 @@ Result<void> Processor::acknowledge() {
     partitions_.at(commit.partition).acknowledge(commit.number);
     committed_[commit.partition] = commit.offset;
     log_.commit_hint(commit.partition, commit.offset);
-    if (in_flight_of(commit.partition) < kMaxInFlight) log_.resume(commit.partition);
   }
+  if (!paused_.empty() && !is_full()) resume_paused();
   return {};
+}
+
+bool Processor::is_full() const {
+  std::int64_t records = 0;
+  for (const InFlight& commit : in_flight_) records += commit.records;
+  for (const auto& [partition, processor] : partitions_) records += processor.uncommitted();
+  return records >= options_.unstored_records;
+}
+
+void Processor::resume_paused() {
+  std::erase_if(paused_, [this](std::int32_t partition) {
+    if (in_flight_of(partition) >= kMaxInFlight) return false;
+    log_.resume(partition);
+    return true;
+  });
 }
 
 Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& processor) {
   FINPIPE_TRY(dead_letters_.flush());
   const std::int64_t number = next_number_++;
   const std::int64_t offset = processor.next_offset();
+  const std::int64_t records = processor.uncommitted();
   Commit commit = processor.take(number);
   // Taking merges what was gathered, and that may be the sum that does not fit.
   if (processor.engine().overflowed()) return fail(ErrorCode::kSumOverflow, fmt::format("partition {}", partition));
@@ -61,9 +78,9 @@ Result<void> Processor::commit(std::int32_t partition, PartitionProcessor& proce
   }
   const Store::Ticket ticket = store_.submit(std::move(commit));
   const auto since = uncommitted_since_ns_.try_emplace(partition, clock_.boot_ns()).first;
-  in_flight_.push_back({ticket, partition, number, offset, since->second});
+  in_flight_.push_back({ticket, partition, number, offset, records, since->second});
   uncommitted_since_ns_.erase(since);
-  if (in_flight_of(partition) >= kMaxInFlight) log_.pause(partition);
+  if ((in_flight_of(partition) >= kMaxInFlight || is_full()) && paused_.insert(partition).second) log_.pause(partition);
   return {};
 }
 
@@ -71,10 +88,11 @@ Result<void> Processor::commit_due() {
   const std::int64_t now_ns = clock_.boot_ns();
   const bool interval_over = now_ns - last_commit_ns_ >= options_.commit_interval_ms * kNsPerMs;
   if (interval_over) last_commit_ns_ = now_ns;
+  const bool full = is_full();
   for (auto& [partition, processor] : partitions_) {
     const auto rows = static_cast<std::int64_t>(processor.engine().dirty_rows());
     const std::int64_t enough = std::max(options_.commit_records, options_.records_per_row * rows);
-    const bool due = processor.uncommitted() >= enough || (interval_over && processor.uncommitted() > 0);
+    const bool due = processor.uncommitted() >= enough || ((interval_over || full) && processor.uncommitted() > 0);
     if (due && in_flight_of(partition) < kMaxInFlight) FINPIPE_TRY(commit(partition, processor));
   }
   return {};

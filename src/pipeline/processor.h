@@ -1,12 +1,13 @@
 // Log to store: reads the assigned partitions, applies each record and commits by count and time. Poll-driven: `step`
 // does one bounded round and never waits. Memory is bounded: with two commits of a partition under way it reads no
-// further there.
+// further there, and with so much under way of all together nowhere.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
@@ -20,6 +21,7 @@ struct ProcessorOptions {
   std::int64_t commit_records = 20'000;              // a partition commits after so many, and at least
   std::int64_t records_per_row = 8;                  // so many for each row that the commit would write,
   std::int64_t commit_interval_ms = 250;             // or after so long
+  std::int64_t unstored_records = 200'000;           // of all partitions; with more it waits for the store
 };
 
 class Processor {
@@ -50,6 +52,7 @@ class Processor {
     std::int32_t partition;
     std::int64_t number;
     std::int64_t offset;
+    std::int64_t records;
     std::int64_t applied_ns;  // its oldest record was, on the boot clock
   };
   static constexpr std::size_t kMaxInFlight = 2;  // commits of one partition
@@ -60,6 +63,8 @@ class Processor {
   [[nodiscard]] Result<void> await_store(std::int32_t partition);
   [[nodiscard]] Result<void> acknowledge();
   [[nodiscard]] std::size_t in_flight_of(std::int32_t partition) const;
+  [[nodiscard]] bool is_full() const;
+  void resume_paused();
 
   LogReader& log_;
   Store& store_;
@@ -72,6 +77,7 @@ class Processor {
   std::map<std::int32_t, std::int64_t> committed_;             // offset below which all is in the store, by partition
   std::map<std::int32_t, std::int64_t> uncommitted_since_ns_;  // boot clock, by partition that has such records
   std::deque<InFlight> in_flight_;
+  std::set<std::int32_t> paused_;
   std::int64_t next_number_ = 1;
   std::int64_t last_commit_ns_ = 0;
   std::int64_t records_applied_ = 0;
