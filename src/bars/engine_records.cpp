@@ -39,6 +39,8 @@ void BarEngine::update_next_due() {
     if (market.open.empty()) continue;
     next_due_ns_ = std::min(next_due_ns_, to_ns(market.open.begin()->first + market.close_after_ms()));
   }
+  // Those are due, and judged again at every record that may judge.
+  if (!ahead_.empty()) next_due_ns_ = std::numeric_limits<std::int64_t>::min();
 }
 
 void BarEngine::advance(const At& at) {
@@ -50,7 +52,7 @@ void BarEngine::move_clock(std::int64_t clock_ns, std::int64_t offset) {
     clock_ns_ = clock_ns;
     max_clock_ns_ = std::max(max_clock_ns_, clock_ns);
   }
-  if (clock_ns_ >= next_due_ns_ || !ahead_.empty()) [[unlikely]]
+  if (clock_ns_ >= next_due_ns_) [[unlikely]]
     judge(offset);
 }
 

@@ -29,7 +29,8 @@ std::unique_ptr<Cluster::Process> Cluster::start(const std::vector<std::int32_t>
   const ProcessorOptions options{.read_bytes = static_cast<std::size_t>(random_.between(200, 4'000)),
                                  .commit_records = random_.between(1, 20),
                                  .records_per_row = random_.between(0, 1),
-                                 .commit_interval_ms = 250};
+                                 .commit_interval_ms = 250,
+                                 .unstored_records = random_.between(1, 200)};
   process->processor =
       std::make_unique<Processor>(*process->reader, *process->store, *process->dead_letters, clock_, options);
   return process;
