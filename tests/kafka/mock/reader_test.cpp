@@ -192,6 +192,8 @@ TEST_F(KafkaReader, AnIdleReaderIsWokenByWhatComes) {
   std::atomic<int> woken = 0;
   auto reader = log->reader([&] { ++woken; });
   ASSERT_TRUE(reader->seek(0, 1));
+  // That the end is reached wakes it too, and until it has looked nothing else does.
+  ASSERT_TRUE(wait_until([&] { return woken > 0; }));
   EXPECT_TRUE(reader->poll(1)->batches.empty());
   woken = 0;
   write(log->writer(), "a");
