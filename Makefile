@@ -51,13 +51,14 @@ bench-cassandra: ## trades into a Cassandra node that it starts, beside the Pyth
 	@tools/build.sh cassandra_bench
 	@benchmarks/cassandra/compare.py
 
-bench-kafka: ## trades into a Kafka node and out of it, beside bare librdkafka and a Python client; joins and departures
+bench-kafka: ## trades into a Kafka node and out of it, beside bare librdkafka and a Python client; joins, departures, memory
 	@tools/packages.sh install run test cassandra services
 	@tools/build.sh kafka_bench -DFINPIPE_BENCHMARKS=ON -DFINPIPE_CASSANDRA=ON
 	@tools/build.sh live_latency_bench
 	@tools/build.sh finpipe
 	@benchmarks/kafka/compare.py
 	@benchmarks/kafka/join.py 8
+	@benchmarks/kafka/backlog.py
 
 bench-load: ## the highest rate that a pipeline sustains on embedded parts, on Kafka, on Kafka and Cassandra, three times each
 	@tools/packages.sh install run test cassandra services
