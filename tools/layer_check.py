@@ -53,6 +53,7 @@ VENDORS = [
     (r"spdlog/", ["src/telemetry/*.cpp"]),
     (r"prometheus/", ["src/telemetry/metrics.cpp"]),
     (r"boost/(asio|beast|system)/", ["src/net/*.cpp", "src/net/*_impl.h"]),
+    (r"malloc\.h$", ["src/app/main.cpp"]),  # glibc's
     (r"openssl/", ["src/net/*.cpp", "src/net/*_impl.h"]),
 ]
 STANDARD_HEADER = re.compile(r"^[a-z][a-z0-9_]*$")

@@ -38,10 +38,9 @@ def most_resident_mb(process):
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024 / 1e6
 
 
-def unread(address):
-    """The records of the log that the process has not applied."""
+def stored_trades(address):
     page = urllib.request.urlopen(f"{address}metrics", timeout=10).read().decode()
-    return int(sum(float(number) for number in re.findall(r"^finpipe_processor_backlog_records\S* (\S+)", page, re.M)))
+    return int(float(re.search(r'^finpipe_ledger_trades{term="stored"} (\S+)', page, re.M)[1]))
 
 
 def run(*words, **environment):
@@ -66,12 +65,17 @@ def main():
             try:
                 wait_until(lambda: " started " in reports.read_text(), 60)
                 address = re.search(r"http://\S+", reports.read_text())[0]
+                stored = 0
                 for second in itertools.count(EACH_S, EACH_S):
                     time.sleep(EACH_S)
-                    left, most_mb = unread(address), most_resident_mb(process)
-                    print(f"{second:4} s: {left:8} records to read, at most {most_mb:.0f} MB resident", flush=True)
-                    if left == 0:
+                    before, stored = stored, stored_trades(address)
+                    print(f"{second:4} s: {stored:9,} trades stored, at most {most_resident_mb(process):.0f} MB resident",
+                          flush=True)
+                    if stored == records:
                         break
+                    if stored == before:
+                        sys.exit("nothing more was stored\n" + reports.read_text())
+                most_mb = most_resident_mb(process)
                 process.terminate()
                 if process.wait(60) != 0:
                     sys.exit(reports.read_text())

@@ -95,7 +95,14 @@ void produce_with_librdkafka(const KafkaOptions& options, const Trades& trades, 
   rd_kafka_topic_conf_t* topic_configuration = rd_kafka_topic_conf_new();
   rd_kafka_topic_conf_set(topic_configuration, "partitioner", "murmur2_random", nullptr, 0);
   rd_kafka_topic_t* topic = rd_kafka_topic_new(client, kafka::ticks_topic(options).c_str(), topic_configuration);
-  static_cast<void>(partitions_of(client, topic));
+  // The log's writer has begun a session by then, so every partition has taken a record.
+  const std::int32_t partitions = partitions_of(client, topic);
+  for (std::int32_t partition = 0; partition < partitions; ++partition) {
+    if (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, values.data(), 1, nullptr, 0, nullptr) != 0)
+      give_up(rd_kafka_err2str(rd_kafka_last_error()));
+  }
+  while (acknowledged < partitions) rd_kafka_poll(client, kWaitMs);
+  acknowledged = 0;
   const Stopwatch watch;
   std::int64_t sent = 0;
   for (const Record& record : records) {

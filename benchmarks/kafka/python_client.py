@@ -42,7 +42,10 @@ def trades(count):
 def produce(settings, topic, count):
     records = list(trades(count))
     producer = confluent_kafka.Producer(settings | {"partitioner": "murmur2_random"})
-    producer.list_topics(topic, 10)
+    # finpipe's writer has begun a session by then, so every partition has taken a record.
+    for partition in producer.list_topics(topic, 10).topics[topic].partitions:
+        producer.produce(topic, b"", partition=partition)
+    assert producer.flush(60) == 0
     size = 0
     begin, processor = time.monotonic(), time.process_time()
     for number, record in enumerate(records):

@@ -122,6 +122,7 @@ void add_check(CLI::App& program, CommandLine& line) {
                 Setting::kPolicies,
                 Setting::kKafkaReplication,
                 Setting::kKafkaKeepTicks,
+                Setting::kKafkaKeepBars,
                 Setting::kKafkaKeepLetters,
                 Setting::kCassandraReplication,
                 Setting::kCassandraKeepTicks,

@@ -68,6 +68,7 @@ void add_config(CLI::App& program, CommandLine& line) {
                 Setting::kKafkaMaxPoll,
                 Setting::kKafkaReplication,
                 Setting::kKafkaKeepTicks,
+                Setting::kKafkaKeepBars,
                 Setting::kKafkaKeepLetters,
                 Setting::kCassandraReplication,
                 Setting::kCassandraKeepTicks,

@@ -112,6 +112,8 @@ constexpr std::array<SettingInfo, kSettingCount> kSettings = {{
      "replicas of topics that `check --create` makes; 0: 3, or 1 on a single broker", false},
     {Setting::kKafkaKeepTicks, "kafka-keep-ticks", "FINPIPE_KAFKA_KEEP_TICKS", SettingType::kInteger, "7", "",
      "days for which topics that `check --create` makes keep trades; 0: for ever", false},
+    {Setting::kKafkaKeepBars, "kafka-keep-bars", "FINPIPE_KAFKA_KEEP_BARS", SettingType::kInteger, "7", "",
+     "likewise for bars", false},
     {Setting::kKafkaKeepLetters, "kafka-keep-letters", "FINPIPE_KAFKA_KEEP_LETTERS", SettingType::kInteger, "90", "",
      "likewise for dead letters", false},
     {Setting::kRegistry, "registry", "FINPIPE_REGISTRY", SettingType::kUrl, "", "",
@@ -277,10 +279,12 @@ Result<void> parse_kafka_settings(const SettingValues& values, Settings& setting
   options.max_poll_interval_ms = std::int64_t{max_poll_s} * kMsPerSecond;
   FINPIPE_TRY_ASSIGN(replicas, parse_integer(values, Setting::kKafkaReplication, kMaxReplicas));
   FINPIPE_TRY_ASSIGN(ticks_days, parse_integer(values, Setting::kKafkaKeepTicks, kMaxKeepDays));
+  FINPIPE_TRY_ASSIGN(bars_days, parse_integer(values, Setting::kKafkaKeepBars, kMaxKeepDays));
   FINPIPE_TRY_ASSIGN(letters_days, parse_integer(values, Setting::kKafkaKeepLetters, kMaxKeepDays));
   settings.kafka_topics.partitions = settings.partitions;
   settings.kafka_topics.replicas = replicas;
   settings.kafka_topics.ticks_days = ticks_days;
+  settings.kafka_topics.bars_days = bars_days;
   settings.kafka_topics.letters_days = letters_days;
   return {};
 }

@@ -53,6 +53,7 @@ enum class Setting : std::uint8_t {
   kKafkaMaxPoll,
   kKafkaReplication,
   kKafkaKeepTicks,
+  kKafkaKeepBars,
   kKafkaKeepLetters,
   kRegistry,
   kRegistryUser,
@@ -77,7 +78,7 @@ enum class Setting : std::uint8_t {
   kLogFormat,
   kConfig,
 };
-constexpr std::size_t kSettingCount = 55;
+constexpr std::size_t kSettingCount = 56;
 
 enum class SettingType : std::uint8_t { kUrl, kPath, kList, kInteger, kNumber, kFlag, kChoice, kAddress, kText };
 [[nodiscard]] std::string_view to_string(SettingType type);

@@ -105,9 +105,11 @@ constexpr auto kErrors = std::to_array<ErrorInfo>({
     {kProtocolError, "protocol_error", "The other side broke the WebSocket or HTTP protocol",
      "Nothing to do: the feed connects again; look for a proxy in between if it happens often"},
     {kTlsUnknownCa, "tls_unknown_ca", "The server's certificate comes from an authority that is not trusted",
-     "Give the authority's certificate with --ca-file, or install ca-certificates"},
+     "Give the authority's certificate: of the feed with --ca-file, else with --kafka-ca-file, --registry-ca-file or "
+     "--cassandra-ca-file; or install ca-certificates"},
     {kTlsSelfSigned, "tls_self_signed", "The server's certificate is signed by itself",
-     "Give that certificate with --ca-file if it is yours; else do not connect there"},
+     "If it is yours give it: of the feed with --ca-file, else with --kafka-ca-file, --registry-ca-file or "
+     "--cassandra-ca-file; else do not connect there"},
     {kTlsExpired, "tls_expired", "The server's certificate has expired or is not valid yet",
      "Check this machine's clock (`timedatectl`), then have the server's certificate renewed"},
     {kTlsWrongHost, "tls_wrong_host", "The server's certificate is for another host name",

@@ -28,6 +28,7 @@ TAPE = ROOT / "data/binance.tape"
 EXPORTS = ("trades", "bars", "revisions", "gaps", "dead-letters")
 BAR_COLUMNS = ("symbol", "interval", "start", "open", "high", "low", "close", "volume", "trades", "state", "revision")
 PATIENCE_S = 180
+LINES_PER_TROUBLE = 250
 BAD_TAPE_MS = 1_730_000_000_000  # later than the recorded tape
 
 
@@ -51,7 +52,8 @@ def environment(**settings):
 
 
 def long_tape(path, copies, symbols=12):
-    """The recorded tape several times, its two symbols spread over so many: every partition has some."""
+    """The recorded tape several times, its two symbols spread over so many: every partition has some. Now and then a trade
+    that is refused comes with one that is five minutes late."""
     output_of(sys.executable, "-B", ROOT / "tools/tapes/repeat_tape.py", TAPE, path, "--copies", copies, "--shift-minutes", 12)
     names = {symbol: [f"BINANCE:{symbol[8]}{number}USDT" for number in range(symbols // 2)]
              for symbol in ("BINANCE:BTCUSDT", "BINANCE:ETHUSDT")}
@@ -59,6 +61,11 @@ def long_tape(path, copies, symbols=12):
     for number, line in enumerate(lines):
         for symbol, others in names.items():
             line = line.replace(symbol, others[number % len(others)])
+        if number % LINES_PER_TROUBLE == 0:
+            received, _, text = line.partition(" ")
+            for of_frame in json.loads(text).get("data", [])[:1]:
+                late = trade(of_frame["p"], of_frame["t"] - 300_000, of_frame["s"])
+                line += f"{received} {frame(trade(-1, of_frame['t'], of_frame['s']), late)}\n"
         lines[number] = line
     path.write_text("".join(lines))
     return path

@@ -77,14 +77,15 @@ class Metrics(unittest.TestCase):
         self.assertIn('feed_lag_seconds{market="crypto"}', ingest)
         self.assertEqual(ingest["kafka_brokers_up"], 1)
         self.assertNotIn('processor_backlog_records{partition="0"}', ingest)
+        clocks = [f'processor_clock_seconds{{partition="{partition}"}}' for partition in range(PARTITIONS)]
         for side in "process", "serve":
             page = self.wait_for(side, lambda page: page["feed_connected"] == 1 and page["processor_gaps_open"] == 0
-                                 and page['ledger_trades{term="stored"}'] > 0)
+                                 and page['ledger_trades{term="stored"}'] > 0 and all(clock in page for clock in clocks))
             self.assertLess(page["heartbeat_age_seconds"], 5)
             self.assertEqual(page["ledger_balanced"], 1)
             self.assertLess(self.backlog(page), 1_000)
-            for partition in range(PARTITIONS):
-                self.assertAlmostEqual(page[f'processor_clock_seconds{{partition="{partition}"}}'], time.time(), delta=10)
+            for clock in clocks:
+                self.assertAlmostEqual(page[clock], time.time(), delta=10)
             self.assertEqual(page['disk_size_bytes{use="log"}'], 0)
         process = self.wait_for("process", lambda page: page["processor_close_delay_seconds_count"] > 0)
         self.assertGreater(process["store_commit_rows_count"], 0)

@@ -1,7 +1,9 @@
 """A pipeline on Kafka: in one process, and as processes of its own on Kafka and Cassandra. What it makes of a tape is what
 embedded parts make of it."""
 
+import collections
 import csv
+import datetime
 import io
 import json
 import subprocess
@@ -21,6 +23,8 @@ class Pipeline(unittest.TestCase):
         cls.servers = pipeline.Servers(cls)
         cls.tape = pipeline.long_tape(cls.servers.work / "long.tape", 1)
         cls.expected = pipeline.exports(cls.servers.embedded(cls.tape, PARTITIONS))
+        for what in "bad_price", "late":
+            assert any(what in content.decode() for content in cls.expected.values()), what
 
     def assert_as_expected(self, parts):
         for what, content in pipeline.exports(parts).items():
@@ -63,8 +67,10 @@ class Pipeline(unittest.TestCase):
         base = server.address()
         self.assertTrue(pipeline.wait_until(lambda: json.load(urllib.request.urlopen(base + "readyz"))["ready"], 30))
         status = json.load(urllib.request.urlopen(base + "api/v1/status"))
-        self.assertEqual(status["trades"]["stored"], 34_419)
+        self.assertEqual(status["trades"]["stored"], len(self.expected["trades"].splitlines()) - 1)
         self.assertEqual([row["lag"] for row in status["partitions"]], [0] * PARTITIONS)
+        self.assert_as_expected(parts)
+        self.assert_served(base)
         with self.assertRaises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(processor.address() + "api/v1/bars?symbol=A&interval=1m")
         self.assertIn("finpipe serve", refused.exception.read().decode())
@@ -72,6 +78,24 @@ class Pipeline(unittest.TestCase):
         self.assertIn("finpipe_processor_records_total", metrics)
         for partition in range(PARTITIONS):
             self.assertIn(f'finpipe_processor_backlog_records{{partition="{partition}"}} 0', metrics)
+
+    def assert_served(self, base):
+        """The bars that the API gives are those of the export."""
+        bars = collections.defaultdict(list)
+        for row in csv.DictReader(io.StringIO(self.expected["bars"].decode())):
+            bars[row["symbol"], row["interval"]].append(row)
+        for (symbol, interval), rows in bars.items():
+            page = json.load(urllib.request.urlopen(
+                f"{base}api/v1/bars?symbol={symbol}&interval={interval}&from={rows[0]['start']}&limit=5000"))
+            self.assertIsNone(page["next"])
+            for given, row in zip(page["bars"], rows, strict=True):
+                start = datetime.datetime.fromisoformat(row["start"])
+                self.assertEqual(given["start"], round(start.timestamp() * 1000))
+                for name in ("open", "high", "low", "close", "volume", "vwap", "state"):
+                    self.assertEqual(given[name], row[name], (symbol, interval, row["start"], name))
+                for name in ("trades", "revision", "missing_ms"):
+                    self.assertEqual(given[name], int(row[name]), (symbol, interval, row["start"], name))
+                self.assertEqual(",".join(given["flags"]), row["flags"].replace(";", ","))
 
     def test_an_operator_beside_processors(self):
         parts = self.parts("operated")

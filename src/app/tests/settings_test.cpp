@@ -209,12 +209,13 @@ TEST_F(SettingsTest, KafkaIsTalkedToAsTheSettingsSay) {
   EXPECT_EQ(plain->kafka.profile, KafkaOptions::Profile::kLatency);
   EXPECT_EQ(plain->kafka.max_pending_bytes, std::size_t{64} << 20);
   EXPECT_EQ(plain->kafka_topics.ticks_days, 7);
+  EXPECT_EQ(plain->kafka_topics.bars_days, 7);
 
   environment = {
       {"FINPIPE_KAFKA_USER", "me"},  {"FINPIPE_KAFKA_PASSWORD", "secret"},   {"FINPIPE_KAFKA_MECHANISM", "PLAIN"},
       {"FINPIPE_KAFKA_TLS", "true"}, {"FINPIPE_KAFKA_CA_FILE", "ca.pem"},    {"FINPIPE_KAFKA_PROFILE", "throughput"},
       {"FINPIPE_KAFKA_BUFFER", "1"}, {"FINPIPE_KAFKA_SESSION_TIMEOUT", "6"}, {"FINPIPE_KAFKA_MAX_POLL", "6"},
-      {"FINPIPE_PARTITIONS", "12"},  {"FINPIPE_KAFKA_KEEP_LETTERS", "0"}};
+      {"FINPIPE_PARTITIONS", "12"},  {"FINPIPE_KAFKA_KEEP_LETTERS", "0"},    {"FINPIPE_KAFKA_KEEP_BARS", "30"}};
   const auto settings = parse_settings(*resolve());
   ASSERT_TRUE(settings) << settings.error().message();
   const KafkaOptions& options = settings->kafka;
@@ -226,6 +227,7 @@ TEST_F(SettingsTest, KafkaIsTalkedToAsTheSettingsSay) {
   EXPECT_EQ(options.max_poll_interval_ms, 6'000);
   EXPECT_EQ(settings->kafka_topics.partitions, 12);
   EXPECT_EQ(settings->kafka_topics.letters_days, 0);
+  EXPECT_EQ(settings->kafka_topics.bars_days, 30);
   environment.erase("FINPIPE_KAFKA_TLS");
   environment.erase("FINPIPE_KAFKA_CA_FILE");
   EXPECT_EQ(parse_settings(*resolve())->kafka.protocol, KafkaOptions::Protocol::kSaslPlaintext);

@@ -15,8 +15,8 @@ struct KafkaTopics {
   std::int32_t partitions = 0;  // of ticks and bars; to be checked on topics that are there. 0: what is there, else 6
   // Of new topics. 0: 3, or 1 of a single broker; fewer than the addresses that are named, or two, are refused.
   std::int32_t replicas = 0;
-  std::int64_t ticks_days = 7;     // how long new topics keep records; 0: for ever
-  std::int64_t bars_days = 7;      //
+  std::int64_t ticks_days = 7;  // how long new topics keep records; 0: for ever
+  std::int64_t bars_days = 7;
   std::int64_t letters_days = 90;  //
 };
 

@@ -98,9 +98,9 @@ class Schemas : public testing::Test {
   }
 
   KafkaOptions new_log(std::int32_t partitions) { return cluster_.new_log(partitions, registry_->wire_schemas()); }
-  void set_away(bool away) {
+  void set_away(bool away, const std::string& answer = StandIn::response(503, "away")) {
     if (!away) return stand_in_.set_script({});
-    stand_in_.set_script([](const StandIn::Request&) { return StandIn::response(503, "away"); });
+    stand_in_.set_script([answer](const StandIn::Request&) { return answer; });
   }
   // Writes what has this id on the wire, whatever it is.
   static void write_foreign(KafkaOptions options, std::uint32_t id, const std::vector<std::string>& payloads,
@@ -237,9 +237,22 @@ TEST_F(Schemas, AnUnknownIdIsRefusedAndThePartitionGoesOn) {
   EXPECT_EQ(read_[0][1].value, trade(1));
 }
 
-TEST_F(Schemas, WhileTheRegistryIsAwayOnePartitionWaitsAndOthersGoOn) {
+struct RegistryFault {
+  std::string name, answer;
+};
+
+class FaultyRegistry : public Schemas, public testing::WithParamInterface<RegistryFault> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Registry, FaultyRegistry,
+    testing::Values(RegistryFault{"Away", StandIn::response(503, "away")},
+                    RegistryFault{"Failing", StandIn::response(500, R"({"error_code":50001,"message":"failed"})")},
+                    RegistryFault{"Garbage", StandIn::response(200, "<html>")}, RegistryFault{"Silent", ""}),
+    [](const testing::TestParamInfo<RegistryFault>& fault) { return fault.param.name; });
+
+TEST_P(FaultyRegistry, OnePartitionWaitsAndOthersGoOn) {
   const auto options = new_log(2);
-  set_away(true);
+  set_away(true, GetParam().answer);
   write_foreign(options, kForeignId, {payload_of(trade(1))});
   const auto log = open_log(options);
   write(*log, {trade(2)});

@@ -29,6 +29,18 @@ TEST(KafkaSettings, TheWriterLosesNothingAndKeepsTheOrder) {
   }
 }
 
+TEST(KafkaSettings, AProfileIsForLatencyOrForThroughput) {
+  KafkaOptions options = on("b:1");
+  options.profile = KafkaOptions::Profile::kLatency;
+  auto latency = as_map(writer_settings(options));
+  options.profile = KafkaOptions::Profile::kThroughput;
+  auto throughput = as_map(writer_settings(options));
+  EXPECT_EQ(latency["compression.type"], "lz4");
+  EXPECT_EQ(throughput["compression.type"], "zstd");
+  EXPECT_LE(std::stod(latency["linger.ms"]), 1);
+  EXPECT_GE(std::stod(throughput["linger.ms"]), 20);
+}
+
 TEST(KafkaSettings, NoProducerIsEndedByALeaderThatDies) {
   for (auto settings : {as_map(writer_settings(on("b:1"))), as_map(letters_settings(on("b:1")))}) {
     EXPECT_EQ(settings["enable.idempotence"], "true");
