@@ -4,19 +4,21 @@
 
 namespace finpipe {
 
-Desk::Desk(std::unique_ptr<LogPart> log, StorePart store)
+Desk::Desk(std::unique_ptr<LogPart> log, StorePart store, LogWriter* bars)
     : log_(std::move(log)),
       store_(std::move(store)),
       reader_(log_->reader()),
       letters_(log_->dead_letters()),
-      processor_(*reader_, store_.store(), *letters_, clock_) {}
+      processor_(*reader_, bars == nullptr ? store_.store() : publishing_.emplace(store_.store(), *bars), *letters_,
+                 clock_) {}
 
 Result<std::unique_ptr<Desk>> Desk::open(const Settings& settings) {
   FINPIPE_TRY_ASSIGN(log, open_log(settings, Access::kChange));
   FINPIPE_TRY_ASSIGN(store, open_store(settings, Access::kChange));
   // Tells of a server that is away; the loads that follow would wait for it.
   FINPIPE_TRY(store.query().checkpoints());
-  auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store)));
+  FINPIPE_TRY_ASSIGN(bars, log->bars());
+  auto desk = std::unique_ptr<Desk>(new Desk(std::move(log), std::move(store), bars));
   FINPIPE_TRY(desk->catch_up());
   return desk;
 }

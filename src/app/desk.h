@@ -1,13 +1,15 @@
 // Where an operator works: a log and a store that has every record of the log. Embedded parts nobody else writes;
-// beside the processors of a log on Kafka it is one more, which makes what they make.
+// beside the processors of a log on Kafka it is one more, which makes and publishes what they do.
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "app/parts.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "pipeline/processor.h"
+#include "pipeline/publishing_store.h"
 
 namespace finpipe {
 
@@ -27,11 +29,12 @@ class Desk {
   [[nodiscard]] Clock& clock() { return clock_; }
 
  private:
-  Desk(std::unique_ptr<LogPart> log, StorePart store);
+  Desk(std::unique_ptr<LogPart> log, StorePart store, LogWriter* bars);
 
   SystemClock clock_;
   std::unique_ptr<LogPart> log_;
   StorePart store_;
+  std::optional<PublishingStore> publishing_;
   std::unique_ptr<LogReader> reader_;
   std::unique_ptr<DeadLetters> letters_;
   Processor processor_;
