@@ -13,6 +13,7 @@ import urllib.request
 
 import pipeline
 from pipeline import PROGRAM, TAPE, Side, output_of
+from program import scrape
 
 PARTITIONS = 6
 
@@ -149,6 +150,24 @@ class Pipeline(unittest.TestCase):
             for processor in processors:
                 processor.started()
             self.assertTrue(pipeline.wait_until(lambda count=count: self.shares("shared.process") == count, 60))
+
+    def test_who_comes_back_under_a_lasting_name_disturbs_nobody(self):
+        parts = self.parts("lasting")
+
+        def processor(name):
+            return Side(self, "process", *parts, "--kafka-instance-id", name, listen="127.0.0.1:0").started()
+
+        leaver, other = processor("a"), processor("b")
+        self.assertTrue(pipeline.wait_until(lambda: self.shares("lasting.process") == 2, 60))
+        before = scrape(other.address())["finpipe_kafka_rebalances_total"]
+        leaver.stop()
+        again = processor("a")
+        Side(self, "ingest", "--feed", f"tape:{self.tape}", *parts[:2]).ended()
+        pipeline.wait_until_stored(parts, PARTITIONS)
+        self.assertEqual(scrape(other.address())["finpipe_kafka_rebalances_total"], before)
+        for one in again, other:
+            self.assertGreater(scrape(one.address())["finpipe_processor_records_total"], 1_000)
+        self.assert_as_expected(parts)
 
     def shares(self, group):
         """How many members have partitions."""

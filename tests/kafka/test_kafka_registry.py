@@ -1,6 +1,9 @@
 """A log on Kafka whose schemas are in a registry: what is made of it is what embedded parts make, other programs read its
 topics, and a start needs the registry only once."""
 
+import base64
+import csv
+import io
 import pathlib
 import subprocess
 import tempfile
@@ -18,7 +21,8 @@ STRANGER = r"""
 import sys
 import confluent_kafka
 producer = confluent_kafka.Producer({"bootstrap.servers": sys.argv[1]})
-producer.produce("r.ticks", key="A", value=b"\0\x00\x01\x86\x9fx", partition=0)
+for number in sys.argv[2:]:
+    producer.produce("r.ticks", key="A", value=b"\0" + int(number).to_bytes(4, "big") + b"x", partition=0)
 assert producer.flush(20) == 0
 """
 
@@ -78,11 +82,15 @@ class WithARegistry(unittest.TestCase):
         self.assertIn("E940", self.refused("run", "--feed", f"tape:{TAPE}", "--exit-at-end", *cold))
 
         self.registry.start()
-        # Of a schema that nobody knows: a dead letter, and what follows is read.
-        output_of(python_tools(), "-c", STRANGER, self.kafka.contact_points())
+        # Of a schema that nobody knows, and of one that ours cannot be read from: dead letters, and what follows is read.
+        schema = (ROOT / "schemas/stock_tick.avsc").read_text().replace('"scale": 9', '"scale": 6')
+        other = self.registry.call("POST", "/subjects/scale-of-others/versions", {"schema": schema})["id"]
+        output_of(python_tools(), "-c", STRANGER, self.kafka.contact_points(), 99_999, other)
         self.assertIn("0 appended", self.run_tape(parts))
-        letters = output_of(PROGRAM, "export", "dead-letters", *parts).decode().splitlines()
-        self.assertEqual(["unknown_schema_id" in letter for letter in letters[1:]], [True], letters)
+        letters = csv.DictReader(io.StringIO(output_of(PROGRAM, "export", "dead-letters", *parts).decode()))
+        self.assertEqual({(letter["reason"], base64.b64decode(letter["raw_base64"])) for letter in letters},
+                         {("unknown_schema_id", b"\0" + (99_999).to_bytes(4, "big") + b"x"),
+                          ("incompatible_schema", b"\0" + other.to_bytes(4, "big") + b"x")})
         output_of(PROGRAM, "verify", *parts)
 
         self.run_tape(parts, pipeline.bad_tape(self.work / "bad.tape"))
