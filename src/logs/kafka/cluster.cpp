@@ -169,6 +169,21 @@ void Cluster::forget(const void* client) {
   waiting_since_ns_.erase(client);
 }
 
+void Cluster::attend(Client& client) {
+  const std::lock_guard lock(attended_mutex_);
+  attended_.insert(&client);
+}
+
+void Cluster::unattend(Client& client) {
+  const std::lock_guard lock(attended_mutex_);
+  attended_.erase(&client);
+}
+
+void Cluster::poll_attended() {
+  const std::lock_guard lock(attended_mutex_);
+  for (Client* client : attended_) client->poll(0);
+}
+
 void Cluster::set_waiting(const void* who, bool waiting) {
   const std::lock_guard lock(mutex_);
   if (waiting) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +55,11 @@ class Cluster {
   void note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s);
   void note(const void* client, const ClientStatistics& statistics);
   void forget(const void* client);
+  // Clients without an owner, which anybody may poll; poll_attended does for those who are busy. Once it is unattended
+  // nobody does.
+  void attend(Client& client);
+  void unattend(Client& client);
+  void poll_attended();
   // A group has shared the partitions, with a member of ours.
   void note_rebalance() { ++rebalances_; }
   // Somebody waits for an answer (and has not had one since it said so first), or does not.
@@ -90,6 +96,9 @@ class Cluster {
   SystemClock clock_;
   std::atomic<bool> interrupted_ = false;
   std::atomic<std::int64_t> rebalances_ = 0;
+
+  std::mutex attended_mutex_;  // before the other
+  std::set<Client*> attended_;
 
   mutable std::mutex mutex_;
   std::optional<Noted> failure_;                  // the newest

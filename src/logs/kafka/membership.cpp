@@ -16,6 +16,7 @@
 namespace finpipe::kafka {
 namespace {
 
+using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
@@ -33,7 +34,7 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
   FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
                                           member_settings(cluster.options(), group, instance_id), made.get()));
   made->client_ = std::move(client);
-  rd_kafka_poll_set_consumer(made->client_->get());
+  made->take_news();
   const PartitionList topics(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   if (const auto code = rd_kafka_subscribe(made->client_->get(), topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -69,11 +70,13 @@ void Membership::run(const std::stop_token& stop) {
       std::max((options.max_poll_interval_ms - hung_ms(options)) * kNsPerMs, kShortestPatienceNs);
   std::mutex resting;
   std::condition_variable_any rest;
+  bool was_hung = false;
   while (!stop.stop_requested()) {
     const bool hung = [&] {
       const std::lock_guard lock(mutex_);
       return client_->cluster().now_ns() - polled_ns_ > patience_ns;
     }();
+    if (std::exchange(was_hung, hung) != hung) hung ? drop_news() : take_news();
     if (hung) {
       std::unique_lock lock(resting);
       rest.wait_for(lock, stop, std::chrono::milliseconds(kAnswerMs), [] { return false; });
@@ -81,6 +84,16 @@ void Membership::run(const std::stop_token& stop) {
       answer();
     }
   }
+}
+
+// Errors and statistics come with what the group says.
+void Membership::take_news() { rd_kafka_poll_set_consumer(client_->get()); }
+
+// To a queue that takes nothing, since it is destroyed: any poll would tell the group that the owner is well.
+void Membership::drop_news() {
+  const Queue news(rd_kafka_queue_get_main(client_->get()));
+  const Queue none(rd_kafka_queue_new(client_->get()));
+  rd_kafka_queue_forward(news.get(), none.get());
 }
 
 void Membership::answer() {

@@ -29,6 +29,8 @@ class Membership final : public Client::Owner {
   // Leaves the group, but for one with an instance id, who may come back.
   ~Membership() override;
 
+  [[nodiscard]] Client& client() { return *client_; }
+
   // What changed since the last call, in order. Errors: kLogPermission, kGroupPermission, kGroupRefused, kTopicMissing,
   // kPartitionCountChanged, kLogRefused.
   [[nodiscard]] Result<std::vector<LogReader::Assignment>> poll();
@@ -42,6 +44,8 @@ class Membership final : public Client::Owner {
       : topic_(std::move(topic)), partitions_(partitions), group_(std::move(group)), wake_(std::move(wake)) {}
   void run(const std::stop_token& stop);
   void answer();
+  void take_news();
+  void drop_news();
   void tell(Error error);
   void send_hints();
   [[nodiscard]] std::string what() const { return "group " + group_ + " of " + topic_; }
