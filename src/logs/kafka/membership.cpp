@@ -21,6 +21,7 @@ using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_part
 
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
+constexpr std::int64_t kSettlesNs = 10 * kNsPerSecond;  // a group, when somebody joins or leaves; a few seconds do
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 // Before it librdkafka ended the program when a member was destroyed that had joined and was never assigned anything.
 constexpr int kDestroysAnyMember = 0x02030000;
@@ -87,13 +88,17 @@ void Membership::run(const std::stop_token& stop) {
 }
 
 // Errors and statistics come with what the group says.
-void Membership::take_news() { rd_kafka_poll_set_consumer(client_->get()); }
+void Membership::take_news() {
+  settled_ns_ = client_->cluster().now_ns();
+  rd_kafka_poll_set_consumer(client_->get());
+}
 
 // To a queue that takes nothing, since it is destroyed: any poll would tell the group that the owner is well.
 void Membership::drop_news() {
   const Queue news(rd_kafka_queue_get_main(client_->get()));
   const Queue none(rd_kafka_queue_new(client_->get()));
   rd_kafka_queue_forward(news.get(), none.get());
+  client_->cluster().note_group(client_.get(), "");
 }
 
 void Membership::answer() {
@@ -129,7 +134,21 @@ void Membership::tell(Error error) {
 // Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
 // none is sent then, nor when these numbers may be old.
 void Membership::on_statistics(const ClientStatistics& statistics) {
-  if (statistics.steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
+  note_trouble(statistics);
+  const bool steady = statistics.steady && statistics.has_coordinator;
+  if (steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
+}
+
+// What it owns is read also while others join.
+void Membership::note_trouble(const ClientStatistics& statistics) {
+  const std::int64_t now_ns = client_->cluster().now_ns();
+  if (statistics.has_coordinator && (statistics.steady || owned_ > 0)) settled_ns_ = now_ns;
+  std::string why;
+  if (now_ns - settled_ns_ >= kSettlesNs) {
+    why =
+        fmt::format("group {} {}", group_, statistics.has_coordinator ? "waits for its members" : "has no coordinator");
+  }
+  client_->cluster().note_group(client_.get(), std::move(why));
 }
 
 void Membership::send_hints() {
@@ -156,9 +175,11 @@ void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partiti
   if (assigned) {
     // Paused at the end: nothing is ever fetched here, and no committed offset is asked for.
     for (rd_kafka_topic_partition_t& one : changed) one.offset = RD_KAFKA_OFFSET_END;
+    owned_ += changed.size();
     error = rd_kafka_incremental_assign(client, partitions);
     static_cast<void>(rd_kafka_pause_partitions(client, partitions));
   } else {
+    owned_ -= changed.size();
     error = rd_kafka_incremental_unassign(client, partitions);
   }
   if (error != nullptr) {

@@ -48,6 +48,7 @@ class Membership final : public Client::Owner {
   void drop_news();
   void tell(Error error);
   void send_hints();
+  void note_trouble(const ClientStatistics& statistics);
   [[nodiscard]] std::string what() const { return "group " + group_ + " of " + topic_; }
 
   const std::string topic_;
@@ -56,7 +57,9 @@ class Membership final : public Client::Owner {
   const std::function<void()> wake_;
   std::unique_ptr<Client> client_;
   std::int64_t answered_ns_ = 0;
-  bool was_assigned_ = false;  // anything, or nothing in an assignment
+  std::int64_t settled_ns_ = 0;  // when it last had a coordinator, and partitions or its share of none
+  std::size_t owned_ = 0;        // partitions
+  bool was_assigned_ = false;    // anything, or nothing in an assignment
 
   std::mutex mutex_;  // of what follows
   std::vector<LogReader::Assignment> changes_;

@@ -2,6 +2,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "logs/kafka/settings.h"
 #include "on_mock_cluster.h"
@@ -123,6 +124,36 @@ TEST_F(KafkaOutage, NoBrokerAtAllIsToldAfterThePatience) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kBrokerUnreachable);
   EXPECT_NE(opened.error().detail.find("Connection refused"), std::string::npos) << opened.error().detail;
+}
+
+TEST_F(KafkaOutage, AGroupWithoutACoordinatorIsTrouble) {
+  MockCluster brokers(2);
+  auto options = brokers.new_log(1);
+  brokers.set_leader(ticks_topic(options), 2);
+  brokers.set_coordinator("g", 1);
+  const auto log = open_log(options);
+  brokers.set_down(true);
+  const auto reader = log->group_reader("g", "", [] {});
+  bool assigned = false;
+  std::string trouble;
+  const auto poll = [&] {
+    const auto read = reader->poll(1);
+    ASSERT_TRUE(read) << read.error().message();
+    assigned = assigned || !read->assignments.empty();
+    trouble = log->trouble().value_or("");
+  };
+  const auto comes_to = [&](std::string_view expected) {
+    return wait_until([&] {
+      poll();
+      return trouble == expected && (assigned || !trouble.empty());
+    });
+  };
+  EXPECT_TRUE(comes_to("Kafka: group g has no coordinator")) << trouble;
+  EXPECT_FALSE(assigned);
+  brokers.set_down(false);
+  EXPECT_TRUE(comes_to("")) << trouble;
+  brokers.set_down(true);
+  EXPECT_TRUE(comes_to("Kafka: group g has no coordinator")) << trouble;
 }
 
 TEST_F(KafkaOutage, WhatWaitsForABrokerCanBeStopped) {

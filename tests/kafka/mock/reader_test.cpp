@@ -161,6 +161,7 @@ TEST_F(KafkaReader, WhoJoinsNeedNotWaitForAMemberThatIsBusy) {
   }));
   owned_after_poll(*busy, of_busy);
   EXPECT_EQ(of_busy.size(), 1U);
+  EXPECT_EQ(log->trouble(), std::nullopt);
 }
 
 TEST_F(KafkaReader, ForeignRecordsOfEveryShapeArrive) {
