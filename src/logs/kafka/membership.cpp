@@ -21,6 +21,8 @@ using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_part
 
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
+constexpr int kCloseStepMs = 10;
+constexpr std::int64_t kCloseNs = 2 * kNsPerSecond;
 constexpr std::int64_t kSettlesNs = 10 * kNsPerSecond;  // a group, when somebody joins or leaves; a few seconds do
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 // Before it librdkafka ended the program when a member was destroyed that had joined and was never assigned anything.
@@ -49,8 +51,21 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
 Membership::~Membership() {
   if (!client_) return;
   thread_ = {};
-  rd_kafka_consumer_close(client_->get());
-  if (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember) Client::leave(std::move(client_));
+  if (!close() || (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember)) Client::leave(std::move(client_));
+}
+
+// A commit whose coordinator is away would hold it up for a session.
+bool Membership::close() {
+  rd_kafka_t* client = client_->get();
+  const std::int64_t begun_ns = client_->cluster().now_ns();
+  const Queue said(rd_kafka_queue_new(client));
+  const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{rd_kafka_consumer_close_queue(client, said.get())};
+  if (error) return true;  // it has failed for good, and nothing is left to say
+  while (rd_kafka_consumer_closed(client) == 0) {
+    if (client_->cluster().now_ns() - begun_ns >= kCloseNs) return false;
+    rd_kafka_queue_poll_callback(said.get(), kCloseStepMs);
+  }
+  return true;
 }
 
 Result<std::vector<LogReader::Assignment>> Membership::poll() {

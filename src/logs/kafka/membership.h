@@ -26,7 +26,7 @@ class Membership final : public Client::Owner {
                                                                 std::int32_t partitions, const std::string& group,
                                                                 const std::string& instance_id,
                                                                 std::function<void()> wake);
-  // Leaves the group, but for one with an instance id, who may come back.
+  // Leaves the group, but for one with an instance id, who may come back. Waits two seconds at most for a coordinator.
   ~Membership() override;
 
   [[nodiscard]] Client& client() { return *client_; }
@@ -44,6 +44,7 @@ class Membership final : public Client::Owner {
       : topic_(std::move(topic)), partitions_(partitions), group_(std::move(group)), wake_(std::move(wake)) {}
   void run(const std::stop_token& stop);
   void answer();
+  [[nodiscard]] bool close();  // false: it is not done
   void take_news();
   void drop_news();
   void tell(Error error);
