@@ -38,7 +38,9 @@ std::optional<ClientStatistics> read_statistics(std::string_view json) {
     simdjson::dom::object broker;
     if (value.get(broker) == simdjson::SUCCESS) statistics.retries += number(broker, "txretries");
   }
+  std::string_view state;
   std::string_view join_state;
+  statistics.has_coordinator = root["cgrp"]["state"].get(state) == simdjson::SUCCESS && state == "up";
   statistics.steady = root["cgrp"]["join_state"].get(join_state) == simdjson::SUCCESS && join_state == "steady";
   simdjson::dom::object topics;
   if (root["topics"].get(topics) != simdjson::SUCCESS) return statistics;

@@ -12,7 +12,9 @@ struct ClientStatistics {
   std::int64_t brokers_up = 0;
   std::int64_t retries = 0;
   std::int64_t prefetched_bytes = 0;
-  bool steady = false;  // a member of a group that nobody joins or leaves
+  // Of a member of a group.
+  bool has_coordinator = false;
+  bool steady = false;  // nobody joins or leaves
 };
 
 // nullopt: it is no JSON of librdkafka.

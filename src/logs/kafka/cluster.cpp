@@ -160,13 +160,38 @@ void Cluster::note(const void* client, const ClientStatistics& statistics) {
   }
 }
 
+void Cluster::note_group(const void* client, std::string why) {
+  const std::lock_guard lock(mutex_);
+  if (why.empty()) {
+    group_troubles_.erase(client);
+  } else {
+    group_troubles_[client] = std::move(why);
+  }
+}
+
 void Cluster::forget(const void* client) {
   const std::lock_guard lock(mutex_);
+  group_troubles_.erase(client);
   if (const auto known = told_.find(client); known != told_.end()) {
     retries_of_the_gone_ += known->second.statistics.retries;
     told_.erase(known);
   }
   waiting_since_ns_.erase(client);
+}
+
+void Cluster::attend(Client& client) {
+  const std::lock_guard lock(attended_mutex_);
+  attended_.insert(&client);
+}
+
+void Cluster::unattend(Client& client) {
+  const std::lock_guard lock(attended_mutex_);
+  attended_.erase(&client);
+}
+
+void Cluster::poll_attended() {
+  const std::lock_guard lock(attended_mutex_);
+  for (Client* client : attended_) client->poll(0);
 }
 
 void Cluster::set_waiting(const void* who, bool waiting) {
@@ -205,7 +230,8 @@ std::optional<std::string> Cluster::trouble() {
   const bool all_down = all_down_since_ns_ && now - *all_down_since_ns_ >= kPatienceNs;
   const bool waiting =
       std::ranges::any_of(waiting_since_ns_, [&](const auto& one) { return now - one.second >= kPatienceNs; });
-  if (!all_down && !waiting) return std::nullopt;
+  if (!all_down && !waiting && group_troubles_.empty()) return std::nullopt;
+  if (!all_down && !waiting) return "Kafka: " + group_troubles_.begin()->second;
   const ClientStatistics all = sum(now);
   const bool telling = failure_ && (all.brokers_up < all.brokers || now - failure_->at_ns < kFreshFailureNs);
   const std::string why = telling ? failure_->failure.reason : "no answer yet";

@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -53,7 +54,14 @@ class Cluster {
   // A broker showed a certificate, so far from its own in the chain.
   void note_shown(std::string_view broker, int depth, std::optional<std::int64_t> not_after_s);
   void note(const void* client, const ClientStatistics& statistics);
+  // Why a member of a group has nothing to do that it should have; empty: no more.
+  void note_group(const void* client, std::string why);
   void forget(const void* client);
+  // Clients without an owner, which anybody may poll; poll_attended does for those who are busy. Once it is unattended
+  // nobody does.
+  void attend(Client& client);
+  void unattend(Client& client);
+  void poll_attended();
   // A group has shared the partitions, with a member of ours.
   void note_rebalance() { ++rebalances_; }
   // Somebody waits for an answer (and has not had one since it said so first), or does not.
@@ -91,6 +99,9 @@ class Cluster {
   std::atomic<bool> interrupted_ = false;
   std::atomic<std::int64_t> rebalances_ = 0;
 
+  std::mutex attended_mutex_;  // before the other
+  std::set<Client*> attended_;
+
   mutable std::mutex mutex_;
   std::optional<Noted> failure_;                  // the newest
   std::optional<Noted> refusal_;                  // likewise
@@ -102,7 +113,8 @@ class Cluster {
     ClientStatistics statistics;
     std::int64_t at_ns = 0;
   };
-  std::map<const void*, Told> told_;  // by client
+  std::map<const void*, Told> told_;                   // by client
+  std::map<const void*, std::string> group_troubles_;  // likewise
   std::int64_t retries_of_the_gone_ = 0;
   std::map<const void*, std::int64_t> waiting_since_ns_;
   std::optional<std::int64_t> all_down_since_ns_;

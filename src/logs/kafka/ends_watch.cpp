@@ -32,6 +32,7 @@ void EndsWatch::run(const std::stop_token& stop) {
     for (std::int32_t p = 0; p < shared_.partitions() && !stop.stop_requested(); ++p) {
       if (const auto end = client_->ask_end(p, kAskMs)) shared_.asked_ends[static_cast<std::size_t>(p)] = *end;
       client_->poll(0);
+      shared_.cluster.poll_attended();
     }
     std::unique_lock lock(resting);
     rest.wait_for(lock, stop, kPause, [] { return false; });

@@ -1,5 +1,5 @@
 // Asks the brokers each second where the log's partitions end, in a thread of its own, and so knows of the brokers too:
-// a reader that is held up, by its store for example, hears of neither.
+// a reader that is held up, by its store for example, hears of neither. What its client tells is taken from here, too.
 #pragma once
 
 #include <memory>

@@ -16,6 +16,7 @@ Result<std::unique_ptr<Fetcher>> Fetcher::make(Cluster& cluster, const std::stri
                                           reader_settings(cluster.options(), partitions, statistics)));
   made->client_ = std::move(client);
   made->client_->set_topic(topic);
+  if (statistics == Statistics::kEachSecond) cluster.attend(*made->client_);
   made->queues_.resize(static_cast<std::size_t>(partitions));
   for (Queue& one : made->queues_) {
     one.queue = rd_kafka_queue_new(made->client_->get());
@@ -25,6 +26,7 @@ Result<std::unique_ptr<Fetcher>> Fetcher::make(Cluster& cluster, const std::stri
 }
 
 Fetcher::~Fetcher() {
+  if (client_) client_->cluster().unattend(*client_);
   for (std::int32_t p = 0; p < partitions(); ++p) stop(p);
   for (const Queue& one : queues_) {
     rd_kafka_queue_cb_event_enable(one.queue, nullptr, nullptr);

@@ -21,7 +21,8 @@ namespace finpipe::kafka {
 
 class Fetcher {
  public:
-  // `wake`: see KafkaLog::reader; one that has it is polled all the time. Errors: kBadSetting, kBadCertificate.
+  // `wake`: see KafkaLog::reader; the log's EndsWatch polls the client of one that has it. Errors: kBadSetting,
+  // kBadCertificate.
   [[nodiscard]] static Result<std::unique_ptr<Fetcher>> make(Cluster& cluster, const std::string& topic,
                                                              std::int32_t partitions, std::function<void()> wake = {});
   ~Fetcher();

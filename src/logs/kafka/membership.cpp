@@ -16,10 +16,14 @@
 namespace finpipe::kafka {
 namespace {
 
+using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
+constexpr int kCloseStepMs = 10;
+constexpr std::int64_t kCloseNs = 2 * kNsPerSecond;
+constexpr std::int64_t kSettlesNs = 10 * kNsPerSecond;  // a group, when somebody joins or leaves; a few seconds do
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 // Before it librdkafka ended the program when a member was destroyed that had joined and was never assigned anything.
 constexpr int kDestroysAnyMember = 0x02030000;
@@ -33,7 +37,7 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
   FINPIPE_TRY_ASSIGN(client, Client::make(Client::Kind::kConsumer, cluster,
                                           member_settings(cluster.options(), group, instance_id), made.get()));
   made->client_ = std::move(client);
-  rd_kafka_poll_set_consumer(made->client_->get());
+  made->take_news();
   const PartitionList topics(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   if (const auto code = rd_kafka_subscribe(made->client_->get(), topics.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -47,8 +51,21 @@ Result<std::unique_ptr<Membership>> Membership::join(Cluster& cluster, const std
 Membership::~Membership() {
   if (!client_) return;
   thread_ = {};
-  rd_kafka_consumer_close(client_->get());
-  if (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember) Client::leave(std::move(client_));
+  if (!close() || (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember)) Client::leave(std::move(client_));
+}
+
+// A commit whose coordinator is away would hold it up for a session.
+bool Membership::close() {
+  rd_kafka_t* client = client_->get();
+  const std::int64_t begun_ns = client_->cluster().now_ns();
+  const Queue said(rd_kafka_queue_new(client));
+  const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{rd_kafka_consumer_close_queue(client, said.get())};
+  if (error) return true;  // it has failed for good, and nothing is left to say
+  while (rd_kafka_consumer_closed(client) == 0) {
+    if (client_->cluster().now_ns() - begun_ns >= kCloseNs) return false;
+    rd_kafka_queue_poll_callback(said.get(), kCloseStepMs);
+  }
+  return true;
 }
 
 Result<std::vector<LogReader::Assignment>> Membership::poll() {
@@ -69,11 +86,13 @@ void Membership::run(const std::stop_token& stop) {
       std::max((options.max_poll_interval_ms - hung_ms(options)) * kNsPerMs, kShortestPatienceNs);
   std::mutex resting;
   std::condition_variable_any rest;
+  bool was_hung = false;
   while (!stop.stop_requested()) {
     const bool hung = [&] {
       const std::lock_guard lock(mutex_);
       return client_->cluster().now_ns() - polled_ns_ > patience_ns;
     }();
+    if (std::exchange(was_hung, hung) != hung) hung ? drop_news() : take_news();
     if (hung) {
       std::unique_lock lock(resting);
       rest.wait_for(lock, stop, std::chrono::milliseconds(kAnswerMs), [] { return false; });
@@ -81,6 +100,20 @@ void Membership::run(const std::stop_token& stop) {
       answer();
     }
   }
+}
+
+// Errors and statistics come with what the group says.
+void Membership::take_news() {
+  settled_ns_ = client_->cluster().now_ns();
+  rd_kafka_poll_set_consumer(client_->get());
+}
+
+// To a queue that takes nothing, since it is destroyed: any poll would tell the group that the owner is well.
+void Membership::drop_news() {
+  const Queue news(rd_kafka_queue_get_main(client_->get()));
+  const Queue none(rd_kafka_queue_new(client_->get()));
+  rd_kafka_queue_forward(news.get(), none.get());
+  client_->cluster().note_group(client_.get(), "");
 }
 
 void Membership::answer() {
@@ -116,7 +149,21 @@ void Membership::tell(Error error) {
 // Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
 // none is sent then, nor when these numbers may be old.
 void Membership::on_statistics(const ClientStatistics& statistics) {
-  if (statistics.steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
+  note_trouble(statistics);
+  const bool steady = statistics.steady && statistics.has_coordinator;
+  if (steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
+}
+
+// What it owns is read also while others join.
+void Membership::note_trouble(const ClientStatistics& statistics) {
+  const std::int64_t now_ns = client_->cluster().now_ns();
+  if (statistics.has_coordinator && (statistics.steady || owned_ > 0)) settled_ns_ = now_ns;
+  std::string why;
+  if (now_ns - settled_ns_ >= kSettlesNs) {
+    why =
+        fmt::format("group {} {}", group_, statistics.has_coordinator ? "waits for its members" : "has no coordinator");
+  }
+  client_->cluster().note_group(client_.get(), std::move(why));
 }
 
 void Membership::send_hints() {
@@ -143,9 +190,11 @@ void Membership::on_rebalance(int code, rd_kafka_topic_partition_list_s* partiti
   if (assigned) {
     // Paused at the end: nothing is ever fetched here, and no committed offset is asked for.
     for (rd_kafka_topic_partition_t& one : changed) one.offset = RD_KAFKA_OFFSET_END;
+    owned_ += changed.size();
     error = rd_kafka_incremental_assign(client, partitions);
     static_cast<void>(rd_kafka_pause_partitions(client, partitions));
   } else {
+    owned_ -= changed.size();
     error = rd_kafka_incremental_unassign(client, partitions);
   }
   if (error != nullptr) {

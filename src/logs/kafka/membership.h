@@ -26,8 +26,10 @@ class Membership final : public Client::Owner {
                                                                 std::int32_t partitions, const std::string& group,
                                                                 const std::string& instance_id,
                                                                 std::function<void()> wake);
-  // Leaves the group, but for one with an instance id, who may come back.
+  // Leaves the group, but for one with an instance id, who may come back. Waits two seconds at most for a coordinator.
   ~Membership() override;
+
+  [[nodiscard]] Client& client() { return *client_; }
 
   // What changed since the last call, in order. Errors: kLogPermission, kGroupPermission, kGroupRefused, kTopicMissing,
   // kPartitionCountChanged, kLogRefused.
@@ -42,8 +44,12 @@ class Membership final : public Client::Owner {
       : topic_(std::move(topic)), partitions_(partitions), group_(std::move(group)), wake_(std::move(wake)) {}
   void run(const std::stop_token& stop);
   void answer();
+  [[nodiscard]] bool close();  // false: it is not done
+  void take_news();
+  void drop_news();
   void tell(Error error);
   void send_hints();
+  void note_trouble(const ClientStatistics& statistics);
   [[nodiscard]] std::string what() const { return "group " + group_ + " of " + topic_; }
 
   const std::string topic_;
@@ -52,7 +58,9 @@ class Membership final : public Client::Owner {
   const std::function<void()> wake_;
   std::unique_ptr<Client> client_;
   std::int64_t answered_ns_ = 0;
-  bool was_assigned_ = false;  // anything, or nothing in an assignment
+  std::int64_t settled_ns_ = 0;  // when it last had a coordinator, and partitions or its share of none
+  std::size_t owned_ = 0;        // partitions
+  bool was_assigned_ = false;    // anything, or nothing in an assignment
 
   std::mutex mutex_;  // of what follows
   std::vector<LogReader::Assignment> changes_;

@@ -77,14 +77,8 @@ Settings producer_settings(const KafkaOptions& options, Statistics statistics, s
   return settings;
 }
 
-}  // namespace
-
-std::string ticks_topic(const KafkaOptions& options) { return options.prefix + ".ticks"; }
-std::string bars_topic(const KafkaOptions& options) { return options.prefix + ".bars"; }
-std::string letters_topic(const KafkaOptions& options) { return options.prefix + ".dead-letters"; }
-
-Settings writer_settings(const KafkaOptions& options) {
-  Settings settings = producer_settings(options, Statistics::kEachSecond, kMaxRecordBytes);
+Settings record_settings(const KafkaOptions& options, Statistics statistics) {
+  Settings settings = producer_settings(options, statistics, kMaxRecordBytes);
   const bool fast = options.profile == KafkaOptions::Profile::kLatency;
   settings.insert(settings.end(), {
                                       {"enable.gapless.guarantee", "true"},
@@ -98,6 +92,15 @@ Settings writer_settings(const KafkaOptions& options) {
                                   });
   return settings;
 }
+
+}  // namespace
+
+std::string ticks_topic(const KafkaOptions& options) { return options.prefix + ".ticks"; }
+std::string bars_topic(const KafkaOptions& options) { return options.prefix + ".bars"; }
+std::string letters_topic(const KafkaOptions& options) { return options.prefix + ".dead-letters"; }
+
+Settings writer_settings(const KafkaOptions& options) { return record_settings(options, Statistics::kEachSecond); }
+Settings bars_settings(const KafkaOptions& options) { return record_settings(options, Statistics::kNone); }
 
 Settings letters_settings(const KafkaOptions& options) {
   Settings settings = producer_settings(options, Statistics::kNone, kMaxLetterBytes);

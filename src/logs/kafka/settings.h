@@ -22,10 +22,12 @@ constexpr std::int64_t kLettersBatchBytes = std::int64_t{16} << 10;
 [[nodiscard]] std::string bars_topic(const KafkaOptions& options);
 [[nodiscard]] std::string letters_topic(const KafkaOptions& options);
 
-// Of clients that are polled all the time: librdkafka keeps what it tells, each second, until it is.
+// Of clients that somebody polls whatever their owner does: librdkafka keeps what it tells, each second, until then.
 enum class Statistics : bool { kNone, kEachSecond };
 
 [[nodiscard]] Settings writer_settings(const KafkaOptions& options);
+// Who writes bars does not poll while its store is away, and nobody else may take its acknowledgements.
+[[nodiscard]] Settings bars_settings(const KafkaOptions& options);
 // One that is refused does not hold up the others.
 [[nodiscard]] Settings letters_settings(const KafkaOptions& options);
 // Of one whose records are refused: no broker acknowledges by two.

@@ -31,8 +31,9 @@ LogWriter::Append Writer::append(std::int32_t partition, std::span<const LogReco
   if (pending > 0 && pending + bytes > shared_.cluster.options().max_pending_bytes) return Append::kFull;
   if (!producer_ && !error_) {
     const KafkaOptions& options = shared_.cluster.options();
-    auto made = Producer::make(shared_.cluster, of_ == Of::kLog ? ticks_topic(options) : bars_topic(options),
-                               shared_.partitions(), writer_settings(options), numbers_);
+    const bool log = of_ == Of::kLog;
+    auto made = Producer::make(shared_.cluster, log ? ticks_topic(options) : bars_topic(options), shared_.partitions(),
+                               log ? writer_settings(options) : bars_settings(options), numbers_);
     if (made) {
       producer_ = *std::move(made);
     } else {

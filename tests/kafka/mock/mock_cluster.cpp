@@ -61,6 +61,10 @@ void MockCluster::set_leader(const std::string& topic, std::int32_t broker) {
   rd_kafka_mock_partition_set_leader(cluster_, topic.c_str(), 0, broker);
 }
 
+void MockCluster::set_coordinator(const std::string& group, std::int32_t broker) {
+  rd_kafka_mock_coordinator_set(cluster_, "group", group.c_str(), broker);
+}
+
 void MockCluster::refuse(std::int16_t request, int code, int times) {
   const std::vector<rd_kafka_resp_err_t> errors(static_cast<std::size_t>(times),
                                                 static_cast<rd_kafka_resp_err_t>(code));

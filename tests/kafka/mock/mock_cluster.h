@@ -26,6 +26,7 @@ class MockCluster {
   void set_down(bool down);  // the first broker
   // Of a topic's first partition; brokers are numbered from 1.
   void set_leader(const std::string& topic, std::int32_t broker);
+  void set_coordinator(const std::string& group, std::int32_t broker);
   // How long the broker takes for each answer.
   void set_delay(int ms);
   // The next produce requests fail with this rd_kafka_resp_err_t.

@@ -1,8 +1,11 @@
 // Who waits for a broker that is away, and how long, on the mock cluster.
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "logs/kafka/membership.h"
 #include "logs/kafka/settings.h"
 #include "on_mock_cluster.h"
 
@@ -123,6 +126,53 @@ TEST_F(KafkaOutage, NoBrokerAtAllIsToldAfterThePatience) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::kBrokerUnreachable);
   EXPECT_NE(opened.error().detail.find("Connection refused"), std::string::npos) << opened.error().detail;
+}
+
+TEST_F(KafkaOutage, AGroupWithoutACoordinatorIsTrouble) {
+  MockCluster brokers(2);
+  auto options = brokers.new_log(1);
+  brokers.set_leader(ticks_topic(options), 2);
+  brokers.set_coordinator("g", 1);
+  const auto log = open_log(options);
+  brokers.set_down(true);
+  const auto reader = log->group_reader("g", "", [] {});
+  bool assigned = false;
+  std::string trouble;
+  const auto poll = [&] {
+    const auto read = reader->poll(1);
+    ASSERT_TRUE(read) << read.error().message();
+    assigned = assigned || !read->assignments.empty();
+    trouble = log->trouble().value_or("");
+  };
+  const auto comes_to = [&](std::string_view expected) {
+    return wait_until([&] {
+      poll();
+      return trouble == expected && (assigned || !trouble.empty());
+    });
+  };
+  EXPECT_TRUE(comes_to("Kafka: group g has no coordinator")) << trouble;
+  EXPECT_FALSE(assigned);
+  brokers.set_down(false);
+  EXPECT_TRUE(comes_to("")) << trouble;
+  brokers.set_down(true);
+  EXPECT_TRUE(comes_to("Kafka: group g has no coordinator")) << trouble;
+}
+
+TEST_F(KafkaOutage, WhoseCoordinatorDiesLeavesItsGroupWithinSeconds) {
+  const auto options = cluster_.new_log(1);
+  Cluster cluster(options, {});
+  auto member = Membership::join(cluster, ticks_topic(options), 1, "g", "", {});
+  ASSERT_TRUE(member);
+  ASSERT_TRUE(wait_until([&] { return !(*member)->poll().value().empty(); }));
+  cluster_.set_delay(60'000);
+  (*member)->commit_hint(0, 1);
+  const auto hinted = std::chrono::steady_clock::now();
+  const auto since = [](auto begun) { return std::chrono::steady_clock::now() - begun; };
+  ASSERT_TRUE(wait_until([&] { return since(hinted) > std::chrono::seconds(3); }));  // it is sent within a second
+  cluster_.set_down(true);
+  const auto begun = std::chrono::steady_clock::now();
+  member->reset();
+  EXPECT_LT(since(begun), std::chrono::seconds(10));
 }
 
 TEST_F(KafkaOutage, WhatWaitsForABrokerCanBeStopped) {

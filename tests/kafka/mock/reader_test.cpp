@@ -11,8 +11,11 @@
 #include <vector>
 
 #include "codec/records.h"
+#include "logs/kafka/ends_watch.h"
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
+#include "logs/kafka/owned.h"
+#include "logs/kafka/producer.h"
 #include "logs/kafka/settings.h"
 #include "on_mock_cluster.h"
 
@@ -30,6 +33,30 @@ TEST_F(KafkaReader, WhatNobodyPollsDoesNotGrow) {
   const auto begun = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() - begun < std::chrono::milliseconds(2'500)) (*fetcher)->wait();
   EXPECT_EQ(rd_kafka_outq_len((*fetcher)->client().get()), 0);
+}
+
+// As a processor does whose store is away.
+TEST_F(KafkaReader, WhatIsToldToWhoIsBusyDoesNotGrow) {
+  auto options = cluster_.new_log(1);
+  options.session_timeout_ms = 6'000;
+  options.max_poll_interval_ms = 7'000;  // so a membership answers for its owner for a second
+  Cluster cluster(options, {});
+  SharedState shared(cluster, {}, 1);
+  const auto watch = EndsWatch::start(shared);
+  ASSERT_TRUE(watch);
+  const auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1, [] {});
+  ASSERT_TRUE(fetcher);
+  const auto member = Membership::join(cluster, ticks_topic(options), 1, "g", "", {});
+  ASSERT_TRUE(member);
+  Producer::Numbers numbers;
+  const auto bars = Producer::make(cluster, ticks_topic(options), 1, bars_settings(options), numbers);
+  ASSERT_TRUE(bars);
+  const auto begun = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - begun < std::chrono::seconds(10)) (*fetcher)->wait();
+  EXPECT_LE(rd_kafka_outq_len((*fetcher)->client().get()), 2);
+  EXPECT_LE(rd_kafka_outq_len((*bars)->client().get()), 2);
+  const Owned<rd_kafka_queue_t, rd_kafka_queue_destroy> said(rd_kafka_queue_get_consumer((*member)->client().get()));
+  EXPECT_LE(rd_kafka_queue_length(said.get()), 3U);
 }
 
 TEST_F(KafkaReader, AsksTheNewLeaderForOffsetsWhenTheOldOneIsGone) {
@@ -134,6 +161,7 @@ TEST_F(KafkaReader, WhoJoinsNeedNotWaitForAMemberThatIsBusy) {
   }));
   owned_after_poll(*busy, of_busy);
   EXPECT_EQ(of_busy.size(), 1U);
+  EXPECT_EQ(log->trouble(), std::nullopt);
 }
 
 TEST_F(KafkaReader, ForeignRecordsOfEveryShapeArrive) {

@@ -33,6 +33,12 @@ TEST(KafkaClientStatistics, AMemberIsSteadyOnceItHasItsPartitions) {
   EXPECT_FALSE(read_statistics(R"({"brokers": {}})")->steady);
 }
 
+TEST(KafkaClientStatistics, AGroupHasACoordinatorOnceItIsConnectedTo) {
+  EXPECT_TRUE(read_statistics(R"({"brokers": {}, "cgrp": {"state": "up"}})")->has_coordinator);
+  EXPECT_FALSE(read_statistics(R"({"brokers": {}, "cgrp": {"state": "wait-coord"}})")->has_coordinator);
+  EXPECT_FALSE(read_statistics(R"({"brokers": {}})")->has_coordinator);
+}
+
 TEST(KafkaClientStatistics, OtherTextIsNone) {
   EXPECT_FALSE(read_statistics("{"));
   EXPECT_FALSE(read_statistics("[]"));

@@ -42,7 +42,8 @@ TEST(KafkaSettings, AProfileIsForLatencyOrForThroughput) {
 }
 
 TEST(KafkaSettings, NoProducerIsEndedByALeaderThatDies) {
-  for (auto settings : {as_map(writer_settings(on("b:1"))), as_map(letters_settings(on("b:1")))}) {
+  for (auto settings :
+       {as_map(writer_settings(on("b:1"))), as_map(bars_settings(on("b:1"))), as_map(letters_settings(on("b:1")))}) {
     EXPECT_EQ(settings["enable.idempotence"], "true");
     EXPECT_EQ(settings["max.in.flight"], "1");
     EXPECT_EQ(settings["message.timeout.ms"], "0");
