@@ -13,7 +13,8 @@ namespace finpipe {
 
 class MemoryLogWriter final : public LogWriter {
  public:
-  MemoryLogWriter(MemoryLog& log, std::size_t max_pending_bytes) : log_(log), max_pending_bytes_(max_pending_bytes) {}
+  MemoryLogWriter(MemoryLog& log, std::size_t max_pending_bytes)
+      : log_(log), max_pending_bytes_(max_pending_bytes), ends_(static_cast<std::size_t>(log.partitions())) {}
 
   [[nodiscard]] std::int32_t partitions() const override { return log_.partitions(); }
 
@@ -32,7 +33,13 @@ class MemoryLogWriter final : public LogWriter {
 
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override {
     acknowledged_.clear();
-    for (auto& [partition, record] : pending_) log_.partition(partition).records.push_back(std::move(record));
+    for (auto& [partition, record] : pending_) {
+      MemoryLog::Partition& at = log_.partition(partition);
+      auto& end = ends_[static_cast<std::size_t>(partition)];
+      if (end && at.end() > *end) others_wrote_ = true;
+      at.records.push_back(std::move(record));
+      end = at.end();
+    }
     for (const auto& pending : pending_) {
       if (std::ranges::find(acknowledged_, pending.partition, &Acknowledged::partition) == acknowledged_.end()) {
         acknowledged_.push_back({pending.partition, log_.partition(pending.partition).end()});
@@ -44,6 +51,7 @@ class MemoryLogWriter final : public LogWriter {
   }
 
   [[nodiscard]] std::size_t pending_bytes() const override { return pending_bytes_; }
+  [[nodiscard]] bool others_wrote() override { return std::exchange(others_wrote_, false); }
 
  private:
   struct Pending {
@@ -54,6 +62,8 @@ class MemoryLogWriter final : public LogWriter {
   MemoryLog& log_;
   std::size_t max_pending_bytes_;
   std::size_t pending_bytes_ = 0;
+  std::vector<std::optional<std::int64_t>> ends_;  // by partition: one past our newest record
+  bool others_wrote_ = false;
   std::vector<Pending> pending_;
   std::vector<Acknowledged> acknowledged_;
 };
@@ -155,7 +165,7 @@ Result<LogReader::Read> MemoryLogReader::poll(std::size_t max_bytes) {
   for (std::size_t p = 0; p < cursors_.size(); ++p) {
     const MemoryLog::Partition& source = log_.partitions_[p];
     const Cursor& at = cursors_[p];
-    if (at.assigned && at.next && (*at.next < source.begin || *at.next > source.end())) {
+    if (at.assigned && !at.paused && at.next && (*at.next < source.begin || *at.next > source.end())) {
       return fail(ErrorCode::kOffsetOutOfRange,
                   fmt::format("partition {} has offsets {} to {} and was to be read at {}", p, source.begin,
                               source.end(), *at.next));

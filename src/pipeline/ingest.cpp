@@ -100,16 +100,22 @@ Result<void> Ingest::check_newer_session() {
     if (tail.session > session_ || !is_ours) {
       return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
     }
+    partitions_[i].checked_end = tail.end;
   }
   return {};
 }
 
-// Whether another ingest has begun since our session did.
+// Whether another ingest has begun since our session did. Reads only what may hold the first record of one: the feed
+// waits meanwhile.
 Result<void> Ingest::check_replaced() {
+  others_wrote_ = false;
   for (std::size_t i = 0; i < partitions_.size(); ++i) {
-    FINPIPE_TRY_ASSIGN(tail, read_tail(tail_reader_, static_cast<std::int32_t>(i)));
-    if (tail.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", tail.session));
-    partitions_[i].tail.end = tail.end;
+    Partition& partition = partitions_[i];
+    LogTail since;
+    since.end = partition.checked_end;
+    FINPIPE_TRY(read_on(tail_reader_, static_cast<std::int32_t>(i), since));
+    if (since.session > session_) return fail(ErrorCode::kNewerIngest, fmt::format("session {}", since.session));
+    partition.checked_end = partition.tail.end = since.end;
   }
   return {};
 }
@@ -132,7 +138,7 @@ Result<bool> Ingest::step() {
     FINPIPE_TRY(send());
   }
   // A full log is written out on the way, and what comes of the last records is known now.
-  if (started_ && log_.others_wrote()) FINPIPE_TRY(check_replaced());
+  if (started_ && others_wrote_) FINPIPE_TRY(check_replaced());
   return !ended_;
 }
 

@@ -114,6 +114,7 @@ class Ingest {
     LogTail tail;               // as found at the start
     avro::Counters counters{};  // of this session
     std::int64_t last_seq = 0;
+    std::int64_t checked_end = 0;  // offset below which no newer session has begun
     // Of a live feed, in event time: since when trades may be missing, and nullopt while none are.
     std::optional<std::int64_t> silent_since_ms;
   };
@@ -168,6 +169,7 @@ class Ingest {
   [[nodiscard]] Result<void> append(std::int32_t partition, const LogRecord& record);
   [[nodiscard]] Result<void> append_control(std::int32_t partition, std::int64_t stamp_ns,
                                             decltype(avro::FeedStatus::body) body);
+  [[nodiscard]] Result<void> poll_log();
   // Lets the log write what was appended, and takes what it has acknowledged.
   [[nodiscard]] Result<void> send();
   [[nodiscard]] Result<void> flush();  // until all is durable
@@ -196,6 +198,7 @@ class Ingest {
   std::vector<std::string_view> raw_trades_;  // likewise, once one of them was refused
   bool started_ = false;
   bool ended_ = false;
+  bool others_wrote_ = false;  // since check_replaced looked
   bool restate_lags_ = false;  // the next heartbeat tells lags without new samples
   // Of a live feed.
   avro::ConnectionState feed_state_ = avro::ConnectionState::kConnected;  // a tape is always there

@@ -148,7 +148,7 @@ Result<bool> Ingest::step_live() {
   }
   // At once: nobody sees a trade before it is durable. A feed that goes on does not wait for it.
   FINPIPE_TRY(batch.end ? flush() : send());
-  if (log_.others_wrote()) FINPIPE_TRY(check_replaced());
+  if (others_wrote_) FINPIPE_TRY(check_replaced());
   return !ended_;
 }
 

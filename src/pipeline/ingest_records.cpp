@@ -133,14 +133,24 @@ Result<void> Ingest::append_control(std::int32_t partition, std::int64_t stamp_n
 }
 
 Result<void> Ingest::append(std::int32_t partition, const LogRecord& record) {
-  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(log_.poll());
+  while (log_.append(partition, {&record, 1}) == LogWriter::Append::kFull) FINPIPE_TRY(poll_log());
+  return {};
+}
+
+// What is acknowledged while nobody else wrote is all ours: no newer session is below.
+Result<void> Ingest::poll_log() {
+  FINPIPE_TRY_ASSIGN(acknowledged, log_.poll());
+  others_wrote_ = log_.others_wrote() || others_wrote_;
+  if (others_wrote_) return {};
+  for (const LogWriter::Acknowledged& done : acknowledged) {
+    partitions_[static_cast<std::size_t>(done.partition)].checked_end = done.end;
+  }
   return {};
 }
 
 Result<void> Ingest::send() {
   FINPIPE_TRY(dead_letters_.flush());
-  FINPIPE_TRY(log_.poll());
-  return {};
+  return poll_log();
 }
 
 Result<void> Ingest::flush() {

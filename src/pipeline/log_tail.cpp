@@ -97,9 +97,19 @@ struct TailReader {
   }
 };
 
+// Where `tail.end` is, or where the log begins by now: the reader may know an older range, and retention goes on.
+Result<void> seek_retained(LogReader& log, std::int32_t partition, LogTail& tail) {
+  auto sought = log.seek(partition, tail.end);
+  if (sought || sought.error().code != ErrorCode::kOffsetOutOfRange) return sought;
+  FINPIPE_TRY_ASSIGN(range, log.range(partition));
+  if (tail.end >= range.begin) return sought;
+  tail.end = range.begin;
+  return log.seek(partition, tail.end);
+}
+
 Result<void> read_range(LogReader& log, std::int32_t partition, TailReader& reader) {
   FINPIPE_TRY_ASSIGN(range, log.range(partition));
-  FINPIPE_TRY(log.seek(partition, reader.tail.end));
+  FINPIPE_TRY(seek_retained(log, partition, reader.tail));
   log.resume(partition);
   while (reader.tail.end < range.end) {
     FINPIPE_TRY_ASSIGN(read, log.poll(kTailReadBytes));
@@ -121,8 +131,8 @@ Result<void> read_on(LogReader& log, std::int32_t partition, LogTail& tail) {
 }
 
 Result<LogTail> read_tail(LogReader& log, std::int32_t partition) {
-  FINPIPE_TRY_ASSIGN(range, log.range(partition));
   for (std::int64_t look_back = kFirstLookBack;; look_back *= 4) {
+    FINPIPE_TRY_ASSIGN(range, log.range(partition));
     LogTail tail;
     tail.end = std::max(range.begin, range.end - look_back);
     const bool whole = tail.end == range.begin;

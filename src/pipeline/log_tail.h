@@ -40,7 +40,7 @@ struct LogTail {
   [[nodiscard]] bool empty() const { return last_stamp_ns == 0; }
 };
 
-// Reads what follows `tail.end` up to the end of the partition into `tail`.
+// Reads what follows `tail.end`, of what is retained, up to the end of the partition into `tail`.
 [[nodiscard]] Result<void> read_on(LogReader& log, std::int32_t partition, LogTail& tail);
 
 // Looks back from the end until a session record and a heartbeat are found (of a live feed also a subscription), or the

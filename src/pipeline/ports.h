@@ -108,8 +108,8 @@ class LogWriter {
   // server that was away (kBrokerUnreachable, kInterrupted) it may be.
   [[nodiscard]] virtual Result<std::span<const Acknowledged>> poll() = 0;
   [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
-  // Whether another writer's records came between those of ours, since this was asked last: an operator's, or those of
-  // an ingest that replaces this one.
+  // Whether another writer's records came, or may have, between those of ours that are acknowledged, since this was
+  // asked last: an operator's, or those of an ingest that replaces this one.
   [[nodiscard]] virtual bool others_wrote() { return false; }
 };
 

@@ -40,6 +40,8 @@ Result<std::span<const LogWriter::Acknowledged>> MortalLogWriter::poll() {
   pending_bytes_ = 0;
   auto acknowledged = writer_->poll();
   if (!survives) return fail(ErrorCode::kIo, "the process was killed");
+  late_ = random_.chance(0.9);
+  if (late_) return std::span<const Acknowledged>();
   return acknowledged;
 }
 

@@ -86,6 +86,7 @@ class MortalLogWriter final : public LogWriter {
   [[nodiscard]] Append append(std::int32_t partition, std::span<const LogRecord> records) override;
   [[nodiscard]] Result<std::span<const Acknowledged>> poll() override;
   [[nodiscard]] std::size_t pending_bytes() const override { return pending_bytes_; }
+  [[nodiscard]] bool others_wrote() override { return !late_ && writer_->others_wrote(); }
 
   // It died in a write of which some records are there and some are not.
   [[nodiscard]] bool torn() const { return torn_; }
@@ -105,6 +106,7 @@ class MortalLogWriter final : public LogWriter {
   std::size_t pending_bytes_ = 0;
   std::vector<Pending> pending_;
   bool torn_ = false;
+  bool late_ = false;  // acknowledgements are under way still, and with them what they tell of others
 };
 
 }  // namespace finpipe::simulation

@@ -103,7 +103,7 @@ void Producer::on_delivery(const Client::Delivery& delivery) {
   numbers_.latency.add(static_cast<std::int64_t>(took_us));
   if (delivery.offset < 0 || delivery.offset == at.next_of_unknown) {
     at.next_of_unknown = delivery.offset + 1;
-    any_unknown_ = at.is_unknown = true;
+    any_unknown_ = at.is_unknown = at.is_shared = true;
     return;
   }
   // An end that was asked for may be beyond what is in flight.
@@ -112,7 +112,8 @@ void Producer::on_delivery(const Client::Delivery& delivery) {
         {ErrorCode::kLogIdsDiffer, fmt::format("{}: partition {} got offset {} after {}", client_->topic_name(),
                                                delivery.partition, delivery.offset, at.newest)});
   }
-  if (at.newest >= 0 && !at.next_of_unknown && delivery.offset > at.newest + 1) at.is_shared = true;
+  const bool is_first = at.newest < 0 && !at.next_of_unknown;
+  if (!is_first && delivery.offset > at.newest + 1) at.is_shared = true;
   at.next_of_unknown.reset();
   at.newest = delivery.offset;
   at.end = std::max(at.end, delivery.offset + 1);

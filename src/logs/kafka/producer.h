@@ -53,7 +53,7 @@ class Producer final : public Client::Owner {
   void give_up(Error error);
   // Partitions with new acknowledgements, since it was called last.
   [[nodiscard]] std::vector<std::int32_t> take_acknowledged();
-  // Those where somebody else wrote between records of ours, since it was called last.
+  // Those where somebody else wrote between records of ours, or may have, since it was called last.
   [[nodiscard]] std::vector<std::int32_t> take_shared();
   // One past the newest acknowledged record of ours; 0: none yet.
   [[nodiscard]] std::int64_t end(std::int32_t partition) const {

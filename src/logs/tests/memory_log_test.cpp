@@ -40,6 +40,24 @@ TEST(MemoryLog, WritersShareTheOffsetsInTheOrderOfTheirPolls) {
   EXPECT_EQ(values(*reader->poll(kAll)), (std::vector<std::string>{"b", "a"}));
 }
 
+TEST(MemoryLog, AWriterSeesThatOthersWroteBetweenRecordsOfItsOwn) {
+  MemoryLog log(1, LogId{});
+  append(log, 0, {"before"});
+  const auto writer = log.writer(kAll);
+  const LogRecord record{RecordType::kTrade, "AAPL", "a"};
+  const auto write = [&] {
+    ASSERT_EQ(writer->append(0, {&record, 1}), LogWriter::Append::kAccepted);
+    ASSERT_TRUE(writer->poll());
+  };
+  write();
+  write();
+  EXPECT_FALSE(writer->others_wrote());
+  append(log, 0, {"between"});
+  write();
+  EXPECT_TRUE(writer->others_wrote());
+  EXPECT_FALSE(writer->others_wrote()) << "told once";
+}
+
 TEST(MemoryLog, RetentionMovesTheBeginAndFailsAReaderBehindIt) {
   MemoryLog log(1, LogId{});
   append(log, 0, {"a", "b", "c"});

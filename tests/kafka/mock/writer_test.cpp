@@ -119,6 +119,26 @@ TEST_F(KafkaWriter, AWriterSeesThatOthersWrite) {
   EXPECT_FALSE(log->writer().others_wrote()) << "told once";
 }
 
+TEST_F(KafkaWriter, BesideARecordWhoseOffsetIsNotToldOthersMayHaveWritten) {
+  const auto options = cluster_.new_log(1);
+  for (int i = 0; i < 10; ++i) write_foreign(options, "K", "v");
+  Cluster cluster(options, {});
+  Producer::Numbers numbers;
+  const auto producer = Producer::make(cluster, ticks_topic(options), 1, writer_settings(options), numbers);
+  ASSERT_TRUE(producer);
+  const std::vector<std::int32_t> none, shared = {0};
+  const auto shared_after = [&](std::int64_t offset) {
+    (*producer)->on_delivery({0, offset, 0, 0, ""});
+    EXPECT_TRUE((*producer)->poll(0));
+    return (*producer)->take_shared();
+  };
+  EXPECT_EQ(shared_after(RD_KAFKA_OFFSET_INVALID), shared);
+  EXPECT_EQ(shared_after(11), shared) << "one of others may be at 10";
+  EXPECT_EQ(shared_after(12), none);
+  EXPECT_EQ(shared_after(RD_KAFKA_OFFSET_INVALID), shared);
+  EXPECT_EQ(shared_after(14), shared) << "one of others may be at 13";
+}
+
 TEST_F(KafkaWriter, ACallerThatOnlyWaitsForAcknowledgementsDoesNotSpin) {
   const auto log = open_log(cluster_.new_log(1));
   write(log->writer(), "first");
