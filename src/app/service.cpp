@@ -264,11 +264,12 @@ class Service {
 
   Result<void> report() {
     if (summary_.status.gave_up) {
-      log_warn(
-          summary_.log_trouble
-              ? "Kafka was in trouble at the end: what it has not acknowledged is not in the log; the next start says "
-                "so as a gap"
-              : "the store was in trouble at the end: nothing is lost, the next start stores the rest from the log");
+      log_warn(!summary_.log_trouble
+                   ? "the store was in trouble at the end: nothing is lost, the next start stores the rest from the log"
+               : ingests()
+                   ? "Kafka was in trouble at the end: what it has not acknowledged is not in the log; the next start "
+                     "says so as a gap"
+                   : "Kafka was in trouble at the end: nothing is lost, the next start goes on from what is stored");
     }
     if (role_ == Role::kIngest) print_received(summary_.status.ingest);
     return role_ == Role::kRun ? report_run() : Result<void>();

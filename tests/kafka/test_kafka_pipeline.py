@@ -96,7 +96,7 @@ class Pipeline(unittest.TestCase):
                     self.assertEqual(given[name], row[name], (symbol, interval, row["start"], name))
                 for name in ("trades", "revision", "missing_ms"):
                     self.assertEqual(given[name], int(row[name]), (symbol, interval, row["start"], name))
-                self.assertEqual(",".join(given["flags"]), row["flags"].replace(";", ","))
+                self.assertEqual("+".join(given["flags"]), row["flags"])
 
     def test_an_operator_beside_processors(self):
         parts = self.parts("operated")
@@ -108,6 +108,7 @@ class Pipeline(unittest.TestCase):
         self.assertRegex(output_of(PROGRAM, "void", *trade, *parts).decode(), r"\n  1d .* trades (\d+) -> \d+")
         self.assert_published(parts)
         processor = Side(self, "process", *parts).started()
+        self.assertTrue(pipeline.wait_until(lambda: self.shares("operated.process") == 1, 60))
         refused = subprocess.run([PROGRAM, "checkpoint", "reset", *parts], capture_output=True, text=True)
         self.assertEqual(refused.returncode, 1)
         self.assertIn("E933 group_in_use", refused.stderr)

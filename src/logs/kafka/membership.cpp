@@ -22,8 +22,10 @@ using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_part
 constexpr std::int64_t kFreshAnswerNs = kNsPerSecond / 5;
 constexpr int kAnswerMs = 100;
 constexpr int kCloseStepMs = 10;
-constexpr std::int64_t kCloseNs = 2 * kNsPerSecond;
-constexpr std::int64_t kSettlesNs = 10 * kNsPerSecond;  // a group, when somebody joins or leaves; a few seconds do
+constexpr std::int64_t kCloseNs = 2 * kNsPerSecond;  // without a coordinator
+constexpr std::int64_t kSlowCloseNs = 10 * kNsPerSecond;
+constexpr std::int64_t kCoordinatorPatienceNs = 10 * kNsPerSecond;
+constexpr std::int64_t kMembersPatienceNs = 5 * kNsPerSecond;  // beyond the session of one that died
 constexpr std::int64_t kShortestPatienceNs = kNsPerSecond;
 // Before it librdkafka ended the program when a member was destroyed that had joined and was never assigned anything.
 constexpr int kDestroysAnyMember = 0x02030000;
@@ -54,7 +56,7 @@ Membership::~Membership() {
   if (!close() || (!was_assigned_ && rd_kafka_version() < kDestroysAnyMember)) Client::leave(std::move(client_));
 }
 
-// A commit whose coordinator is away would hold it up for a session.
+// A commit whose coordinator is away would hold it up for good. Whether it is comes with what is said meanwhile.
 bool Membership::close() {
   rd_kafka_t* client = client_->get();
   const std::int64_t begun_ns = client_->cluster().now_ns();
@@ -62,8 +64,8 @@ bool Membership::close() {
   const Owned<rd_kafka_error_t, rd_kafka_error_destroy> error{rd_kafka_consumer_close_queue(client, said.get())};
   if (error) return true;  // it has failed for good, and nothing is left to say
   while (rd_kafka_consumer_closed(client) == 0) {
-    if (client_->cluster().now_ns() - begun_ns >= kCloseNs) return false;
-    rd_kafka_queue_poll_callback(said.get(), kCloseStepMs);
+    if (client_->cluster().now_ns() - begun_ns >= (has_coordinator_ ? kSlowCloseNs : kCloseNs)) return false;
+    const Owned<rd_kafka_message_t, rd_kafka_message_destroy> late{rd_kafka_consume_queue(said.get(), kCloseStepMs)};
   }
   return true;
 }
@@ -149,6 +151,7 @@ void Membership::tell(Error error) {
 // Each second. librdkafka gives up all partitions when a commit comes to the broker in the middle of a rebalance, so
 // none is sent then, nor when these numbers may be old.
 void Membership::on_statistics(const ClientStatistics& statistics) {
+  has_coordinator_ = statistics.has_coordinator;
   note_trouble(statistics);
   const bool steady = statistics.steady && statistics.has_coordinator;
   if (steady && client_->cluster().now_ns() - answered_ns_ < kFreshAnswerNs) send_hints();
@@ -158,10 +161,13 @@ void Membership::on_statistics(const ClientStatistics& statistics) {
 void Membership::note_trouble(const ClientStatistics& statistics) {
   const std::int64_t now_ns = client_->cluster().now_ns();
   if (statistics.has_coordinator && (statistics.steady || owned_ > 0)) settled_ns_ = now_ns;
+  const std::int64_t since_ns = now_ns - settled_ns_;
+  const std::int64_t session_ns = client_->cluster().options().session_timeout_ms * kNsPerMs;
   std::string why;
-  if (now_ns - settled_ns_ >= kSettlesNs) {
-    why =
-        fmt::format("group {} {}", group_, statistics.has_coordinator ? "waits for its members" : "has no coordinator");
+  if (!statistics.has_coordinator && since_ns >= kCoordinatorPatienceNs) {
+    why = fmt::format("group {} has no coordinator", group_);
+  } else if (statistics.has_coordinator && since_ns >= session_ns + kMembersPatienceNs) {
+    why = fmt::format("group {} waits for its members", group_);
   }
   client_->cluster().note_group(client_.get(), std::move(why));
 }

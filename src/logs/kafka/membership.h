@@ -60,7 +60,8 @@ class Membership final : public Client::Owner {
   std::int64_t answered_ns_ = 0;
   std::int64_t settled_ns_ = 0;  // when it last had a coordinator, and partitions or its share of none
   std::size_t owned_ = 0;        // partitions
-  bool was_assigned_ = false;    // anything, or nothing in an assignment
+  bool has_coordinator_ = false;
+  bool was_assigned_ = false;  // anything, or nothing in an assignment
 
   std::mutex mutex_;  // of what follows
   std::vector<LogReader::Assignment> changes_;
