@@ -1,5 +1,6 @@
 #include "stores/memory_store.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace finpipe {
@@ -7,15 +8,9 @@ namespace {
 
 constexpr std::int64_t kLowest = std::numeric_limits<std::int64_t>::min();
 
-BarKey first_key(const BarRange& range) { return {std::string(range.symbol), range.interval, range.from_ms}; }
-
-bool within(const BarKey& key, const BarRange& range) {
-  return key.symbol == range.symbol && key.interval == range.interval && key.start_ms <= range.to_ms;
-}
-
-// Visits [first, last) of a map until `visit` returns false.
+// Visits [first, last) until `visit` returns false.
 template <typename Iterator, typename Visit>
-void visit_between(Iterator first, Iterator last, Order order, Visit visit) {
+void visit_between(Iterator first, Iterator last, Order order, const Visit& visit) {
   if (order == Order::kAscending) {
     while (first != last && visit(*first)) ++first;
   } else {
@@ -37,19 +32,16 @@ Result<Store::Ticket> MemoryStore::poll() {
 
 void MemoryStore::apply(Commit commit) {
   for (const Tick& tick : commit.ticks) keep(tick);
-  for (const RevisionRow& row : commit.revisions)
-    revisions_.insert_or_assign({row.key, row.bar.generation, row.bar.revision}, row.bar);
+  for (const RevisionRow& row : commit.revisions) {
+    auto& revisions = of(row.key.symbol).second.intervals[index_of(row.key.interval)].revisions;
+    revisions.insert_or_assign(revisions.end(), {row.key.start_ms, row.bar.generation, row.bar.revision}, row.bar);
+  }
   for (SpanRow& row : commit.spans)
     spans_.insert_or_assign({row.partition, row.log_id, row.offset, row.index}, std::move(row));
   for (VoidRow& row : commit.voids) voids_.insert_or_assign({row.partition, row.log_id, row.offset}, std::move(row));
   for (SymbolRow& row : commit.symbols) symbols_.insert_or_assign(std::move(row.symbol), row.partition);
   for (PolicyRow& row : commit.policies) policies_.insert_or_assign(row.hash, std::move(row));
-  for (const BarRow& row : commit.bars) {
-    const auto [at, inserted] = bars_.try_emplace(row.key, row.bar);
-    const bool older =
-        std::tie(row.bar.generation, row.bar.version) < std::tie(at->second.generation, at->second.version);
-    if (!inserted && !older) at->second = row.bar;
-  }
+  for (const BarRow& row : commit.bars) keep(row);
   for (CheckpointRow& row : commit.checkpoints) {
     const auto at = checkpoints_.find(row.partition);
     if (at == checkpoints_.end())
@@ -59,16 +51,37 @@ void MemoryStore::apply(Commit commit) {
   }
 }
 
+MemoryStore::Symbols::value_type& MemoryStore::of(std::string_view symbol) {
+  const auto known = by_symbol_.find(symbol);
+  return known != by_symbol_.end() ? *known : *by_symbol_.try_emplace(std::string(symbol)).first;
+}
+
+const MemoryStore::OfInterval* MemoryStore::find(const BarRange& range) const {
+  const auto known = by_symbol_.find(range.symbol);
+  return known == by_symbol_.end() ? nullptr : &known->second.intervals[index_of(range.interval)];
+}
+
+void MemoryStore::keep(const BarRow& row) {
+  auto& bars = of(row.key.symbol).second.intervals[index_of(row.key.interval)].bars;
+  Bar& bar = bars.try_emplace(bars.end(), row.key.start_ms, row.bar)->second;
+  if (std::tie(row.bar.generation, row.bar.version) >= std::tie(bar.generation, bar.version)) bar = row.bar;
+}
+
 void MemoryStore::keep(Tick tick) {
   Trade& trade = tick.trade;
-  auto of_symbol = ticks_.find(trade.symbol);
-  if (of_symbol == ticks_.end()) of_symbol = ticks_.try_emplace(std::string(trade.symbol)).first;
+  auto& [symbol, of_symbol] = of(trade.symbol);
   auto codes = codes_.find(trade.conditions.codes);
   if (codes == codes_.end()) codes = codes_.emplace(trade.conditions.codes).first;
-  trade.symbol = of_symbol->first;
+  trade.symbol = symbol;
   trade.conditions.codes = *codes;
-  auto& ticks = of_symbol->second;
-  ticks.insert_or_assign(ticks.end(), {trade.event_time_ms, trade.seq}, tick);  // most come in order
+  std::vector<Tick>& ticks = of_symbol.ticks;
+  if (ticks.empty() || key_of(ticks.back()) < key_of(tick)) return ticks.push_back(tick);
+  const auto at = std::ranges::lower_bound(ticks, key_of(tick), {}, key_of);
+  if (key_of(*at) == key_of(tick)) {
+    *at = tick;
+  } else {
+    ticks.insert(at, tick);
+  }
 }
 
 Result<std::optional<CheckpointRow>> MemoryStore::load_checkpoint(std::int32_t partition) {
@@ -133,27 +146,35 @@ Result<std::vector<CheckpointRow>> MemoryStore::checkpoints() {
 }
 
 Result<void> MemoryStore::bars(const BarRange& range, const std::function<bool(const BarRow&)>& visit, Order order) {
-  if (range.from_ms > range.to_ms) return {};
-  const auto see = [&visit](const auto& entry) { return visit({entry.first, entry.second}); };
-  visit_between(bars_.lower_bound(first_key(range)),
-                bars_.upper_bound({std::string(range.symbol), range.interval, range.to_ms}), order, see);
+  const OfInterval* of_interval = find(range);
+  if (of_interval == nullptr || range.from_ms > range.to_ms) return {};
+  visit_between(of_interval->bars.lower_bound(range.from_ms), of_interval->bars.upper_bound(range.to_ms), order,
+                [&](const auto& entry) {
+                  return visit({{std::string(range.symbol), range.interval, entry.first}, entry.second});
+                });
   return {};
 }
 
 Result<void> MemoryStore::revisions(const BarRange& range, const std::function<bool(const RevisionRow&)>& visit) {
-  auto at = revisions_.lower_bound({first_key(range), kLowest, std::numeric_limits<std::int32_t>::min()});
-  for (; at != revisions_.end() && within(std::get<BarKey>(at->first), range); ++at)
-    if (!visit({std::get<BarKey>(at->first), at->second})) break;
+  const OfInterval* of_interval = find(range);
+  if (of_interval == nullptr) return {};
+  const auto& revisions = of_interval->revisions;
+  auto at = revisions.lower_bound({range.from_ms, kLowest, std::numeric_limits<std::int32_t>::min()});
+  for (; at != revisions.end() && std::get<0>(at->first) <= range.to_ms; ++at) {
+    if (!visit({{std::string(range.symbol), range.interval, std::get<0>(at->first)}, at->second})) break;
+  }
   return {};
 }
 
 Result<void> MemoryStore::ticks(const TickRange& range, const std::function<bool(const Tick&)>& visit, Order order) {
   if (range.from_ms >= range.to_ms) return {};
-  const auto of_symbol = ticks_.find(range.symbol);
-  if (of_symbol == ticks_.end()) return {};
-  const auto& ticks = of_symbol->second;
-  visit_between(ticks.lower_bound({range.from_ms, kLowest}), ticks.lower_bound({range.to_ms, kLowest}), order,
-                [&visit](const auto& entry) { return visit(entry.second); });
+  const auto of_symbol = by_symbol_.find(range.symbol);
+  if (of_symbol == by_symbol_.end()) return {};
+  const auto& ticks = of_symbol->second.ticks;
+  const auto first_from = [&](std::int64_t time_ms) {
+    return std::ranges::lower_bound(ticks, TickKey{time_ms, kLowest}, {}, key_of);
+  };
+  visit_between(first_from(range.from_ms), first_from(range.to_ms), order, visit);
   return {};
 }
 

@@ -1,7 +1,8 @@
-// Keeps everything in maps: for tests, simulations and `--store memory:`. The reference that other stores must equal.
+// Keeps everything in memory: for tests, simulations and benchmarks. The reference that other stores must equal.
 // A submitted commit waits and becomes visible, whole, at the next poll. Used by one thread at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -53,20 +54,32 @@ class MemoryStore final : public Store, public Query {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   using TickKey = std::pair<std::int64_t, std::int64_t>;                        // event_time, seq
-  using RevisionKey = std::tuple<BarKey, std::int64_t, std::int32_t>;           // bar, generation, revision
+  using RevisionKey = std::tuple<std::int64_t, std::int64_t, std::int32_t>;     // start, generation, revision
   using SpanKey = std::tuple<std::int32_t, LogId, std::int64_t, std::int32_t>;  // partition, log, offset, index
   using VoidKey = std::tuple<std::int32_t, LogId, std::int64_t>;                // partition, log, offset
+  struct OfInterval {
+    std::map<std::int64_t, Bar> bars;  // by start
+    std::map<RevisionKey, Bar> revisions;
+  };
+  // Most rows come in order, and so go to the end of what there is.
+  struct OfSymbol {
+    std::vector<Tick> ticks;  // by TickKey
+    std::array<OfInterval, kIntervalCount> intervals;
+  };
+  // The texts of a tick are a key of it, and one of `codes_`.
+  using Symbols = std::unordered_map<std::string, OfSymbol, TextHash, std::equal_to<>>;
 
   void apply(Commit commit);
   void keep(Tick tick);
+  void keep(const BarRow& row);
+  [[nodiscard]] static TickKey key_of(const Tick& tick) { return {tick.trade.event_time_ms, tick.trade.seq}; }
+  [[nodiscard]] Symbols::value_type& of(std::string_view symbol);
+  [[nodiscard]] const OfInterval* find(const BarRange& range) const;
 
   std::deque<Commit> submitted_;
   Ticket next_ticket_ = 1;
-  // By symbol. The texts of a tick are that key, and one of `codes_`.
-  std::unordered_map<std::string, std::map<TickKey, Tick>, TextHash, std::equal_to<>> ticks_;
+  Symbols by_symbol_;
   std::set<std::string, std::less<>> codes_;
-  std::map<BarKey, Bar> bars_;
-  std::map<RevisionKey, Bar> revisions_;
   std::map<SpanKey, SpanRow> spans_;
   std::map<VoidKey, VoidRow> voids_;
   std::map<std::string, std::int32_t> symbols_;
