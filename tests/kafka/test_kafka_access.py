@@ -2,6 +2,8 @@
 it, and what is wrong has a code and a remedy of its own."""
 
 import contextlib
+import csv
+import io
 import pathlib
 import re
 import ssl
@@ -24,7 +26,7 @@ PARTITIONS = 2
 TICKS, GROUP = ("topic", "finnhub.ticks"), ("group", "finnhub.process")
 # Users, and the command that each may run.
 USERS = {"admin": "check --create", "ingest": "ingest", "process": "process", "reader": "verify", "whole": "run",
-         "keeper": "checkpoint"}
+         "keeper": "checkpoint", "operator": "void"}
 # The same but for one operation, without which they may still see what it is about.
 LOSERS = {"no-write": ("ingest", TICKS, "Write"), "no-read": ("verify", TICKS, "Read"),
           "no-group": ("process", GROUP, "Read")}
@@ -141,6 +143,10 @@ class Access(unittest.TestCase):
         assert_refused("E931", run_as("reader", "checkpoint", "reset", *store))
         assert_works(run_as("keeper", "checkpoint", "reset", *store))
         assert_works(run_as("whole", "run", "--feed", f"tape:{TAPE}", "--exit-at-end", "--listen", "none", *store))
+        trade = next(csv.DictReader(io.StringIO(assert_works(run_as("reader", "export", "trades", *store)))))
+        for action in "void", "unvoid":
+            assert_works(run_as("operator", action, "--symbol", trade["symbol"], "--event-time", trade["event_time"],
+                                "--seq", trade["seq"], "--reason", "test", *store))
 
     def test_login_by_each_mechanism(self):
         for mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"):
