@@ -70,13 +70,13 @@ class FeedTls(LiveTest):
     def test_a_certificate_of_another_authority_is_refused(self):
         self.assert_refused(
             Authority(self.dir, "other").sign("server", HERE),
-            "E710", "tls_unknown_ca", "Give the authority's certificate with --ca-file",
+            "E710", "tls_unknown_ca", "Give the authority's certificate: of the feed with --ca-file",
         )
 
     def test_without_a_ca_file_only_the_systems_authorities_are_trusted(self):
         self.assert_refused(
             self.authority.sign("server", HERE),
-            "E710", "tls_unknown_ca", "Give the authority's certificate with --ca-file",
+            "E710", "tls_unknown_ca", "Give the authority's certificate: of the feed with --ca-file",
             "--symbols", ",".join(SYMBOLS),
         )
 
@@ -87,7 +87,7 @@ class FeedTls(LiveTest):
 
     def test_a_self_signed_certificate_is_refused(self):
         self.assert_refused(
-            self_signed(self.dir, "server", HERE), "E711", "tls_self_signed", "Give that certificate with --ca-file"
+            self_signed(self.dir, "server", HERE), "E711", "tls_self_signed", "If it is yours give it: of the feed with --ca-file"
         )
 
     def test_a_self_signed_certificate_that_is_given_is_trusted(self):
