@@ -115,7 +115,7 @@ class Faults(unittest.TestCase):
 
     def make_anew(self, store, name):
         """What a node loses that has acknowledged it: after a flush that failed and one that did not, Cassandra 5.0 takes
-        the write at their border for flushed, and does not replay it (two rounds of 20). That is one batch of a table;
+        the write at their border for flushed, and does not replay it (four rounds of 25). That is one batch of a table;
         more would be our loss. `verify` sees it, and the log has it."""
         parts = self.parts(store, name)
         for what in EXPORTS:

@@ -88,9 +88,9 @@ class WithARegistry(unittest.TestCase):
         output_of(python_tools(), "-c", STRANGER, self.kafka.contact_points(), 99_999, other)
         self.assertIn("0 appended", self.run_tape(parts))
         letters = csv.DictReader(io.StringIO(output_of(PROGRAM, "export", "dead-letters", *parts).decode()))
-        self.assertEqual({(letter["reason"], base64.b64decode(letter["raw_base64"])) for letter in letters},
-                         {("unknown_schema_id", b"\0" + (99_999).to_bytes(4, "big") + b"x"),
-                          ("incompatible_schema", b"\0" + other.to_bytes(4, "big") + b"x")})
+        self.assertEqual(sorted((letter["reason"], base64.b64decode(letter["raw_base64"])) for letter in letters),
+                         [("incompatible_schema", b"\0" + other.to_bytes(4, "big") + b"x"),
+                          ("unknown_schema_id", b"\0" + (99_999).to_bytes(4, "big") + b"x")])
         output_of(PROGRAM, "verify", *parts)
 
         self.run_tape(parts, pipeline.bad_tape(self.work / "bad.tape"))

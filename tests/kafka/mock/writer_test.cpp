@@ -4,6 +4,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -87,24 +88,34 @@ TEST_F(KafkaWriter, AnAcknowledgementWithoutAPlaceIsNoOtherLog) {
   EXPECT_EQ(log->reader()->range(0)->end, 7) << "the mock cluster does not have what it says that it has";
 }
 
+// A producer that is told where its records are, of a partition with ten of others.
+class KafkaDelivery : public KafkaWriter {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 10; ++i) write_foreign(options_, "K", "v");
+    auto made = Producer::make(brokers_, ticks_topic(options_), 1, writer_settings(options_), numbers_);
+    ASSERT_TRUE(made);
+    producer_ = *std::move(made);
+  }
+  void deliver(std::int64_t offset) { producer_->on_delivery({0, offset, 0, 0, ""}); }
+
+  const KafkaOptions options_ = cluster_.new_log(1);
+  Cluster brokers_{options_, {}};
+  Producer::Numbers numbers_;
+  std::unique_ptr<Producer> producer_;
+};
+
 // What is in flight when the end is asked for is told of later.
-TEST_F(KafkaWriter, AnAcknowledgementBelowTheEndThatWasAskedForIsNoOtherLog) {
-  const auto options = cluster_.new_log(1);
-  for (int i = 0; i < 10; ++i) write_foreign(options, "K", "v");
-  Cluster cluster(options, {});
-  Producer::Numbers numbers;
-  const auto producer = Producer::make(cluster, ticks_topic(options), 1, writer_settings(options), numbers);
-  ASSERT_TRUE(producer);
-  const auto deliver = [&](std::int64_t offset) { (*producer)->on_delivery({0, offset, 0, 0, ""}); };
+TEST_F(KafkaDelivery, AnAcknowledgementBelowTheEndThatWasAskedForIsNoOtherLog) {
   deliver(3);
   deliver(RD_KAFKA_OFFSET_INVALID);
-  ASSERT_TRUE((*producer)->poll(0));
-  EXPECT_EQ((*producer)->end(0), 11);
+  ASSERT_TRUE(producer_->poll(0));
+  EXPECT_EQ(producer_->end(0), 11);
   deliver(5);
-  EXPECT_TRUE((*producer)->poll(0));
-  EXPECT_EQ((*producer)->end(0), 11);
+  EXPECT_TRUE(producer_->poll(0));
+  EXPECT_EQ(producer_->end(0), 11);
   deliver(5);
-  EXPECT_EQ((*producer)->poll(0).error().code, ErrorCode::kLogIdsDiffer);
+  EXPECT_EQ(producer_->poll(0).error().code, ErrorCode::kLogIdsDiffer);
 }
 
 TEST_F(KafkaWriter, AWriterSeesThatOthersWrite) {
@@ -119,18 +130,12 @@ TEST_F(KafkaWriter, AWriterSeesThatOthersWrite) {
   EXPECT_FALSE(log->writer().others_wrote()) << "told once";
 }
 
-TEST_F(KafkaWriter, BesideARecordWhoseOffsetIsNotToldOthersMayHaveWritten) {
-  const auto options = cluster_.new_log(1);
-  for (int i = 0; i < 10; ++i) write_foreign(options, "K", "v");
-  Cluster cluster(options, {});
-  Producer::Numbers numbers;
-  const auto producer = Producer::make(cluster, ticks_topic(options), 1, writer_settings(options), numbers);
-  ASSERT_TRUE(producer);
+TEST_F(KafkaDelivery, BesideARecordWhoseOffsetIsNotToldOthersMayHaveWritten) {
   const std::vector<std::int32_t> none, shared = {0};
   const auto shared_after = [&](std::int64_t offset) {
-    (*producer)->on_delivery({0, offset, 0, 0, ""});
-    EXPECT_TRUE((*producer)->poll(0));
-    return (*producer)->take_shared();
+    deliver(offset);
+    EXPECT_TRUE(producer_->poll(0));
+    return producer_->take_shared();
   };
   EXPECT_EQ(shared_after(RD_KAFKA_OFFSET_INVALID), shared);
   EXPECT_EQ(shared_after(11), shared) << "one of others may be at 10";
