@@ -73,17 +73,20 @@ Result<void> Cluster::await(const void* who, std::string_view what, const std::f
     }
     if (now - begun_ns >= kAttemptMs * kNsPerMs && interrupted())
       return fail(ErrorCode::kInterrupted, std::string(what));
-    FINPIPE_TRY(check_patience(who, what));
+    FINPIPE_TRY(check_patience(who, what, now));  // of the same moment: a refusal says more than that time is up
   }
 }
 
 Result<void> Cluster::check_patience(const void* who, std::string_view what) {
-  const std::int64_t now = now_ns();
+  return check_patience(who, what, now_ns());
+}
+
+Result<void> Cluster::check_patience(const void* who, std::string_view what, std::int64_t now_ns) {
   const bool stops = interrupted();
   const std::lock_guard lock(mutex_);
   const auto since = waiting_since_ns_.find(who);
   if (since == waiting_since_ns_.end()) return {};
-  const std::int64_t waited_ms = (now - since->second) / kNsPerMs;
+  const std::int64_t waited_ms = (now_ns - since->second) / kNsPerMs;
   if (stops && waited_ms >= kAttemptMs) return fail(ErrorCode::kInterrupted, std::string(what));
   if (options_.patience_ms == 0 || waited_ms < options_.patience_ms) return {};
   if (!failure_) return fail(ErrorCode::kBrokerUnreachable, fmt::format("{}: no answer", what));

@@ -91,6 +91,7 @@ class Cluster {
     std::int64_t at_ns = 0;
   };
 
+  [[nodiscard]] Result<void> check_patience(const void* who, std::string_view what, std::int64_t now_ns);
   [[nodiscard]] ClientStatistics sum(std::int64_t now_ns) const;
 
   const KafkaOptions options_;

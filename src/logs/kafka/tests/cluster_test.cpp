@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
+#include <functional>
+#include <thread>
+#include <utility>
+
 #include "base/clock.h"
 #include "base/time.h"
 
@@ -10,10 +14,10 @@ namespace finpipe::kafka {
 namespace {
 
 // What comes of waiting for something that never comes, while one broker refuses the password.
-ErrorCode wait_while_refused(int brokers_up) {
+ErrorCode wait_while_refused(int brokers_up, int patience_ms = 50, std::function<bool()> stop = {}) {
   KafkaOptions options;
-  options.patience_ms = 50;
-  Cluster cluster(options, {});
+  options.patience_ms = patience_ms;
+  Cluster cluster(options, std::move(stop));
   const auto waited = cluster.await(&options, "topic t", [&](int) -> Result<Cluster::Step> {
     ClientStatistics statistics;
     statistics.brokers = 2;
@@ -26,6 +30,19 @@ ErrorCode wait_while_refused(int brokers_up) {
 }
 
 TEST(KafkaCluster, AWrongPasswordIsTold) { EXPECT_EQ(wait_while_refused(0), ErrorCode::kLogLogin); }
+
+// Whoever waits may lose the processor between two looks at the clock, and the patience ends meanwhile.
+TEST(KafkaCluster, AWrongPasswordIsToldAlsoWhenThePatienceEndsBetweenTwoLooks) {
+  constexpr int patience_ms = 600;
+  SystemClock clock;
+  const std::int64_t begun_ns = clock.boot_ns();
+  const auto passed_ms = [&] { return (clock.boot_ns() - begun_ns) / kNsPerMs; };
+  const auto lose_it = [&] {
+    while (passed_ms() > 500 && passed_ms() <= patience_ms) std::this_thread::yield();
+    return false;
+  };
+  EXPECT_EQ(wait_while_refused(0, patience_ms, lose_it), ErrorCode::kLogLogin);
+}
 
 TEST(KafkaCluster, OneBrokerThatRefusesIsNoWrongPasswordWhileAnotherIsUp) {
   EXPECT_EQ(wait_while_refused(1), ErrorCode::kBrokerUnreachable);
