@@ -64,6 +64,7 @@ function(finpipe_test_program name dir)
   endif()
   if(long_tests AND NOT FINPIPE_SANITIZE)
     finpipe_gtest(${name}_long_test SOURCES ${long_tests} ${support} LINK ${arg_LINK} LABELS hermetic long TIMEOUT 900)
+    set_tests_properties(${name}_long_test PROPERTIES COST 900)  # begins before the shorter ones
   endif()
 endfunction()
 

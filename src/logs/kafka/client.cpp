@@ -145,14 +145,17 @@ int Client::ask_metadata(int timeout_ms, std::int32_t& partitions) {
   return partitions > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
-// Not by rd_kafka_query_watermark_offsets(), which heeds no timeout and waits a minute for a broker that is gone.
 Result<OffsetRange> Client::ask_range(std::int32_t partition) {
   OffsetRange range;
-  FINPIPE_TRY(cluster_.retry(*this, fmt::format("{} partition {}", topic_name_, partition), [&](int timeout_ms) {
-    const int code = ask_offset(partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, range.begin);
-    return code == 0 ? ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, range.end) : code;
-  }));
+  FINPIPE_TRY(cluster_.retry(*this, fmt::format("{} partition {}", topic_name_, partition),
+                             [&](int timeout_ms) { return try_range(partition, timeout_ms, range); }));
   return range;
+}
+
+// Not by rd_kafka_query_watermark_offsets(), which heeds no timeout and waits a minute for a broker that is gone.
+int Client::try_range(std::int32_t partition, int timeout_ms, OffsetRange& range) {
+  const int code = ask_offset(partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, range.begin);
+  return code == 0 ? ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, range.end) : code;
 }
 
 Result<std::optional<std::int64_t>> Client::ask_offset_at(std::int32_t partition, std::int64_t time_ms) {
@@ -162,10 +165,8 @@ Result<std::optional<std::int64_t>> Client::ask_offset_at(std::int32_t partition
   return offset < 0 ? std::nullopt : std::optional(offset);
 }
 
-std::optional<std::int64_t> Client::ask_end(std::int32_t partition, int timeout_ms) {
-  std::int64_t end = 0;
-  const int code = ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
-  return code == 0 ? std::optional(end) : std::nullopt;
+int Client::try_end(std::int32_t partition, int timeout_ms, std::int64_t& end) {
+  return ask_offset(partition, RD_KAFKA_OFFSET_END, timeout_ms, end);
 }
 
 int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_ms, std::int64_t& offset) {
@@ -176,10 +177,13 @@ int Client::ask_offset(std::int32_t partition, std::int64_t which, int timeout_m
   if (code == 0) code = asked->elems[0].err;
   offset = asked->elems[0].offset;
   if (code != RD_KAFKA_RESP_ERR__TIMED_OUT && code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) return code;
-  // The next attempt goes to whom the others name leader by then. One without a leader is told as unknown.
+  // The next attempt goes to whom the others name leader by then.
   std::int32_t partitions = 0;
-  const bool there = ask_metadata(timeout_ms, partitions) == RD_KAFKA_RESP_ERR_NO_ERROR && partition < partitions;
-  return there && code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ? RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE : code;
+  const int of_all = ask_metadata(timeout_ms, partitions);
+  if (code == RD_KAFKA_RESP_ERR__TIMED_OUT) return code;
+  // One without a leader is told as unknown.
+  if (of_all == 0 && partition < partitions) return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+  return is_passing(of_all) ? of_all : code;
 }
 
 }  // namespace finpipe::kafka

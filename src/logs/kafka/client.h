@@ -60,8 +60,10 @@ class Client {
   [[nodiscard]] Result<OffsetRange> ask_range(std::int32_t partition);
   // Where records begin that were sent at that time or later, ms since 1970; nullopt: there are none.
   [[nodiscard]] Result<std::optional<std::int64_t>> ask_offset_at(std::int32_t partition, std::int64_t time_ms);
-  // The end of that range alone, asked for once; nullopt: it was not told in time, which may take twice that.
-  [[nodiscard]] std::optional<std::int64_t> ask_end(std::int32_t partition, int timeout_ms);
+  // That range, and its end alone, asked for once, with up to three questions that may each take so long. Return
+  // librdkafka's code; 0: it was told.
+  [[nodiscard]] int try_range(std::int32_t partition, int timeout_ms, OffsetRange& range);
+  [[nodiscard]] int try_end(std::int32_t partition, int timeout_ms, std::int64_t& end);
 
   // Instead of destroying it: what librdkafka has of it stays until the program ends, and calls nothing of ours.
   static void leave(std::unique_ptr<Client> client);

@@ -1,8 +1,6 @@
 #include "logs/kafka/ends_watch.h"
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 
 #include "logs/kafka/settings.h"
 
@@ -26,17 +24,49 @@ Result<std::unique_ptr<EndsWatch>> EndsWatch::start(SharedState& shared) {
 }
 
 void EndsWatch::run(const std::stop_token& stop) {
-  std::mutex resting;
-  std::condition_variable_any rest;
   while (!stop.stop_requested()) {
     for (std::int32_t p = 0; p < shared_.partitions() && !stop.stop_requested(); ++p) {
-      if (const auto end = client_->ask_end(p, kAskMs)) shared_.asked_ends[static_cast<std::size_t>(p)] = *end;
-      client_->poll(0);
-      shared_.cluster.poll_attended();
+      while (const auto hurried = stop.stop_requested() ? std::nullopt : take_hurried()) ask(*hurried);
+      ask(p);
     }
-    std::unique_lock lock(resting);
-    rest.wait_for(lock, stop, kPause, [] { return false; });
+    std::unique_lock lock(mutex_);
+    hurry_.wait_for(lock, stop, kPause, [this] { return !hurried_.empty(); });
   }
+}
+
+void EndsWatch::ask(std::int32_t partition) {
+  const auto p = static_cast<std::size_t>(partition);
+  Answer answer{.asked_ns = shared_.cluster.now_ns()};
+  std::int64_t end = 0;
+  answer.code = client_->try_end(partition, kAskMs, end);
+  if (answer.code == 0) shared_.asked_ends[p] = end;
+  {
+    const std::lock_guard lock(mutex_);
+    answers_[p] = answer;
+  }
+  client_->poll(0);
+  shared_.cluster.poll_attended();
+}
+
+std::optional<std::int32_t> EndsWatch::take_hurried() {
+  const std::lock_guard lock(mutex_);
+  if (hurried_.empty()) return std::nullopt;
+  const std::int32_t partition = hurried_.front();
+  hurried_.pop_front();
+  return partition;
+}
+
+EndsWatch::Answer EndsWatch::answer(std::int32_t partition) {
+  const std::lock_guard lock(mutex_);
+  return answers_.at(static_cast<std::size_t>(partition));
+}
+
+void EndsWatch::hurry(std::int32_t partition) {
+  {
+    const std::lock_guard lock(mutex_);
+    hurried_.push_back(partition);
+  }
+  hurry_.notify_one();
 }
 
 }  // namespace finpipe::kafka

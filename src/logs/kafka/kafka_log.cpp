@@ -44,10 +44,10 @@ class FailedReader final : public LogReader {
 };
 
 Result<std::unique_ptr<LogReader>> make_reader(kafka::SharedState& shared, std::unique_ptr<Membership> membership,
-                                               std::function<void()> wake) {
+                                               kafka::EndsWatch* watch, std::function<void()> wake) {
   FINPIPE_TRY_ASSIGN(fetcher, Fetcher::make(shared.cluster, kafka::ticks_topic(shared.cluster.options()),
                                             shared.partitions(), std::move(wake)));
-  return std::make_unique<kafka::Reader>(shared, std::move(fetcher), std::move(membership));
+  return std::make_unique<kafka::Reader>(shared, std::move(fetcher), std::move(membership), watch);
 }
 
 Result<std::int32_t> partitions_of(Cluster& cluster, const std::string& topic) {
@@ -70,16 +70,16 @@ struct KafkaLog::Parts {
   std::list<kafka::Producer::Numbers> letters;  // of each who puts some
   std::unique_ptr<kafka::EndsWatch> ends_watch;
 
-  // A reader that is there to follow the log has `wake`.
+  // A reader that is there to follow the log has `wake`, or is a member.
   [[nodiscard]] std::unique_ptr<LogReader> reader(Result<std::unique_ptr<Membership>> membership,
                                                   std::function<void()> wake) {
     const auto make = [&]() -> Result<std::unique_ptr<LogReader>> {
       if (!membership) return fail(membership.error());
-      if (wake && !ends_watch) {
+      if ((wake || *membership) && !ends_watch) {
         FINPIPE_TRY_ASSIGN(watch, kafka::EndsWatch::start(*shared));
         ends_watch = std::move(watch);
       }
-      return make_reader(*shared, *std::move(membership), std::move(wake));
+      return make_reader(*shared, *std::move(membership), ends_watch.get(), std::move(wake));
     };
     auto made = make();
     return made ? *std::move(made) : std::make_unique<FailedReader>(*shared, made.error());

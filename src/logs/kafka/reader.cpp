@@ -22,9 +22,10 @@ constexpr std::size_t kTakenAtOnce = 256;  // messages
 // What was handed out is freed when there is nothing to do, if it is not more: while librdkafka makes messages, it and
 // who frees others wait for each other.
 constexpr std::size_t kHeldBytes = std::size_t{24} << 20;
-constexpr std::size_t kMessageBytes = 400;                      // of librdkafka for each, about
-constexpr std::int64_t kMaxMarkers = 100;                       // in a row; a larger hole is one
-constexpr std::int64_t kFreshRangeNs = kNsPerSecond;            // a range that is younger need not be asked for
+constexpr std::size_t kMessageBytes = 400;            // of librdkafka for each, about
+constexpr std::int64_t kMaxMarkers = 100;             // in a row; a larger hole is one
+constexpr std::int64_t kFreshRangeNs = kNsPerSecond;  // a range that is younger need not be asked for
+constexpr int kRefreshMs = 500;
 constexpr std::int64_t kMissingPatienceNs = 30 * kNsPerSecond;  // a broker that starts may not know its topics yet
 
 std::string_view text(const void* data, std::size_t size) {
@@ -73,10 +74,12 @@ std::optional<LogId> stated_log_id(std::string_view control_value) {
   return control ? finpipe::stated_log_id(*control) : std::nullopt;
 }
 
-Reader::Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership)
+Reader::Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership,
+               EndsWatch* watch)
     : shared_(shared),
       fetcher_(std::move(fetcher)),
       membership_(std::move(membership)),
+      watch_(watch),
       translator_(make_translator(shared.cluster)),
       cursors_(static_cast<std::size_t>(shared.partitions())) {
   if (membership_) return;
@@ -119,16 +122,22 @@ Result<OffsetRange> Reader::range(std::int32_t partition) {
   return *cursor(partition).range;
 }
 
+// Where a leader that does not answer is no reason to wait: what has gone since is told by fetching.
+void Reader::refresh_range(std::int32_t partition) {
+  OffsetRange range;
+  if (fetcher_->client().try_range(partition, kRefreshMs, range) == 0) cursor(partition).range = range;
+  cursor(partition).asked_ns = shared_.cluster.now_ns();
+}
+
 Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
   Cursor& at = cursor(partition);
   const bool broken = !at.taken.empty() && at.taken.front()->err != RD_KAFKA_RESP_ERR_NO_ERROR;
   if (offset == at.next && fetcher_->started(partition) && !broken) return {};
   update_range(partition);
   const auto inside = [&] { return at.range && offset >= at.range->begin && offset <= at.range->end; };
-  if (!inside() || shared_.cluster.now_ns() - at.asked_ns > kFreshRangeNs) {
-    FINPIPE_TRY(ask_range(partition));
-    update_range(partition);
-  }
+  if (inside() && shared_.cluster.now_ns() - at.asked_ns > kFreshRangeNs) refresh_range(partition);
+  if (!inside()) FINPIPE_TRY(ask_range(partition));
+  update_range(partition);
   if (!inside()) {
     return fail(ErrorCode::kOffsetOutOfRange,
                 fmt::format("{}: partition {} has offsets {} to {}, not {}", fetcher_->client().topic_name(), partition,
@@ -171,10 +180,37 @@ Result<void> Reader::rebalance() {
   for (const Assignment& change : changes) {
     drop(change.partition);
     cursor(change.partition) = {};
-    cursor(change.partition).assigned = change.change == Change::kAssigned;
-    changes_.push_back(change);
+    const bool told =
+        std::erase_if(held_back_, [&](const HeldBack& one) { return one.partition == change.partition; }) == 0;
+    if (change.change == Change::kAssigned) {
+      held_back_.push_back({change.partition, shared_.cluster.now_ns()});
+      watch_->hurry(change.partition);
+    } else if (told) {
+      changes_.push_back(change);
+    }
   }
+  if (!changes.empty() || !held_back_.empty()) admit();
   return {};
+}
+
+// An answer that waiting does not mend is told to who begins there.
+void Reader::admit() {
+  const std::int64_t now_ns = shared_.cluster.now_ns();
+  std::string why;
+  std::erase_if(held_back_, [&](const HeldBack& one) {
+    const auto [asked_ns, code] = watch_->answer(one.partition);
+    if (asked_ns >= one.since_ns && !is_passing(code)) {
+      cursor(one.partition).assigned = true;
+      changes_.push_back({one.partition, Change::kAssigned});
+      return true;
+    }
+    if (why.empty() && now_ns - one.since_ns >= Cluster::kPatienceNs) {
+      why = fmt::format("{} partition {}: {}", fetcher_->client().topic_name(), one.partition,
+                        asked_ns < one.since_ns ? "no answer yet" : error_text(code));
+    }
+    return false;
+  });
+  shared_.cluster.note_group(this, std::move(why));
 }
 
 Result<LogReader::Read> Reader::poll(std::size_t max_bytes) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "logs/kafka/ends_watch.h"
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/shared_state.h"
@@ -24,8 +25,10 @@ namespace finpipe::kafka {
 
 class Reader final : public LogReader {
  public:
-  // `membership` null: all partitions are its own.
-  Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership);
+  // `membership` null: all partitions are its own. Else `watch` is needed: a partition is told as assigned when its
+  // leader has answered, so that no other has to wait for it.
+  Reader(SharedState& shared, std::unique_ptr<Fetcher> fetcher, std::unique_ptr<Membership> membership,
+         EndsWatch* watch);
   ~Reader() override;
 
   [[nodiscard]] const LogId& log_id() const override { return shared_.log_id; }
@@ -49,12 +52,19 @@ class Reader final : public LogReader {
     std::optional<std::int64_t> missing_since_ns;  // the broker says that there is no such partition
   };
 
+  struct HeldBack {
+    std::int32_t partition;
+    std::int64_t since_ns;
+  };
+
   [[nodiscard]] Cursor& cursor(std::int32_t partition) { return cursors_.at(static_cast<std::size_t>(partition)); }
   [[nodiscard]] Result<void> ask_range(std::int32_t partition);
+  void refresh_range(std::int32_t partition);
   void update_range(std::int32_t partition);
   [[nodiscard]] bool behind();
   [[nodiscard]] bool held() const;
   [[nodiscard]] Result<void> rebalance();
+  void admit();
   // Ends fetching, and drops what was fetched and not handed out.
   void drop(std::int32_t partition);
   [[nodiscard]] Result<void> start(std::int32_t partition);
@@ -74,9 +84,11 @@ class Reader final : public LogReader {
   SharedState& shared_;
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Membership> membership_;
+  EndsWatch* const watch_;
   SchemaTranslator translator_;
   std::vector<Cursor> cursors_;
   std::vector<Assignment> changes_;  // to be told by the next poll
+  std::vector<HeldBack> held_back_;  // assigned, and not told yet
   bool waiting_ = false;             // for records that are known to be there
 
   std::vector<Assignment> assignments_;

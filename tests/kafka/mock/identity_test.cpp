@@ -109,7 +109,7 @@ TEST_F(KafkaIdentity, ATopicThatBeginsAsAnotherLogIsNotReadOn) {
   SharedState shared(cluster, other_id(), 1);
   auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1);
   ASSERT_TRUE(fetcher);
-  Reader reader(shared, *std::move(fetcher), nullptr);
+  Reader reader(shared, *std::move(fetcher), nullptr, nullptr);
   ASSERT_TRUE(reader.seek(0, 0));
   const auto error = await_error(reader);
   ASSERT_TRUE(error);

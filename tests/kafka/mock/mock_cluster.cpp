@@ -57,8 +57,8 @@ void MockCluster::set_down(bool down) {
 
 void MockCluster::set_delay(int ms) { rd_kafka_mock_broker_set_rtt(cluster_, 1, ms); }
 
-void MockCluster::set_leader(const std::string& topic, std::int32_t broker) {
-  rd_kafka_mock_partition_set_leader(cluster_, topic.c_str(), 0, broker);
+void MockCluster::set_leader(const std::string& topic, std::int32_t broker, std::int32_t partition) {
+  rd_kafka_mock_partition_set_leader(cluster_, topic.c_str(), partition, broker);
 }
 
 void MockCluster::set_coordinator(const std::string& group, std::int32_t broker) {

@@ -24,8 +24,8 @@ class MockCluster {
   [[nodiscard]] KafkaOptions options() const;
   void create_topic(const std::string& name, std::int32_t partitions);
   void set_down(bool down);  // the first broker
-  // Of a topic's first partition; brokers are numbered from 1.
-  void set_leader(const std::string& topic, std::int32_t broker);
+  // Brokers are numbered from 1; -1: none.
+  void set_leader(const std::string& topic, std::int32_t broker, std::int32_t partition = 0);
   void set_coordinator(const std::string& group, std::int32_t broker);
   // How long the broker takes for each answer.
   void set_delay(int ms);

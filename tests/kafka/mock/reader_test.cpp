@@ -24,6 +24,26 @@ namespace {
 
 class KafkaReader : public OnMockCluster {};
 
+// Polls, and keeps what the polls make one have: to lose what one was never given is an error. Returns how many records
+// came.
+std::size_t poll_as_member(LogReader& reader, std::set<std::int32_t>& owned) {
+  const auto read = reader.poll(1 << 20);
+  EXPECT_TRUE(read) << read.error().message();
+  if (!read) return 0;
+  for (const auto& [partition, change] : read->assignments) {
+    if (change == LogReader::Change::kRevoked) {
+      EXPECT_EQ(owned.erase(partition), 1U) << partition;
+      continue;
+    }
+    EXPECT_TRUE(owned.insert(partition).second) << partition;
+    const auto range = reader.range(partition);
+    EXPECT_TRUE(range && reader.seek(partition, range->begin));
+  }
+  std::size_t records = 0;
+  for (const LogReader::Batch& batch : read->batches) records += batch.records.size();
+  return records;
+}
+
 // librdkafka would keep a set of statistics for it each second.
 TEST_F(KafkaReader, WhatNobodyPollsDoesNotGrow) {
   const auto options = cluster_.new_log(1);
@@ -136,32 +156,99 @@ TEST_F(KafkaReader, WhoJoinsNeedNotWaitForAMemberThatIsBusy) {
   auto options = cluster_.new_log(2);
   options.session_timeout_ms = 4'000;  // the mock cluster waits so long for members to join again
   const auto log = open_log(options);
-  const auto owned_after_poll = [](LogReader& reader, std::set<std::int32_t>& owned) {
-    const auto read = reader.poll(1);
-    ASSERT_TRUE(read) << read.error().message();
-    for (const auto& change : read->assignments) {
-      if (change.change == LogReader::Change::kAssigned) {
-        owned.insert(change.partition);
-      } else {
-        owned.erase(change.partition);
-      }
-    }
-  };
   auto busy = log->group_reader("g", "");
   std::set<std::int32_t> of_busy;
   ASSERT_TRUE(wait_until([&] {
-    owned_after_poll(*busy, of_busy);
+    poll_as_member(*busy, of_busy);
     return of_busy.size() == 2;
   }));
   auto joiner = log->group_reader("g", "");
   std::set<std::int32_t> of_joiner;
   EXPECT_TRUE(wait_until([&] {
-    owned_after_poll(*joiner, of_joiner);
+    poll_as_member(*joiner, of_joiner);
     return of_joiner.size() == 1;
   }));
-  owned_after_poll(*busy, of_busy);
+  poll_as_member(*busy, of_busy);
   EXPECT_EQ(of_busy.size(), 1U);
-  EXPECT_EQ(log->trouble(), std::nullopt);
+  EXPECT_TRUE(wait_until([&] { return !log->trouble(); })) << log->trouble().value_or("");
+}
+
+TEST_F(KafkaReader, AMembersPartitionWithoutALeaderHoldsUpNoOther) {
+  using Partitions = std::set<std::int32_t>;
+  auto options = cluster_.new_log(4);
+  options.session_timeout_ms = 4'000;  // the mock cluster waits so long for members to join again
+  const auto log = open_log(options);
+  cluster_.set_leader(ticks_topic(options), -1);  // of partition 0
+  auto first = log->group_reader("g", "");
+  Partitions of_first;
+  std::size_t records = 0;
+  std::string trouble;
+  EXPECT_TRUE(wait_until([&] {
+    records += poll_as_member(*first, of_first);
+    trouble = log->trouble().value_or("");
+    return of_first == Partitions{1, 2, 3} && records == 3 && !trouble.empty();
+  })) << records;
+  EXPECT_EQ(trouble, "Kafka: " + ticks_topic(options) + " partition 0: Broker: Leader not available");
+
+  // Whoever of the two has it after that.
+  auto second = log->group_reader("g", "");
+  Partitions of_second;
+  EXPECT_TRUE(wait_until([&] {
+    poll_as_member(*first, of_first);
+    poll_as_member(*second, of_second);
+    return !of_second.empty() && of_first.size() + of_second.size() == 3 && log->trouble();
+  }));
+  cluster_.set_leader(ticks_topic(options), 1);
+  EXPECT_TRUE(wait_until([&] {
+    poll_as_member(*first, of_first);
+    poll_as_member(*second, of_second);
+    return of_first.size() == 2 && of_second.size() == 2 && !log->trouble();
+  }));
+}
+
+TEST_F(KafkaReader, AMembersPartitionWhoseLeaderIsGoneHoldsUpNoOther) {
+  using Partitions = std::set<std::int32_t>;
+  MockCluster brokers(2);
+  const auto options = brokers.new_log(6);
+  for (const std::int32_t partition : {0, 1, 2, 3}) brokers.set_leader(ticks_topic(options), 1, partition);
+  for (const std::int32_t partition : {4, 5}) brokers.set_leader(ticks_topic(options), 2, partition);
+  brokers.set_coordinator("g", 2);
+  const auto log = open_log(options);
+  brokers.set_down(true);
+  auto member = log->group_reader("g", "");
+  Partitions owned;
+  std::size_t records = 0;
+  std::size_t polls = 0;
+  std::string trouble;
+  EXPECT_TRUE(wait_until([&] {
+    records += poll_as_member(*member, owned);
+    if (owned == Partitions{4, 5}) ++polls;
+    trouble = log->trouble().value_or("");
+    return records == 2 && trouble.find("partition 0: ") != std::string::npos;
+  })) << trouble;
+  EXPECT_EQ(owned, (Partitions{4, 5}));
+  EXPECT_GT(polls, 20U) << "they wait for the others";
+  brokers.set_down(false);
+  EXPECT_TRUE(wait_until([&] {
+    poll_as_member(*member, owned);
+    return owned.size() == 6 && !log->trouble();
+  }));
+}
+
+TEST_F(KafkaReader, SeeksWhereItHasReadAlsoWithoutALeader) {
+  auto options = cluster_.new_log(1);
+  options.patience_ms = 5'000;
+  const auto log = open_log(options);
+  auto reader = log->reader();
+  ASSERT_TRUE(reader->seek(0, 0));
+  ASSERT_TRUE(wait_until([&] { return !reader->poll(1)->batches.empty(); }));
+  const auto begun = std::chrono::steady_clock::now();  // what was known then is not taken for new for longer
+  ASSERT_TRUE(wait_until([&] { return std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(1'100); }));
+  cluster_.set_leader(ticks_topic(options), -1);
+  const auto sought = reader->seek(0, 0);
+  ASSERT_TRUE(sought) << sought.error().message();
+  cluster_.set_leader(ticks_topic(options), 1);
+  EXPECT_TRUE(wait_until([&] { return !reader->poll(1)->batches.empty(); }));
 }
 
 TEST_F(KafkaReader, ForeignRecordsOfEveryShapeArrive) {

@@ -333,7 +333,7 @@ TEST_F(Schemas, ARecordThatBeginsAnotherLogIsRefusedHoweverOftenItIsRead) {
   other.fill(std::byte{7});
   Cluster cluster(options, {});
   SharedState shared(cluster, other, 1);
-  Reader reader(shared, *Fetcher::make(cluster, ticks_topic(options), 1), nullptr);
+  Reader reader(shared, *Fetcher::make(cluster, ticks_topic(options), 1), nullptr, nullptr);
   ASSERT_TRUE(reader.seek(0, 0));
   for (int i = 0; i < 2; ++i) {
     error_ = {};
