@@ -1,5 +1,8 @@
 #include "logs/kafka/ends_watch.h"
 
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
 #include <chrono>
 
 #include "logs/kafka/settings.h"
@@ -8,7 +11,9 @@ namespace finpipe::kafka {
 namespace {
 
 constexpr std::chrono::seconds kPause{1};
-constexpr int kAskMs = 500;  // a broker that is away holds up one partition so long, and then the next
+constexpr int kAskMs = 500;           // a broker that is away holds up one partition so long, and then the next
+constexpr int kLongestAskMs = 2'000;  // of one that did not answer in time before
+constexpr int kHurriedMs = 100;
 
 }  // namespace
 
@@ -19,6 +24,7 @@ Result<std::unique_ptr<EndsWatch>> EndsWatch::start(SharedState& shared) {
                                           reader_settings(options, 1, Statistics::kEachSecond)));
   made->client_ = std::move(client);
   made->client_->set_topic(ticks_topic(options));
+  made->limits_ms_.assign(static_cast<std::size_t>(shared.partitions()), kAskMs);
   made->thread_ = std::jthread([self = made.get()](const std::stop_token& stop) { self->run(stop); });
   return made;
 }
@@ -26,19 +32,20 @@ Result<std::unique_ptr<EndsWatch>> EndsWatch::start(SharedState& shared) {
 void EndsWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     for (std::int32_t p = 0; p < shared_.partitions() && !stop.stop_requested(); ++p) {
-      while (const auto hurried = stop.stop_requested() ? std::nullopt : take_hurried()) ask(*hurried);
-      ask(p);
+      while (const auto hurried = stop.stop_requested() ? std::nullopt : take_hurried()) ask(*hurried, kHurriedMs);
+      int& limit_ms = limits_ms_[static_cast<std::size_t>(p)];
+      if (!stop.stop_requested()) limit_ms = ask(p, limit_ms) ? kAskMs : std::min(2 * limit_ms, kLongestAskMs);
     }
     std::unique_lock lock(mutex_);
     hurry_.wait_for(lock, stop, kPause, [this] { return !hurried_.empty(); });
   }
 }
 
-void EndsWatch::ask(std::int32_t partition) {
+bool EndsWatch::ask(std::int32_t partition, int limit_ms) {
   const auto p = static_cast<std::size_t>(partition);
   Answer answer{.asked_ns = shared_.cluster.now_ns()};
   std::int64_t end = 0;
-  answer.code = client_->try_end(partition, kAskMs, end);
+  answer.code = client_->try_end(partition, limit_ms, end);
   if (answer.code == 0) shared_.asked_ends[p] = end;
   {
     const std::lock_guard lock(mutex_);
@@ -46,6 +53,7 @@ void EndsWatch::ask(std::int32_t partition) {
   }
   client_->poll(0);
   shared_.cluster.poll_attended();
+  return answer.code != RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
 
 std::optional<std::int32_t> EndsWatch::take_hurried() {
@@ -64,7 +72,7 @@ EndsWatch::Answer EndsWatch::answer(std::int32_t partition) {
 void EndsWatch::hurry(std::int32_t partition) {
   {
     const std::lock_guard lock(mutex_);
-    hurried_.push_back(partition);
+    if (std::ranges::find(hurried_, partition) == hurried_.end()) hurried_.push_back(partition);
   }
   hurry_.notify_one();
 }

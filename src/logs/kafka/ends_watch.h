@@ -28,18 +28,19 @@ class EndsWatch {
   };
   // To the last question for the partition that has one.
   [[nodiscard]] Answer answer(std::int32_t partition);
-  // It is asked for soon, once, before the others.
+  // It is asked for soon, before the others; but not for long then, so that those behind it need not wait.
   void hurry(std::int32_t partition);
 
  private:
   explicit EndsWatch(SharedState& shared) : shared_(shared), answers_(static_cast<std::size_t>(shared.partitions())) {}
   void run(const std::stop_token& stop);
-  void ask(std::int32_t partition);
+  bool ask(std::int32_t partition, int limit_ms);  // false: there was no answer in time
   [[nodiscard]] std::optional<std::int32_t> take_hurried();
 
   SharedState& shared_;
   std::unique_ptr<Client> client_;
-  std::mutex mutex_;  // of what follows
+  std::vector<int> limits_ms_;  // by partition
+  std::mutex mutex_;            // of what follows
   std::condition_variable_any hurry_;
   std::deque<std::int32_t> hurried_;
   std::vector<Answer> answers_;  // by partition

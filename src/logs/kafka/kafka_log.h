@@ -105,11 +105,11 @@ class KafkaLog {
   // A record that states another log's id is handed out if the partition begins as this log: somebody wrote it there.
   // Errors of poll: kOffsetOutOfRange (also of a topic that lost its tail), kLogIncomplete at a hole, kLogIdsDiffer,
   // kLogPermission, kTopicMissing, kLogRefused; kBrokerUnreachable when records that are known to be there did not
-  // come for patience_ms, and kInterrupted. So do the first call of range, and a seek to where it was not seen that
-  // there are records, which wait.
+  // come for patience_ms, and kInterrupted. So do seek and the first call of range, which wait.
   [[nodiscard]] std::unique_ptr<LogReader> reader(std::function<void()> wake = {});
-  // A reader of the partitions that it gets as one of a group; of one without a leader when it has one. A member with
-  // an instance id that comes back within session_timeout_ms gets its partitions back without a word to the others.
+  // A reader of the partitions that it gets as one of a group; of one whose leader does not answer when it does. A seek
+  // to what was there a while ago does not wait for it either. A member with an instance id that comes back within
+  // session_timeout_ms gets its partitions back without a word to the others.
   // Errors of poll: as above, and kGroupRefused (another member has the instance id, or other rules for sharing),
   // kGroupPermission, kPartitionCountChanged.
   [[nodiscard]] std::unique_ptr<LogReader> group_reader(const std::string& group, const std::string& instance_id,

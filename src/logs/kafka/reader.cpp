@@ -122,11 +122,13 @@ Result<OffsetRange> Reader::range(std::int32_t partition) {
   return *cursor(partition).range;
 }
 
-// Where a leader that does not answer is no reason to wait: what has gone since is told by fetching.
-void Reader::refresh_range(std::int32_t partition) {
+// A member does not wait for it: what has gone since is told by fetching.
+Result<void> Reader::refresh_range(std::int32_t partition) {
+  if (!membership_) return ask_range(partition);
   OffsetRange range;
   if (fetcher_->client().try_range(partition, kRefreshMs, range) == 0) cursor(partition).range = range;
   cursor(partition).asked_ns = shared_.cluster.now_ns();
+  return {};
 }
 
 Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
@@ -135,7 +137,7 @@ Result<void> Reader::seek(std::int32_t partition, std::int64_t offset) {
   if (offset == at.next && fetcher_->started(partition) && !broken) return {};
   update_range(partition);
   const auto inside = [&] { return at.range && offset >= at.range->begin && offset <= at.range->end; };
-  if (inside() && shared_.cluster.now_ns() - at.asked_ns > kFreshRangeNs) refresh_range(partition);
+  if (inside() && shared_.cluster.now_ns() - at.asked_ns > kFreshRangeNs) FINPIPE_TRY(refresh_range(partition));
   if (!inside()) FINPIPE_TRY(ask_range(partition));
   update_range(partition);
   if (!inside()) {

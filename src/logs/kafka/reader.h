@@ -59,7 +59,7 @@ class Reader final : public LogReader {
 
   [[nodiscard]] Cursor& cursor(std::int32_t partition) { return cursors_.at(static_cast<std::size_t>(partition)); }
   [[nodiscard]] Result<void> ask_range(std::int32_t partition);
-  void refresh_range(std::int32_t partition);
+  [[nodiscard]] Result<void> refresh_range(std::int32_t partition);
   void update_range(std::int32_t partition);
   [[nodiscard]] bool behind();
   [[nodiscard]] bool held() const;
