@@ -227,7 +227,11 @@ export class PriceChart {
   #pointAtChosen(): void {
     const bar = this.#chosen === undefined ? undefined : this.#store.get(this.#chosen);
     if (!bar) return;
-    this.#chart.setCrosshairPosition(Number(bar.close ?? 0), this.#axis.place(bar.start), this.#candles);
+    const price = Number(bar.close ?? 0);
+    // The chart has no place for a crosshair, and throws, as long as nothing with a price is drawn.
+    if (this.#candles.priceToCoordinate(price) !== null) {
+      this.#chart.setCrosshairPosition(price, this.#axis.place(bar.start), this.#candles);
+    }
     this.#events.onInspect(bar.start);
   }
 

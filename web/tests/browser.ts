@@ -33,7 +33,7 @@ export async function open(browser: Browser, origin: string, options: PageOption
     const [type, text] = [message.type(), message.text()];
     if (['error', 'warning'].includes(type) && !tolerate?.test(text)) complaints.push(text);
   });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('pageerror', (error) => complaints.push(error.stack ?? String(error)));
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== origin) complaints.push(`asked for ${request.url()}`);
   });

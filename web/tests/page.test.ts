@@ -124,6 +124,34 @@ test('a bar without a price is no candle and does no harm', async () => {
   await until('the words', () => trust(page), (text) => text.includes('only volume is drawn'));
   assert.equal(await figure(page, 'C'), '–');
   assert.equal(await page.locator('#price').innerText(), price);
+
+  // Nor where there is no price at all.
+  server.update(ETH, '1s', [3, 2, 1].map((back) => ({ ...last, ...none, start: last.start - back * 1_000 })));
+  await page.getByLabel('Symbol').selectOption(ETH);
+  await page.getByLabel('1s', { exact: true }).check();
+  await until('the newest', () => page.locator('.bar-time').innerText(), (text) => text.includes('15:29:59'));
+  await key(page, 'ArrowLeft', 2);
+  assert.match(await page.locator('.bar-time').innerText(), /15:29:58/);
+  await close();
+});
+
+test('a key that comes before the bars are drawn does no harm', async () => {
+  const { server, page, close } = await start();
+  const bars = server.fill(BTC, '1s', 1_500);
+  await page.evaluate(() => {
+    const draw = window.requestAnimationFrame;
+    const held: FrameRequestCallback[] = [];
+    window.requestAnimationFrame = (callback) => held.push(callback);
+    addEventListener('draw', () => {
+      window.requestAnimationFrame = draw;
+      held.forEach((callback) => draw(callback));
+    });
+  });
+  await page.getByLabel('1s', { exact: true }).check();
+  await until('bars', () => figure(page, 'C'), (text) => text !== '–');
+  await key(page, 'ArrowLeft', 2);
+  await page.evaluate(() => dispatchEvent(new Event('draw')));
+  await until('the one before the last', () => figure(page, 'C'), (text) => text === bars.at(-2)!.close);
   await close();
 });
 
