@@ -13,7 +13,7 @@ namespace {
 constexpr std::chrono::seconds kPause{1};
 constexpr int kAskMs = 500;           // a broker that is away holds up one partition so long, and then the next
 constexpr int kLongestAskMs = 2'000;  // of one that did not answer in time before
-constexpr int kHurriedMs = 100;
+constexpr int kHurriedMs = 100;       // of one that others may wait behind
 
 }  // namespace
 

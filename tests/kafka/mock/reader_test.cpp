@@ -12,6 +12,7 @@
 
 #include "codec/records.h"
 #include "logs/kafka/ends_watch.h"
+#include "logs/kafka/errors.h"
 #include "logs/kafka/fetcher.h"
 #include "logs/kafka/membership.h"
 #include "logs/kafka/owned.h"
@@ -108,6 +109,21 @@ TEST_F(KafkaReader, WaitsForOffsetsOfAPartitionWithoutALeader) {
   const auto range = (*fetcher)->client().ask_range(0);
   EXPECT_TRUE(range) << range.error().message();
   EXPECT_GE(asked, 3);
+}
+
+TEST_F(KafkaReader, APartitionWithoutALeaderIsNotMissingWhenNobodyAnswersWhetherItIs) {
+  const auto options = cluster_.new_log(1);
+  Cluster cluster(options, {});
+  const auto fetcher = Fetcher::make(cluster, ticks_topic(options), 1);
+  ASSERT_TRUE(fetcher);
+  const auto code = [&] {
+    OffsetRange range;
+    return (*fetcher)->client().try_range(0, 200, range);
+  };
+  cluster_.set_leader(ticks_topic(options), -1);
+  ASSERT_TRUE(wait_until([&] { return code() == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE; }));
+  cluster_.set_down(true);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_passing(code()));
 }
 
 TEST_F(KafkaReader, WhereTheLogEndsIsKnownWhileNobodyReads) {
